@@ -1,0 +1,106 @@
+"""Checks of what users pass in: each names the argument, what it must be and what it got.
+
+Shapes, dtypes and options are checked when Python sees them. Values are checked at once where they are known; inside
+`jax.jit` they are known only at run time, and there `equinox.error_if` raises the same sentence.
+"""
+
+import warnings
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Shaped
+
+
+def real_array(value: Any, name: str) -> Array:
+    """`value` as a floating-point array; integers become floats, complex numbers and non-numbers are refused."""
+    array = _numeric(value, name)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        raise ValueError(f"`{name}` must be real, but got {array.dtype}; pass its magnitude or its real part.")
+    return array
+
+
+def number_array(value: Any, name: str) -> Array:
+    """`value` as a floating-point or complex array."""
+    return _numeric(value, name)
+
+
+def _numeric(value: Any, name: str) -> Array:
+    try:
+        array = value if isinstance(value, jax.Array) else np.asarray(value)
+        kind = array.dtype
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"`{name}` must be a number or a rectangular array, but got {_shorten(value)}.") from error
+    if not (jnp.issubdtype(kind, jnp.number) and kind != object):
+        raise ValueError(f"`{name}` must be a number or an array of numbers, but got {_shorten(value)}.")
+    if not jnp.issubdtype(kind, jnp.inexact):
+        array = array.astype(jnp.result_type(float))
+    return jnp.asarray(array)
+
+
+def is_concrete(value: Any) -> bool:
+    """Whether the numbers are known now, that is, not traced by jit, grad or vmap."""
+    return not isinstance(value, jax.core.Tracer)
+
+
+def require(value: Array, holds: Bool[ArrayLike, "..."], message: str) -> Array:
+    """`value`, after a check that `holds` is true everywhere; the message gets the offending values appended."""
+    if is_concrete(holds):
+        if not np.all(np.asarray(holds)):
+            raise ValueError(f"{message}, but got {_offenders(value, holds)}.")
+        return value
+    return eqx.error_if(value, jnp.logical_not(holds), f"{message}.")
+
+
+def positive(value: Array, name: str, unit: str) -> Array:
+    """`value`, checked to be above zero; NaN fails, infinity passes."""
+    return require(value, value > 0, f"`{name}` must be positive ({unit})")
+
+
+def non_negative(value: Array, name: str, unit: str) -> Array:
+    """`value`, checked to be zero or more; NaN fails, infinity passes."""
+    return require(value, value >= 0, f"`{name}` must not be negative ({unit})")
+
+
+def finite(value: Array, name: str) -> Array:
+    """`value`, checked to hold no NaN and no infinity."""
+    return require(value, jnp.isfinite(value), f"`{name}` must be finite")
+
+
+def warn_if_milliseconds(value: Array, name: str, longest: float) -> None:
+    """Warn where a time in seconds is so long that it was probably given in milliseconds."""
+    if not is_concrete(value) or value.size == 0:
+        return
+    known = np.asarray(value)
+    known = known[np.isfinite(known)]
+    if known.size and known.max() > longest:
+        warnings.warn(
+            f"`{name}` is in seconds and reaches {known.max():.4g} s, longer than is plausible ({longest:g} s). "
+            f"If you meant milliseconds, write `{known.max():.4g} * mrjax.units.ms`.",
+            stacklevel=6,
+        )
+
+
+def broadcast_shape(arrays: dict[str, Shaped[ArrayLike, "..."]]) -> tuple[int, ...]:
+    """The common shape of the named arrays; the error lists every name with its shape."""
+    shapes = {name: np.shape(array) for name, array in arrays.items()}
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
+        raise ValueError(f"Shapes must broadcast to one voxel shape, but got {listed}.") from None
+
+
+def _offenders(value: Array, holds: Bool[ArrayLike, "..."]) -> str:
+    broken = np.broadcast_to(np.asarray(value), np.broadcast_shapes(np.shape(value), np.shape(holds)))
+    broken = broken[~np.broadcast_to(np.asarray(holds), broken.shape)]
+    if np.size(holds) == 1:
+        return f"{broken.ravel()[0]:.6g}"
+    return f"{broken.ravel()[0]:.6g} ({broken.size} of {np.size(holds)} values)"
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

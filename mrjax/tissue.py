@@ -1,0 +1,127 @@
+"""What the scanner plays on: tissue parameters, one value per voxel."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact
+
+from mrjax import _checks
+
+# Values at which an effect is absent. Kept as Python floats, so that an engine can see, before compiling, that it need
+# not compute the effect.
+NEUTRAL = {"m0": 1.0, "t2_prime": float("inf"), "off_resonance": 0.0, "b1": 1.0, "diffusion": 0.0}
+
+LONGEST_PLAUSIBLE_T1 = 30.0  # s; free water is near 4 s, hyperpolarised liquids stay below 30 s
+
+
+class Tissue(eqx.Module):
+    r"""Tissue parameters; the leaves broadcast to one voxel shape of any rank.
+
+    **Arguments:**
+
+    - `t1`: Longitudinal relaxation time in s. Shape `(*voxels)` or broadcasting to it. Positive; `inf` switches it off.
+    - `t2`: Transverse relaxation time in s. As `t1`.
+    - `m0`: Equilibrium magnetisation, any unit, real or complex (the phase is then that of the receiver).
+    - `t2_prime`: Reversible dephasing time in s, $1/T_2^* = 1/T_2 + 1/T_2'$, of Lorentzian off-resonances. `inf` for none.
+    - `off_resonance`: In Hz. Positive turns the transverse magnetisation by `exp(+2j * pi * off_resonance * t)`.
+    - `b1`: Transmit field relative to nominal; multiplies every flip angle.
+    - `diffusion`: Isotropic diffusion coefficient in m²/s, e.g. `1e-9`. It acts where a gradient has wound the
+      magnetisation, so the engine must know the voxel size.
+
+    The last five have defaults at which the effect is absent. A default, or the same Python number, is left out of the
+    computation; pass an array (`jnp.zeros(())`) to include the effect, for instance to differentiate at that point.
+
+    **Raises:** `ValueError` where shapes do not broadcast, a value is complex where a real one is due, NaN, or outside
+    its range. Values that are traced are checked when `simulate` runs.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from mrjax import Tissue
+        >>> tissue = Tissue(t1=jnp.array([0.8, 1.4]), t2=jnp.array([0.07, 0.1]), b1=0.9)
+        >>> tissue.voxel_shape
+        (2,)
+
+        ```
+    """
+
+    t1: Float[Array, "..."]
+    t2: Float[Array, "..."]
+    m0: Inexact[Array, "..."] | float
+    t2_prime: Float[Array, "..."] | float
+    off_resonance: Float[Array, "..."] | float
+    b1: Float[Array, "..."] | float
+    diffusion: Float[Array, "..."] | float
+
+    def __init__(
+        self,
+        t1: Any,
+        t2: Any,
+        m0: Any = NEUTRAL["m0"],
+        t2_prime: Any = NEUTRAL["t2_prime"],
+        off_resonance: Any = NEUTRAL["off_resonance"],
+        b1: Any = NEUTRAL["b1"],
+        diffusion: Any = NEUTRAL["diffusion"],
+    ):
+        self.t1 = _checks.real_array(t1, "t1")
+        self.t2 = _checks.real_array(t2, "t2")
+        self.m0 = _leaf(m0, "m0")
+        self.t2_prime = _leaf(t2_prime, "t2_prime")
+        self.off_resonance = _leaf(off_resonance, "off_resonance")
+        self.b1 = _leaf(b1, "b1")
+        self.diffusion = _leaf(diffusion, "diffusion")
+        _ = self.voxel_shape
+        if all(_checks.is_concrete(leaf) for leaf in self._leaves().values()):
+            self.checked()
+        _checks.warn_if_milliseconds(self.t1, "t1", LONGEST_PLAUSIBLE_T1)
+        _checks.warn_if_milliseconds(self.t2, "t2", LONGEST_PLAUSIBLE_T1)
+
+    @property
+    def voxel_shape(self) -> tuple[int, ...]:
+        """The shape that all leaves broadcast to; `()` for one voxel."""
+        return _checks.broadcast_shape(self._leaves())
+
+    def has(self, effect: str) -> bool:
+        """Whether `effect` (the name of a leaf with a default) takes part in the computation."""
+        leaf = getattr(self, effect)
+        return not (isinstance(leaf, float) and leaf == NEUTRAL[effect])
+
+    def checked(self) -> "Tissue":
+        """This tissue with every value checked, at run time where values are traced."""
+        ranges = {
+            "t1": lambda x: _checks.positive(x, "t1", "s"),
+            "t2": lambda x: _checks.positive(x, "t2", "s"),
+            "m0": lambda x: _checks.finite(x, "m0"),
+            "t2_prime": lambda x: _checks.positive(x, "t2_prime", "s"),
+            "off_resonance": lambda x: _checks.finite(x, "off_resonance"),
+            "b1": lambda x: _checks.finite(_checks.non_negative(x, "b1", "relative to nominal"), "b1"),
+            "diffusion": lambda x: _checks.finite(_checks.non_negative(x, "diffusion", "m^2/s"), "diffusion"),
+        }
+        names = [name for name in ranges if name in ("t1", "t2") or self.has(name)]
+        values = [ranges[name](getattr(self, name)) for name in names]
+        return eqx.tree_at(lambda tissue: [getattr(tissue, name) for name in names], self, values)
+
+    def flattened(self) -> "Tissue":
+        """The same tissue with one voxel axis: every leaf has shape `(n_voxels,)`, or `(1,)` where it is a scalar."""
+        shape = self.voxel_shape
+
+        def flatten(leaf):
+            if isinstance(leaf, float):
+                return leaf
+            array = jnp.asarray(leaf)
+            return array.reshape(1) if array.size == 1 else jnp.broadcast_to(array, shape).reshape(-1)
+
+        names = list(self._leaves())
+        flat = [flatten(getattr(self, name)) for name in names]
+        return eqx.tree_at(lambda tissue: [getattr(tissue, name) for name in names], self, flat)
+
+    def _leaves(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("t1", "t2", *NEUTRAL)}
+
+
+def _leaf(value: Any, name: str) -> Array | float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == NEUTRAL[name]:
+        return NEUTRAL[name]
+    return _checks.number_array(value, name) if name == "m0" else _checks.real_array(value, name)

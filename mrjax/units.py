@@ -1,0 +1,2 @@
+"""Units and constants."""
+ms = 1e-3
