@@ -27,7 +27,20 @@ def number_array(value: Any, name: str) -> Array:
     return _numeric(value, name)
 
 
+def real_leaf(value: Any, name: str, neutral: float) -> Array | float:
+    """As `real_array`, but a Python number equal to `neutral` stays the Python float that marks an absent effect."""
+    return neutral if is_neutral(value, neutral) else real_array(value, name)
+
+
+def is_neutral(value: Any, neutral: float) -> bool:
+    """Whether `value` is the Python number at which an effect is absent; arrays are never neutral, whatever they hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == neutral
+
+
 def _numeric(value: Any, name: str) -> Array:
+    if isinstance(value, int | float | complex) and not isinstance(value, bool):
+        # weakly typed, so that a plain number never widens float32 arrays where float64 is enabled
+        return jnp.asarray(value if isinstance(value, complex) else float(value))
     try:
         array = value if isinstance(value, jax.Array) else np.asarray(value)
         kind = array.dtype

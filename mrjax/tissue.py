@@ -67,11 +67,11 @@ class Tissue(eqx.Module):
     ):
         self.t1 = _checks.real_array(t1, "t1")
         self.t2 = _checks.real_array(t2, "t2")
-        self.m0 = _leaf(m0, "m0")
-        self.t2_prime = _leaf(t2_prime, "t2_prime")
-        self.off_resonance = _leaf(off_resonance, "off_resonance")
-        self.b1 = _leaf(b1, "b1")
-        self.diffusion = _leaf(diffusion, "diffusion")
+        self.m0 = 1.0 if _checks.is_neutral(m0, 1.0) else _checks.number_array(m0, "m0")
+        self.t2_prime = _checks.real_leaf(t2_prime, "t2_prime", NEUTRAL["t2_prime"])
+        self.off_resonance = _checks.real_leaf(off_resonance, "off_resonance", NEUTRAL["off_resonance"])
+        self.b1 = _checks.real_leaf(b1, "b1", NEUTRAL["b1"])
+        self.diffusion = _checks.real_leaf(diffusion, "diffusion", NEUTRAL["diffusion"])
         _ = self.voxel_shape
         if all(_checks.is_concrete(leaf) for leaf in self._leaves().values()):
             self.checked()
@@ -85,8 +85,7 @@ class Tissue(eqx.Module):
 
     def has(self, effect: str) -> bool:
         """Whether `effect` (the name of a leaf with a default) takes part in the computation."""
-        leaf = getattr(self, effect)
-        return not (isinstance(leaf, float) and leaf == NEUTRAL[effect])
+        return not _checks.is_neutral(getattr(self, effect), NEUTRAL[effect])
 
     def checked(self) -> "Tissue":
         """This tissue with every value checked, at run time where values are traced."""
@@ -120,8 +119,3 @@ class Tissue(eqx.Module):
     def _leaves(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("t1", "t2", *NEUTRAL)}
 
-
-def _leaf(value: Any, name: str) -> Array | float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and value == NEUTRAL[name]:
-        return NEUTRAL[name]
-    return _checks.number_array(value, name) if name == "m0" else _checks.real_array(value, name)

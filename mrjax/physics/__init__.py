@@ -1,0 +1,6 @@
+"""How spins answer to a sequence."""
+
+from .engine import AbstractEngine as AbstractEngine, AbstractOperator as AbstractOperator
+from .epg import EPG as EPG, EPGState as EPGState
+from .isochromats import IsochromatState as IsochromatState, Isochromats as Isochromats
+from .simulation import play as play, simulate as simulate

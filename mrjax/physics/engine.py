@@ -1,0 +1,61 @@
+"""What an engine is: how spins answer to the events of a sequence."""
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import equinox as eqx
+from jaxtyping import Array, Complex, PyTree
+
+from mrjax.sequence import AbstractContainer, AbstractEvent
+from mrjax.tissue import Tissue
+
+State = PyTree[Any]
+"""The magnetisation of all voxels: arrays with the voxels on the last axis."""
+
+
+class AbstractOperator(eqx.Module):
+    """One event, prepared: its coefficients, computed once, and what they do to a state.
+
+    Calling it is the body of a compiled loop, so it should only multiply and add; cosines and exponentials belong into
+    `AbstractEngine.prepare`.
+    """
+
+    @abstractmethod
+    def __call__(self, state: State) -> tuple[State, Complex[Array, " voxel"] | None]:
+        """The state after the event, and the sample if the event takes one."""
+
+
+class AbstractEngine(eqx.Module):
+    """How spins answer to a sequence. A new engine defines `init` and `prepare`, and an operator for each event it plays.
+
+    Engines work on tissues with one voxel axis; `simulate` does the flattening, the loops, the chunks and the checks.
+    """
+
+    @abstractmethod
+    def init(self, tissue: Tissue) -> State:
+        """Thermal equilibrium, with M0 = 1."""
+
+    @abstractmethod
+    def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
+        """The operator of an event whose leaves are scalars; mapped over repetitions outside the loops."""
+
+    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: State | None, keeps_state: bool) -> Self:
+        """This engine with the sizes filled in that follow from what is played; refuses what it cannot play.
+
+        `keeps_state` says that the final state is wanted, not the samples alone.
+        """
+        del sequence, tissue, state, keeps_state
+        return self
+
+    def resized(self, state: State) -> State:
+        """A given state, brought to the sizes of this engine."""
+        return state
+
+    def report(self, sequence: AbstractContainer, state: State) -> None:
+        """Tell the user, by a warning, if the final state shows that the samples are not to be trusted."""
+        del sequence, state
+
+
+def cannot_play(engine: AbstractEngine, event: AbstractEvent) -> ValueError:
+    """The error for an event that an engine has no operator for."""
+    return ValueError(f"{type(engine).__name__} cannot play {type(event).__name__} events; use an engine that can.")

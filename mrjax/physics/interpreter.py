@@ -1,0 +1,88 @@
+"""Playing a nested sequence with an engine: every operator is prepared first, then the loops only apply them."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex
+
+from mrjax.physics.engine import AbstractEngine, AbstractOperator, State
+from mrjax.physics.loops import checkpointed_scan
+from mrjax.sequence import AbstractContainer, AbstractEvent
+from mrjax.tissue import Tissue
+
+Samples = Complex[Array, "n_samples voxel"] | None
+
+
+class Prepared(eqx.Module):
+    """An operator whose coefficients have a leading axis for each enclosing `Repeat` with which they change."""
+
+    operator: AbstractOperator
+    changes: tuple[bool, ...] = eqx.field(static=True)
+    """For each enclosing `Repeat`, outermost first: whether the coefficients change from repetition to repetition."""
+
+
+def run(engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, state: State) -> tuple[State, Samples]:
+    """Play `sequence` from `state`; samples on the first axis, None if there are none."""
+    return _play_once(sequence, _prepare_all(engine, sequence, tissue, 0), state)
+
+
+def _prepare_all(engine: AbstractEngine, container: AbstractContainer, tissue: Tissue, depth: int) -> tuple:
+    depth += len(container.repetitions)
+    return tuple(
+        _prepare_event(engine, entry, tissue, depth)
+        if isinstance(entry, AbstractEvent)
+        else _prepare_all(engine, entry, tissue, depth)
+        for entry in container.events
+    )
+
+
+def _prepare_event(engine: AbstractEngine, event: AbstractEvent, tissue: Tissue, depth: int) -> Prepared:
+    """Map `engine.prepare` over the repetitions with which the leaves of `event` change."""
+    arrays = {name: leaf for name, leaf in event.leaves().items() if isinstance(leaf, jax.Array)}
+    shapes = {name: (1,) * (depth - leaf.ndim) + leaf.shape for name, leaf in arrays.items()}
+    leaves = {name: leaf.reshape([n for n in shapes[name] if n != 1]) for name, leaf in arrays.items()}
+    changes = tuple(any(shape[axis] != 1 for shape in shapes.values()) for axis in range(depth))
+
+    def prepare(leaves: dict[str, Array]) -> AbstractOperator:
+        names = list(leaves)
+        scalar_event = eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, [leaves[n] for n in names])
+        return engine.prepare(scalar_event if names else event, tissue)
+
+    for axis in reversed(np.flatnonzero(changes)):
+        prepare = jax.vmap(prepare, in_axes=({name: None if shapes[name][axis] == 1 else 0 for name in shapes},))
+    return Prepared(prepare(leaves), changes)
+
+
+def _play_once(container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
+    samples = []
+    for entry, part in zip(container.events, prepared, strict=True):
+        if isinstance(entry, AbstractEvent):
+            state, sample = part.operator(state)
+            samples.append(None if sample is None else sample[None])
+        else:
+            play = _play_repeatedly if entry.repetitions else _play_once
+            state, inside = play(entry, part, state)
+            samples.append(inside)
+    taken = [sample for sample in samples if sample is not None]
+    return state, jnp.concatenate(taken) if taken else None
+
+
+def _play_repeatedly(container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
+    changing = _map(lambda part: part.operator if part.changes[0] else None, prepared)
+
+    def repetition(state: State, now: Any) -> tuple[State, Samples]:
+        current = _map(
+            lambda part, operator: Prepared(operator if part.changes[0] else part.operator, part.changes[1:]), prepared, now
+        )
+        return _play_once(container, current, state)
+
+    (length,) = container.repetitions
+    state, samples = checkpointed_scan(repetition, state, changing, length)
+    return state, None if samples is None else samples.reshape(-1, samples.shape[-1])
+
+
+def _map(fn: Any, prepared: tuple, *rest: Any) -> Any:
+    return jax.tree.map(fn, prepared, *rest, is_leaf=lambda node: isinstance(node, Prepared))

@@ -1,0 +1,258 @@
+"""Isochromats: spins across the voxel, each turned by the Bloch equations."""
+
+import dataclasses
+import math
+import warnings
+from typing import Self
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from mrjax import _checks
+from mrjax.physics import precession
+from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play
+from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Dephase, Pulse, Sample, Spoil
+from mrjax.sequence.walk import winding
+from mrjax.tissue import Tissue
+
+ENOUGH_FOR_T2_PRIME = 2000
+"""Spins over which a Lorentzian is spread by default; the error of T2* decay is then below 1e-3 of M0."""
+
+
+class IsochromatState(eqx.Module):
+    """Magnetisation of each spin relative to M0; spins on the first axis, voxels on the last."""
+
+    x: Float[Array, "spin *voxel"]
+    y: Float[Array, "spin *voxel"]
+    z: Float[Array, "spin *voxel"]
+
+
+class Isochromats(AbstractEngine):
+    r"""Spins at `n` positions across the voxel, each a solution of the Bloch equations; a sample is their mean.
+
+    `Dephase(order)` turns the spin at position $x$ (in voxels) by $2\pi \cdot$ order $\cdot x$. With positions evenly
+    spread, a mean over $n$ spins is exact until something is wound by $n$ cycles and looks unwound again.
+
+    **Arguments:**
+
+    - `n`: Number of spins. By default as many as the sequence needs to be exact, and at least 2000 where `t2_prime` is
+      finite. `simulate` warns where `n` is too small for the sequence.
+    - `voxel_size`: Distance in m over which `Dephase(1)` winds one cycle. Needed for diffusion alone.
+
+    Finite `t2_prime` gives each spin an off-resonance besides its position, spread over the Lorentzian of width
+    $1 / (2 \pi T_2')$; the error of the decay falls as about $1/n$ (1e-3 of M0 at the default). Diffusion mixes neighbouring
+    spins, computed exactly by Fourier transform over the positions; it cannot be combined with `t2_prime`.
+
+    **Raises:** `ValueError` for fewer than one spin, diffusion without `voxel_size`, or with `t2_prime`.
+
+    **Source:** the Bloch equations with instantaneous pulses, in the right-handed convention of `Pulse`.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> import mrjax as mr
+        >>> train = mr.protocols.cpmg(refocusing_angle=jnp.full(3, jnp.pi), echo_spacing=10e-3)
+        >>> abs(mr.simulate(train, mr.Tissue(t1=1.0, t2=0.1), engine=mr.Isochromats(16))).round(4).tolist()
+        [0.9048..., 0.8187..., 0.7408...]
+
+        ```
+    """
+
+    n: int | None = eqx.field(static=True, default=None)
+    voxel_size: Float[Array, ""] | None = eqx.field(
+        default=None, converter=lambda size: None if size is None else _checks.real_array(size, "voxel_size")
+    )
+
+    def __check_init__(self):
+        if self.n is not None and (not isinstance(self.n, int) or self.n < 1):
+            raise ValueError(f"`n` must be an integer of at least 1, but got {self.n!r}.")
+
+    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool) -> Self:
+        del keeps_state
+        if tissue.has("diffusion") and self.voxel_size is None:
+            raise ValueError("Diffusion needs the distance one cycle is wound over: `Isochromats(..., voxel_size=...)` in m.")
+        if tissue.has("diffusion") and tissue.has("t2_prime"):
+            raise ValueError("`Isochromats` cannot combine `diffusion` with a finite `t2_prime`; leave one of them out.")
+        # diffusion must tell winding from unwinding, so orders of both signs need a place
+        needed = 1 + winding(sequence) * (2 if tissue.has("diffusion") else 1)
+        default = max(needed, ENOUGH_FOR_T2_PRIME) if tissue.has("t2_prime") else needed
+        present = None if state is None else state.z.shape[0]
+        if present is not None and self.n not in (None, present):
+            raise ValueError(f"`n` must be the {present} spins of the given state, but got {self.n}.")
+        n = self.n or present or default
+        if n < needed:
+            warnings.warn(
+                f"Isochromats(n={n}) is too few: the sequence winds up to {needed - 1} cycles across the voxel, and what is "
+                f"wound by {n} looks unwound again. Use at least n={needed}.",
+                stacklevel=4,
+            )
+        return dataclasses.replace(self, n=n)
+
+    def init(self, tissue: Tissue) -> IsochromatState:
+        nothing = jnp.zeros((self.n, *tissue.voxel_shape), tissue.t1.dtype)
+        return IsochromatState(nothing, nothing, jnp.ones_like(nothing))
+
+    def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
+        match event:
+            case Pulse():
+                return Rotation.of(event, tissue)
+            case Delay():
+                return self._precession(event.duration, tissue, 0)
+            case Dephase():
+                takes_time = isinstance(event.duration, Array)
+                before = self._precession(event.duration, tissue, event.order) if takes_time else None
+                return Winding(before, event.order)
+            case Spoil():
+                return IdealSpoiling()
+            case Sample():
+                turn = jnp.exp(-1j * event.phase) if isinstance(event.phase, Array) else None
+                return Reading(turn, spread_over_lorentzian=tissue.has("t2_prime"))
+            case _:
+                raise cannot_play(self, event)
+
+    def _precession(self, duration: Float[Array, ""], tissue: Tissue, order: int) -> "Precession":
+        angle = precession.precession_angle(duration, tissue)
+        time = precession.finite(duration)
+        return Precession(
+            precession.decay(duration, tissue.t1),
+            precession.decay(duration, tissue.t2),
+            precession.recovery(duration, tissue.t1),
+            angle,
+            time / tissue.t2_prime if tissue.has("t2_prime") else None,
+            time * tissue.diffusion * (2 * jnp.pi / self.voxel_size) ** 2 if tissue.has("diffusion") else None,
+            order,
+        )
+
+
+class Rotation(AbstractOperator):
+    """Right-handed rotation about an axis in the transverse plane, as a 3 x 3 matrix by components (Rodrigues)."""
+
+    xx: Float[Array, " voxel"]
+    xy: Float[Array, " voxel"]
+    xz: Float[Array, " voxel"]
+    yy: Float[Array, " voxel"]
+    yz: Float[Array, " voxel"]
+    zz: Float[Array, " voxel"]
+
+    @classmethod
+    def of(cls, pulse: Pulse, tissue: Tissue) -> "Rotation":
+        angle = pulse.flip_angle * (tissue.b1 if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype))
+        along_x, along_y = jnp.cos(jnp.asarray(pulse.phase)), jnp.sin(jnp.asarray(pulse.phase))
+        cosine, sine = jnp.cos(angle), jnp.sin(angle)
+        versine = 2 * jnp.sin(angle / 2) ** 2
+        return cls(
+            cosine + along_x**2 * versine,
+            along_x * along_y * versine,
+            along_y * sine,
+            cosine + along_y**2 * versine,
+            -along_x * sine,
+            cosine,
+        )
+
+    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
+        x, y, z = state.x, state.y, state.z
+        turned = IsochromatState(
+            self.xx[None] * x + self.xy[None] * y + self.xz[None] * z,
+            self.xy[None] * x + self.yy[None] * y + self.yz[None] * z,
+            -self.xz[None] * x - self.yz[None] * y + self.zz[None] * z,
+        )
+        return turned, None
+
+
+class Precession(AbstractOperator):
+    """Relaxation, off-resonance and diffusion in a time during which a gradient winds `order` cycles."""
+
+    e1: Float[Array, " voxel"]
+    e2: Float[Array, " voxel"]
+    recovered: Float[Array, " voxel"]
+    angle: Float[Array, " voxel"] | None
+    dephasing: Float[Array, " voxel"] | None  # time over t2_prime
+    diffusion: Float[Array, " voxel"] | None  # time times D (2 pi / voxel size)^2
+    order: int = eqx.field(static=True)
+
+    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
+        x, y = self.e2[None] * state.x, self.e2[None] * state.y
+        z = self.e1[None] * state.z
+        if self.diffusion is not None:
+            x, y, z = _diffused(x, y, z, self.diffusion, self.order)
+        z = z + self.recovered[None]
+        angle = self._angles(x.shape[0])
+        return IsochromatState(*(x, y) if angle is None else _turned(x, y, angle), z), None
+
+    def _angles(self, n: int) -> Float[Array, "spin voxel"] | None:
+        angle = None if self.angle is None else self.angle[None]
+        if self.dephasing is None:
+            return angle
+        # the angles of all spins are formed here: prepared, they would fill the memory in long trains
+        spread = jnp.asarray(lorentzian(n)[0], self.dephasing.dtype)[:, None] * self.dephasing[None]
+        return spread if angle is None else angle + spread
+
+
+class Winding(AbstractOperator):
+    """Dephasing by whole cycles, after the precession of the time it takes."""
+
+    precession: Precession | None
+    order: int = eqx.field(static=True)
+
+    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
+        if self.precession is not None:
+            state, _ = self.precession(state)
+        n = state.x.shape[0]
+        position = (np.arange(n) + 0.5) / n - 0.5
+        angle = jnp.asarray(2 * np.pi * self.order * position, state.x.dtype)[:, None]
+        return IsochromatState(*_turned(state.x, state.y, angle), state.z), None
+
+
+class IdealSpoiling(AbstractOperator):
+    """No transverse magnetisation is left."""
+
+    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
+        nothing = jnp.zeros_like(state.x)
+        return IsochromatState(nothing, nothing, state.z), None
+
+
+class Reading(AbstractOperator):
+    """The sample is the mean over the spins."""
+
+    turn: Complex[Array, ""] | None
+    spread_over_lorentzian: bool = eqx.field(static=True)
+
+    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Complex[Array, " voxel"]]:
+        n = state.x.shape[0]
+        weight = jnp.asarray(lorentzian(n)[1] if self.spread_over_lorentzian else np.full(n, 1 / n), state.x.dtype)[:, None]
+        sample = jnp.sum(weight * state.x, axis=0) + 1j * jnp.sum(weight * state.y, axis=0)
+        return state, sample if self.turn is None else sample * self.turn
+
+
+def lorentzian(n: int) -> tuple[np.ndarray, np.ndarray]:
+    r"""Off-resonances of `n` spins in units of $1/T_2'$ (rad), and their weights, for $\exp(-|t|/T_2')$ on average.
+
+    Positions and off-resonances together form a lattice with a step near the golden ratio, so that dephasing across the
+    voxel and over the Lorentzian are averaged independently with `n` spins, not n squared. The substitution
+    $u \to u - \sin(2\pi u) / 2\pi$ thins the weights where the tails oscillate fastest.
+    """
+    step = next(s for s in range(max(1, round(n * (math.sqrt(5) - 1) / 2)), 2 * n + 1) if math.gcd(s, n) == 1)
+    u = ((np.arange(n) * step) % n + 0.5) / n
+    quantile = u - np.sin(2 * np.pi * u) / (2 * np.pi)
+    return np.tan(np.pi * (quantile - 0.5)), (1 - np.cos(2 * np.pi * u)) / n
+
+
+def _turned(x: Array, y: Array, angle: Float[Array, "spin voxel"]) -> tuple[Array, Array]:
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    return cosine * x - sine * y, sine * x + cosine * y
+
+
+def _diffused(x: Array, y: Array, z: Array, diffusion: Float[Array, " voxel"], order: int) -> tuple[Array, Array, Array]:
+    """Diffusion over the periodic voxel while a gradient winds `order` cycles: each Fourier order is attenuated."""
+    n = x.shape[0]
+    k = jnp.asarray(np.fft.fftfreq(n, 1 / n), x.dtype)
+
+    def attenuation(start, end):
+        return jnp.exp(-((start**2 + start * end + end**2) / 3)[:, None] * diffusion[None])
+
+    transverse = jnp.fft.ifft(attenuation(k, k + order) * jnp.fft.fft(x + 1j * y, axis=0), axis=0)
+    longitudinal = jnp.fft.ifft(attenuation(k, k) * jnp.fft.fft(z, axis=0), axis=0)
+    return transverse.real, transverse.imag, longitudinal.real

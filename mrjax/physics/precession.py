@@ -1,0 +1,31 @@
+"""Relaxation and off-resonance during a time without RF: what all engines share."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mrjax.tissue import Tissue
+
+
+def decay(duration: Float[Array, ""], time_constant: Float[Array, " voxel"]) -> Float[Array, " voxel"]:
+    r"""$\exp(-t / T)$; zero with zero gradient after an infinite time, where the plain formula differentiates to nan."""
+    endless = jnp.isinf(duration)
+    return jnp.where(endless & jnp.isfinite(time_constant), 0.0, jnp.exp(-jnp.where(endless, 0.0, duration) / time_constant))
+
+
+def recovery(duration: Float[Array, ""], time_constant: Float[Array, " voxel"]) -> Float[Array, " voxel"]:
+    r"""$1 - \exp(-t / T)$ without cancellation for short times."""
+    endless = jnp.isinf(duration)
+    grown = -jnp.expm1(-jnp.where(endless, 0.0, duration) / time_constant)
+    return jnp.where(endless & jnp.isfinite(time_constant), 1.0, grown)
+
+
+def precession_angle(duration: Float[Array, ""], tissue: Tissue) -> Float[Array, " voxel"] | None:
+    r"""Angle $2 \pi \, \Delta f \, t$ by which off-resonance turns the transverse magnetisation; None without any."""
+    if not tissue.has("off_resonance"):
+        return None
+    return 2 * jnp.pi * jnp.where(jnp.isinf(duration), 0.0, duration) * tissue.off_resonance
+
+
+def finite(duration: Float[Array, ""]) -> Float[Array, ""]:
+    """The duration, or zero where it is infinite and full relaxation decides alone."""
+    return jnp.where(jnp.isinf(duration), 0.0, duration)

@@ -1,0 +1,151 @@
+"""Sequences of events and their repetition."""
+
+from collections.abc import Iterator
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrjax.sequence import timing, walk
+from mrjax.sequence.events import AbstractContainer, AbstractEvent
+from mrjax.sequence.text import describe
+
+
+class Sequence(AbstractContainer):
+    """Events and other sequences, played one after the other.
+
+    A PyTree: any float leaf can be differentiated, and `equinox.tree_at` changes one.
+
+    **Arguments:**
+
+    - `events`: `Pulse`, `Delay`, `Dephase`, `Spoil`, `Sample`, `Repeat` or `Sequence`, in playing order.
+
+    **Raises:** `ValueError` where something else is passed.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from mrjax import Delay, Pulse, Sample, Sequence
+        >>> fid = Sequence(Pulse(jnp.pi / 2), Delay(5e-3), Sample())
+        >>> fid.n_samples
+        1
+
+        ```
+    """
+
+    events: tuple[AbstractEvent | AbstractContainer, ...]
+
+    def __init__(self, *events: AbstractEvent | AbstractContainer):
+        self.events = _playable(events, "Sequence")
+
+    @property
+    def repetitions(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def n_samples(self) -> int:
+        """How many samples playing the sequence gives."""
+        return timing.n_samples(self)
+
+    @property
+    def duration(self) -> Float[Array, ""]:
+        """Total duration in s; differentiable."""
+        return timing.duration(self)
+
+    @property
+    def sample_times(self) -> Float[Array, " n_samples"]:
+        """Times of the samples from the start of the sequence, in s; differentiable."""
+        return timing.sample_times(self)
+
+    def __iter__(self) -> Iterator[AbstractEvent | AbstractContainer]:
+        return iter(self.events)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __getitem__(self, index: int) -> AbstractEvent | AbstractContainer:
+        return self.events[index]
+
+    def __repr__(self) -> str:
+        return describe(self)
+
+
+class Repeat(AbstractContainer):
+    """Events played again and again; compiled once, whatever the number of repetitions.
+
+    A leaf with a leading axis is played one entry per repetition, a scalar leaf is the same in each. Where repeats are
+    nested, the leaves broadcast by NumPy's rules to `(n_outer, ..., n_inner)`: a leaf that changes only with the outer
+    repetition has shape `(n_outer, 1)`.
+
+    **Arguments:**
+
+    - `events`: As for `Sequence`.
+    - `n_repetitions`: Needed only where no leaf has a leading axis to count by.
+
+    **Raises:** `ValueError` where there are no events, no count, or counts that differ; it names the events.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from mrjax import Delay, Pulse, Repeat, Sample
+        >>> train = Repeat(Pulse(jnp.linspace(0.1, 0.8, 50)), Delay(5e-3), Sample(), Delay(5e-3))
+        >>> train.n_repetitions
+        50
+
+        ```
+    """
+
+    events: tuple[AbstractEvent | AbstractContainer, ...]
+    n_repetitions: int = eqx.field(static=True)
+
+    def __init__(self, *events: AbstractEvent | AbstractContainer, n_repetitions: int | None = None):
+        self.events = _playable(events, "Repeat")
+        if not self.events:
+            raise ValueError("`Repeat` must hold at least one event, but got none.")
+        self.n_repetitions = _count(self.events, n_repetitions)
+
+    @property
+    def repetitions(self) -> tuple[int, ...]:
+        return (self.n_repetitions,)
+
+    def __repr__(self) -> str:
+        return describe(Sequence(self))
+
+
+def _playable(events: tuple, container: str) -> tuple:
+    for position, event in enumerate(events):
+        if not isinstance(event, AbstractEvent | AbstractContainer):
+            raise ValueError(
+                f"`{container}` takes events, `Sequence`s and `Repeat`s, but entry {position} is a "
+                f"{type(event).__name__}; to pass a list, unpack it: `{container}(*events)`."
+            )
+    return events
+
+
+def _count(events: tuple, n_repetitions: int | None) -> int:
+    """The number of repetitions on which all leaves and `n_repetitions` agree."""
+    if n_repetitions is not None and (isinstance(n_repetitions, bool) or not isinstance(n_repetitions, int | np.integer)):
+        raise ValueError(f"`n_repetitions` must be a Python integer, but got {n_repetitions!r}.")
+    counts = {"n_repetitions": int(n_repetitions)} if n_repetitions is not None else {}
+    for located in walk.events_of(events):
+        axis = len(located.repeats) + 1
+        for name, leaf in located.event.leaves().items():
+            if np.ndim(leaf) >= axis and np.shape(leaf)[-axis] != 1:
+                counts[f"`{name}` of {located.name}"] = np.shape(leaf)[-axis]
+            elif np.ndim(leaf) >= axis:
+                counts.setdefault("a leaf of length 1", 1)
+    # one entry stands for every repetition beside longer leaves, and for a single repetition alone
+    longer = {who: n for who, n in counts.items() if who != "a leaf of length 1"} or counts
+    if not longer:
+        raise ValueError(
+            "`Repeat` must know how often to repeat: give one leaf an entry per repetition, or pass `n_repetitions`."
+        )
+    if len(set(longer.values())) > 1:
+        listed = ", ".join(f"{who}: {n}" for who, n in longer.items())
+        raise ValueError(f"All leaves in a `Repeat` must have the same number of entries, but got {listed}.")
+    n = next(iter(longer.values()))
+    if n < 1:
+        raise ValueError(f"`Repeat` must repeat at least once, but got {n} from {next(iter(longer))}.")
+    return n

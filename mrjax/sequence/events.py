@@ -1,0 +1,136 @@
+"""The instantaneous and waiting events a sequence is made of."""
+
+import dataclasses
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from mrjax import _checks
+
+
+class AbstractEvent(eqx.Module):
+    """Something the scanner does. Its float leaves are scalars, or have one axis for each enclosing `Repeat`."""
+
+    def leaves(self) -> dict[str, Array | float]:
+        """The numbers of this event by name."""
+        numbers = [field.name for field in dataclasses.fields(self) if not field.metadata.get("static", False)]
+        return {name: getattr(self, name) for name in numbers}
+
+    def checked(self, where: str) -> "AbstractEvent":
+        """This event with its values checked, at run time where they are traced; `where` names it in the message."""
+        del where
+        return self
+
+
+class AbstractContainer(eqx.Module):
+    """Something that holds events and other containers, in playing order."""
+
+    events: eqx.AbstractVar[tuple["AbstractEvent | AbstractContainer", ...]]
+
+    @property
+    @abstractmethod
+    def repetitions(self) -> tuple[int, ...]:
+        """`(n,)` where the events are played `n` times, `()` where they are played once."""
+
+
+class Pulse(AbstractEvent):
+    r"""An instantaneous RF pulse: a right-handed rotation by `flip_angle` about the axis $(\cos\phi, \sin\phi, 0)$.
+
+    **Arguments:**
+
+    - `flip_angle`: In rad, any sign. Scalar, or one entry per repetition inside a `Repeat`.
+    - `phase`: $\phi$ in rad. As `flip_angle`. A pulse of 90 degrees and phase 0 takes $+z$ to $-y$.
+    """
+
+    flip_angle: Float[Array, "..."]
+    phase: Float[Array, "..."] | float
+
+    def __init__(self, flip_angle: Any, phase: Any = 0.0):
+        self.flip_angle = _checks.real_array(flip_angle, "flip_angle")
+        self.phase = _checks.real_leaf(phase, "phase", 0.0)
+        _checked_now(self)
+
+    def checked(self, where: str) -> "Pulse":
+        return _replace_checked(self, where, flip_angle=_checks.finite, phase=_checks.finite)
+
+
+class Delay(AbstractEvent):
+    """Free precession and relaxation, without RF and gradients.
+
+    **Arguments:**
+
+    - `duration`: In s, zero or more. Scalar, or one entry per repetition. `inf` waits for full recovery.
+    """
+
+    duration: Float[Array, "..."]
+
+    def __init__(self, duration: Any):
+        self.duration = _checks.real_array(duration, "duration")
+        _checked_now(self)
+
+    def checked(self, where: str) -> "Delay":
+        return _replace_checked(self, where, duration=_non_negative_duration)
+
+
+class Dephase(AbstractEvent):
+    """A gradient that winds a whole number of cycles across the voxel.
+
+    **Arguments:**
+
+    - `order`: Number of cycles, a Python integer; negative unwinds. All gradients of a sequence point along one axis.
+    - `duration`: In s: how long the gradient is on. Relaxation, off-resonance and diffusion act meanwhile. Scalar, or
+      one entry per repetition.
+    """
+
+    order: int = eqx.field(static=True)
+    duration: Float[Array, "..."] | float
+
+    def __init__(self, order: int = 1, duration: Any = 0.0):
+        if isinstance(order, bool) or not isinstance(order, int):
+            raise ValueError(f"`order` must be a Python integer (whole cycles across the voxel), but got {order!r}.")
+        self.order = order
+        self.duration = _checks.real_leaf(duration, "duration", 0.0)
+        _checked_now(self)
+
+    def checked(self, where: str) -> "Dephase":
+        return _replace_checked(self, where, duration=_non_negative_duration)
+
+
+class Spoil(AbstractEvent):
+    """An ideal spoiler: the transverse magnetisation vanishes, the longitudinal stays."""
+
+
+class Sample(AbstractEvent):
+    """The receiver records the transverse magnetisation, averaged over the voxel.
+
+    **Arguments:**
+
+    - `phase`: Receiver phase in rad; the sample is multiplied by `exp(-1j * phase)`. Scalar, or one entry per repetition.
+    """
+
+    phase: Float[Array, "..."] | float
+
+    def __init__(self, phase: Any = 0.0):
+        self.phase = _checks.real_leaf(phase, "phase", 0.0)
+        _checked_now(self)
+
+    def checked(self, where: str) -> "Sample":
+        return _replace_checked(self, where, phase=_checks.finite)
+
+
+def _non_negative_duration(value: Array, name: str) -> Array:
+    return _checks.non_negative(value, name, "s")
+
+
+def _replace_checked(event, where: str, **checks):
+    names = [name for name in checks if not isinstance(getattr(event, name), float)]
+    values = [checks[name](getattr(event, name), f"{name}` of `{where}") for name in names]
+    return eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, values) if names else event
+
+
+def _checked_now(event: AbstractEvent) -> None:
+    """Check what is known at construction; traced values are checked when the sequence is played."""
+    if all(_checks.is_concrete(leaf) for leaf in event.leaves().values()):
+        event.checked(type(event).__name__)

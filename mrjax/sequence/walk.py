@@ -1,0 +1,68 @@
+"""Going through the events of a nested sequence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import jax
+import numpy as np
+
+from mrjax.sequence.events import AbstractContainer, AbstractEvent, Dephase
+
+Container = TypeVar("Container", bound=AbstractContainer)
+
+
+@dataclass(frozen=True)
+class Located:
+    """An event and where it stands."""
+
+    event: AbstractEvent
+    path: tuple[int, ...]
+    """Position in each enclosing container, outermost first."""
+    repeats: tuple[int, ...]
+    """Numbers of repetitions of the enclosing `Repeat`s, outermost first."""
+
+    @property
+    def name(self) -> str:
+        """How messages call the event, such as 'event 3.1 (Delay)'."""
+        return f"event {'.'.join(map(str, self.path))} ({type(self.event).__name__})"
+
+
+def events_of(events: tuple, path: tuple[int, ...] = (), repeats: tuple[int, ...] = ()) -> Iterator[Located]:
+    """Every event below the given ones, in playing order, each once however often it is repeated."""
+    for position, entry in enumerate(events):
+        here = (*path, position)
+        if isinstance(entry, AbstractEvent):
+            yield Located(entry, here, repeats)
+        elif isinstance(entry, AbstractContainer):
+            yield from events_of(entry.events, here, (*repeats, *entry.repetitions))
+
+
+def validated(sequence: Container) -> Container:
+    """`sequence` with shapes checked now and values checked now or at run time; errors name the event."""
+    for located in events_of(sequence.events):
+        for name, leaf in located.event.leaves().items():
+            try:
+                fits = np.broadcast_shapes(np.shape(leaf), located.repeats) == located.repeats
+            except ValueError:
+                fits = False
+            if not fits:
+                raise ValueError(
+                    f"`{name}` of {located.name} must be a scalar or have one axis per enclosing Repeat, "
+                    f"{located.repeats}, but got shape {np.shape(leaf)}."
+                )
+
+    def check(keys: tuple, event: AbstractEvent) -> AbstractEvent:
+        path = tuple(key.idx for key in keys if isinstance(key, jax.tree_util.SequenceKey))
+        return event.checked(Located(event, path, ()).name)
+
+    return jax.tree_util.tree_map_with_path(check, sequence, is_leaf=lambda node: isinstance(node, AbstractEvent))
+
+
+def winding(sequence: AbstractContainer) -> int:
+    """Upper bound of the dephasing order that playing `sequence` from order 0 can reach."""
+    return sum(
+        abs(located.event.order) * int(np.prod(located.repeats, dtype=int))
+        for located in events_of(sequence.events)
+        if isinstance(located.event, Dephase)
+    )
