@@ -1,6 +1,6 @@
 """Differentiable magnetic-resonance physics in JAX."""
 
-from . import units as units
+from . import protocols as protocols, units as units
 from .physics import EPG as EPG, Isochromats as Isochromats, play as play, simulate as simulate
 from .sequence import (
     Delay as Delay,

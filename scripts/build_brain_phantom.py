@@ -1,18 +1,19 @@
-"""Build `mrjax/phantoms/data/brain_2mm.npz`, the brain that ships with mrjax, from the MNI ICBM-152 2009a templates.
+"""Build the brain that ships with mrjax (`brain_2mm.npz`) from the MNI ICBM-152 2009a templates.
 
     python scripts/build_brain_phantom.py FOLDER_OF_TEMPLATES
 
-The folder holds `mni_icbm152_{t1,gm,wm}_tal_nlin_sym_09a_converted.nii.gz`, as in the data of nilearn 0.14: T1-weighted
-intensity (skull-stripped), grey- and white-matter probability, 1 mm, symmetric, 0..255.
+The folder holds `mni_icbm152_{t1,gm,wm}_tal_nlin_sym_09a_converted.nii.gz`, as in the data of nilearn 0.14:
+T1-weighted intensity (skull-stripped), grey- and white-matter probability, 1 mm, symmetric, 0..255.
 
 Three steps turn a smooth group average into the tissue fractions of something brain-like:
 
-1. CSF. Inside a brain mask (the skull-stripped intensity, closed by 10 mm and filled, so that ventricles and cisterns
-   belong to it) what is neither grey nor white is CSF; outside is air.
-2. Sharpening at 1 mm. A probability of 0.7 in a group average mostly means that the tissue's border lies elsewhere in
-   3 of 10 people, not that the voxel is a mixture. Each voxel gets `w_i p_i^6 / sum_j w_j p_j^6`, with three weights
-   such that the volume of each tissue stays what the unsharpened maps say.
-3. Averaging over 2 mm cubes, which makes the partial volume that a 2 mm voxel truly has, and rounding to 1/255.
+1. CSF. Inside a brain mask (the skull-stripped intensity, closed by 10 mm and filled, so that ventricles and
+   cisterns belong to it) what is neither grey nor white is CSF; outside is air.
+2. Sharpening at 1 mm. A probability of 0.7 in a group average mostly means that the tissue's border lies
+   elsewhere in 3 of 10 people, not that the voxel is a mixture. Each voxel gets `w_i p_i^6 / sum_j w_j
+   p_j^6`, with three weights such that the volume of each tissue stays what the unsharpened maps say.
+3. Averaging over 2 mm cubes, which makes the partial volume that a 2 mm voxel truly has, and rounding to
+   1/255.
 """
 
 import argparse
@@ -30,7 +31,7 @@ OUTPUT = Path(__file__).parents[1] / "mrjax" / "phantoms" / "data" / "brain_2mm.
 
 
 def build(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of the phantom: `fractions` (grey, white, CSF) x grid as uint8 of 255, and the 4x4 `affine` in mm."""
+    """`fractions` of grey matter, white matter and CSF in 255ths (uint8), and the 4x4 `affine` in mm."""
     (t1, affine), (grey, _), (white, _) = (load(folder, kind) for kind in ("t1", "gm", "wm"))
     mask = brain_mask(t1 > 0)
     probabilities = np.stack([grey[mask], white[mask], np.clip(1 - grey[mask] - white[mask], 0, 1)])
@@ -58,7 +59,7 @@ def brain_mask(head: np.ndarray) -> np.ndarray:
 
 
 def sharpened(probabilities: np.ndarray) -> np.ndarray:
-    """Powers of the probabilities, weighted so that each tissue keeps its volume, and normalised in each voxel."""
+    """Powers of the probabilities, normalised in each voxel, weighted so that tissues keep their volumes."""
     volumes = probabilities.sum(1)
     powers = probabilities**SHARPNESS
     weights = np.ones(len(powers))
