@@ -1,6 +1,6 @@
 """Differentiable magnetic-resonance physics in JAX."""
 
-from . import protocols as protocols, units as units
+from . import inverse as inverse, protocols as protocols, units as units
 from .physics import EPG as EPG, Isochromats as Isochromats, play as play, simulate as simulate
 from .sequence import (
     Delay as Delay,

@@ -27,14 +27,17 @@ def number_array(value: Any, name: str) -> Array:
     return _numeric(value, name)
 
 
-def real_leaf(value: Any, name: str, neutral: float) -> Array | float:
-    """As `real_array`, but a Python number equal to `neutral` stays the Python float that marks an absent effect."""
-    return neutral if is_neutral(value, neutral) else real_array(value, name)
+@jax.tree_util.register_static
+class Neutral(float):
+    """A number at which an effect is absent: a float to the user, no leaf to JAX, so that no transformation traces it.
+
+    Engines can then see, before compiling, that they need not compute the effect.
+    """
 
 
-def is_neutral(value: Any, neutral: float) -> bool:
-    """Whether `value` is the Python number at which an effect is absent; arrays are never neutral, whatever they hold."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == neutral
+def real_leaf(value: Any, name: str, neutral: Neutral) -> Array | Neutral:
+    """As `real_array`, but a Python number equal to `neutral` becomes `neutral`; arrays never do, whatever they hold."""
+    return neutral if type(value) in (int, float, Neutral) and value == neutral else real_array(value, name)
 
 
 def _numeric(value: Any, name: str) -> Array:
@@ -75,6 +78,16 @@ def positive(value: Array, name: str, unit: str) -> Array:
 def non_negative(value: Array, name: str, unit: str) -> Array:
     """`value`, checked to be zero or more; NaN fails, infinity passes."""
     return require(value, value >= 0, f"`{name}` must not be negative ({unit})")
+
+
+def optional_length(value: Any) -> Array | None:
+    """A voxel size in m, or None where none is given."""
+    if value is None:
+        return None
+    size = real_array(value, "voxel_size")
+    if size.ndim:
+        raise ValueError(f"`voxel_size` must be a scalar (m), but got shape {size.shape}.")
+    return positive(size, "voxel_size", "m") if is_concrete(size) else size
 
 
 def finite(value: Array, name: str) -> Array:

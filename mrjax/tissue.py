@@ -3,14 +3,21 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from mrjax import _checks
+from mrjax._checks import Neutral
 
-# Values at which an effect is absent. Kept as Python floats, so that an engine can see, before compiling, that it need
-# not compute the effect.
-NEUTRAL = {"m0": 1.0, "t2_prime": float("inf"), "off_resonance": 0.0, "b1": 1.0, "diffusion": 0.0}
+# Values at which an effect is absent.
+NEUTRAL = {
+    "m0": Neutral(1.0),
+    "t2_prime": Neutral("inf"),
+    "off_resonance": Neutral(0.0),
+    "b1": Neutral(1.0),
+    "diffusion": Neutral(0.0),
+}
 
 LONGEST_PLAUSIBLE_T1 = 30.0  # s; free water is near 4 s, hyperpolarised liquids stay below 30 s
 
@@ -30,7 +37,8 @@ class Tissue(eqx.Module):
       magnetisation, so the engine must know the voxel size.
 
     The last five have defaults at which the effect is absent. A default, or the same Python number, is left out of the
-    computation; pass an array (`jnp.zeros(())`) to include the effect, for instance to differentiate at that point.
+    computation and is no leaf of the PyTree; pass an array (`jnp.zeros(())`) to include the effect, for instance to
+    differentiate at that point. `dataclasses.replace(tissue, b1=...)` gives a tissue with one leaf changed.
 
     **Raises:** `ValueError` where shapes do not broadcast, a value is complex where a real one is due, NaN, or outside
     its range. Values that are traced are checked when `simulate` runs.
@@ -67,7 +75,7 @@ class Tissue(eqx.Module):
     ):
         self.t1 = _checks.real_array(t1, "t1")
         self.t2 = _checks.real_array(t2, "t2")
-        self.m0 = 1.0 if _checks.is_neutral(m0, 1.0) else _checks.number_array(m0, "m0")
+        self.m0 = _checks.number_array(m0, "m0") if jnp.iscomplexobj(m0) else _checks.real_leaf(m0, "m0", NEUTRAL["m0"])
         self.t2_prime = _checks.real_leaf(t2_prime, "t2_prime", NEUTRAL["t2_prime"])
         self.off_resonance = _checks.real_leaf(off_resonance, "off_resonance", NEUTRAL["off_resonance"])
         self.b1 = _checks.real_leaf(b1, "b1", NEUTRAL["b1"])
@@ -85,7 +93,7 @@ class Tissue(eqx.Module):
 
     def has(self, effect: str) -> bool:
         """Whether `effect` (the name of a leaf with a default) takes part in the computation."""
-        return not _checks.is_neutral(getattr(self, effect), NEUTRAL[effect])
+        return not isinstance(getattr(self, effect), Neutral)
 
     def checked(self) -> "Tissue":
         """This tissue with every value checked, at run time where values are traced."""
@@ -106,15 +114,10 @@ class Tissue(eqx.Module):
         """The same tissue with one voxel axis: every leaf has shape `(n_voxels,)`, or `(1,)` where it is a scalar."""
         shape = self.voxel_shape
 
-        def flatten(leaf):
-            if isinstance(leaf, float):
-                return leaf
-            array = jnp.asarray(leaf)
-            return array.reshape(1) if array.size == 1 else jnp.broadcast_to(array, shape).reshape(-1)
+        def flatten(leaf: Array) -> Array:
+            return leaf.reshape(1) if leaf.size == 1 else jnp.broadcast_to(leaf, shape).reshape(-1)
 
-        names = list(self._leaves())
-        flat = [flatten(getattr(self, name)) for name in names]
-        return eqx.tree_at(lambda tissue: [getattr(tissue, name) for name in names], self, flat)
+        return jax.tree.map(flatten, self)
 
     def _leaves(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("t1", "t2", *NEUTRAL)}

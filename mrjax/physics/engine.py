@@ -1,7 +1,7 @@
 """What an engine is: how spins answer to the events of a sequence."""
 
 from abc import abstractmethod
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Complex, PyTree
@@ -39,7 +39,7 @@ class AbstractEngine(eqx.Module):
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         """The operator of an event whose leaves are scalars; mapped over repetitions outside the loops."""
 
-    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: State | None, keeps_state: bool) -> Self:
+    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: State | None, keeps_state: bool) -> "AbstractEngine":
         """This engine with the sizes filled in that follow from what is played; refuses what it cannot play.
 
         `keeps_state` says that the final state is wanted, not the samples alone.

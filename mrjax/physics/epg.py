@@ -2,7 +2,6 @@
 
 import dataclasses
 import warnings
-from typing import Self
 
 import equinox as eqx
 import jax
@@ -69,14 +68,14 @@ class EPG(AbstractEngine):
 
     n_states: int | None = eqx.field(static=True, default=None)
     voxel_size: Float[Array, ""] | None = eqx.field(
-        default=None, converter=lambda size: None if size is None else _checks.real_array(size, "voxel_size")
+        default=None, converter=_checks.optional_length
     )
 
     def __check_init__(self):
         if self.n_states is not None and (not isinstance(self.n_states, int) or self.n_states < 1):
             raise ValueError(f"`n_states` must be an integer of at least 1, but got {self.n_states!r}.")
 
-    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: EPGState | None, keeps_state: bool) -> Self:
+    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: EPGState | None, keeps_state: bool) -> "EPG":
         if tissue.has("t2_prime"):
             raise ValueError("EPG cannot represent a finite `t2_prime`; use `engine=Isochromats(...)`.")
         if tissue.has("diffusion") and self.voxel_size is None:
@@ -156,10 +155,10 @@ def _needed(sequence: AbstractContainer) -> int:
 class Rotation(AbstractOperator):
     """An RF pulse: the same rotation for every order (Weigel 2015, the operator T)."""
 
-    stay: Float[Array, " voxel"]  # cos^2(a/2)
-    swap: Inexact[Array, " voxel"]  # sin^2(a/2) e^{2ip}
-    tip: Complex[Array, " voxel"]  # -i sin(a) e^{ip}
-    keep: Float[Array, " voxel"]  # cos(a)
+    stay: Float[Array, "#voxel"]  # cos^2(a/2)
+    swap: Inexact[Array, "#voxel"]  # sin^2(a/2) e^{2ip}
+    tip: Complex[Array, "#voxel"]  # -i sin(a) e^{ip}
+    keep: Float[Array, "#voxel"]  # cos(a)
 
     @classmethod
     def of(cls, pulse: Pulse, tissue: Tissue) -> "Rotation":
@@ -182,17 +181,17 @@ class Rotation(AbstractOperator):
 class Attenuation(eqx.Module):
     """Diffusion factors of the states, one per order."""
 
-    f_plus: Float[Array, "k voxel"]
-    f_minus: Float[Array, "k voxel"]
-    z: Float[Array, "k voxel"]
+    f_plus: Float[Array, "k #voxel"]
+    f_minus: Float[Array, "k #voxel"]
+    z: Float[Array, "k #voxel"]
 
 
 class Relaxation(AbstractOperator):
     """Relaxation, off-resonance and diffusion (Weigel 2015, the operators E and D)."""
 
-    e1: Float[Array, " voxel"]
-    e2: Inexact[Array, " voxel"]  # turned by off-resonance
-    recovered: Float[Array, " voxel"]
+    e1: Float[Array, "#voxel"]
+    e2: Inexact[Array, "#voxel"]  # turned by off-resonance
+    recovered: Float[Array, "#voxel"]
     attenuation: Attenuation | None
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
@@ -232,7 +231,7 @@ class Reading(AbstractOperator):
 
     turn: Complex[Array, ""] | None
 
-    def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, " voxel"]]:
+    def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, "#voxel"]]:
         return state, state.f_plus[0] if self.turn is None else state.f_plus[0] * self.turn
 
 
@@ -251,12 +250,12 @@ def _swapped(state: EPGState) -> EPGState:
     return EPGState(state.f_minus, state.f_plus, state.z, state.truncated_energy, state.truncation_error)
 
 
-def _pad(orders: Complex[Array, "k voxel"], before: int, after: int) -> Complex[Array, "k voxel"]:
+def _pad(orders: Complex[Array, "k voxel"], before: int, after: int) -> Complex[Array, "m voxel"]:
     # pad, not concatenate or roll: several times faster on CPU
     return jax.lax.pad(orders, jnp.zeros((), orders.dtype), [(before, after, 0), (0, 0, 0)])
 
 
-def _first_row(row: Inexact[Array, "1 voxel"], like: Complex[Array, "k voxel"]) -> Complex[Array, "k voxel"]:
+def _first_row(row: Inexact[Array, "1 #voxel"], like: Complex[Array, "k voxel"]) -> Complex[Array, "k voxel"]:
     """An array of zeros with `row` as order zero."""
     row = jnp.broadcast_to(row.astype(like.dtype), (1, like.shape[1]))
     return _pad(row, 0, like.shape[0] - 1)

@@ -8,6 +8,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from mrjax import _checks
+from mrjax._checks import Neutral
 
 
 class AbstractEvent(eqx.Module):
@@ -49,7 +50,7 @@ class Pulse(AbstractEvent):
 
     def __init__(self, flip_angle: Any, phase: Any = 0.0):
         self.flip_angle = _checks.real_array(flip_angle, "flip_angle")
-        self.phase = _checks.real_leaf(phase, "phase", 0.0)
+        self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
         _checked_now(self)
 
     def checked(self, where: str) -> "Pulse":
@@ -91,7 +92,7 @@ class Dephase(AbstractEvent):
         if isinstance(order, bool) or not isinstance(order, int):
             raise ValueError(f"`order` must be a Python integer (whole cycles across the voxel), but got {order!r}.")
         self.order = order
-        self.duration = _checks.real_leaf(duration, "duration", 0.0)
+        self.duration = _checks.real_leaf(duration, "duration", Neutral(0.0))
         _checked_now(self)
 
     def checked(self, where: str) -> "Dephase":
@@ -113,7 +114,7 @@ class Sample(AbstractEvent):
     phase: Float[Array, "..."] | float
 
     def __init__(self, phase: Any = 0.0):
-        self.phase = _checks.real_leaf(phase, "phase", 0.0)
+        self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
         _checked_now(self)
 
     def checked(self, where: str) -> "Sample":
@@ -125,7 +126,7 @@ def _non_negative_duration(value: Array, name: str) -> Array:
 
 
 def _replace_checked(event, where: str, **checks):
-    names = [name for name in checks if not isinstance(getattr(event, name), float)]
+    names = [name for name in checks if not isinstance(getattr(event, name), Neutral)]
     values = [checks[name](getattr(event, name), f"{name}` of `{where}") for name in names]
     return eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, values) if names else event
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from mrjax import _checks
+from mrjax._checks import Neutral
 from mrjax.sequence.events import AbstractContainer, AbstractEvent
 
 
@@ -27,12 +28,8 @@ def _lines(container: AbstractContainer, indent: str) -> list[str]:
 def describe_event(event: AbstractEvent) -> str:
     """One event as a line, such as 'Pulse    flip_angle 90 deg, phase 0 deg'."""
     order = [f"order {event.order}"] if hasattr(event, "order") else []
-    numbers = [f"{name} {_quantity(name, value)}" for name, value in event.leaves().items() if _worth_showing(name, value)]
+    numbers = [f"{name} {_quantity(name, value)}" for name, value in event.leaves().items() if not isinstance(value, Neutral)]
     return f"{type(event).__name__:<8} {', '.join(order + numbers)}".rstrip()
-
-
-def _worth_showing(name: str, value: Any) -> bool:
-    return not (name in ("phase", "duration") and isinstance(value, float) and value == 0.0)
 
 
 def _quantity(name: str, value: Any) -> str:
