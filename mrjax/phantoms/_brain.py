@@ -39,15 +39,16 @@ def brain(
 
     **What it is not:** one person's brain. It is sharpened from an average over 152 people
     (`scripts/build_brain_phantom.py`, `data/NOTICE.md`), so that 97 % of the voxels inside white matter and
-    86 % of those inside grey matter are at least 95 % pure; small gyri are smoother than yours. It is large
-    (1.9 l) and left-right symmetric. Skull, scalp and vessels are air. Deep nuclei that average as both, such
-    as the thalamus, are mixtures.
+    86 % of those inside grey matter are at least 95 % pure ("inside": the six neighbours are mostly the same
+    tissue). Small gyri are smoother than yours, and the white matter of the cerebellum is thin. The brain is
+    large (1.9 l) and left-right symmetric. Skull, scalp and vessels are air. What averages as both tissues,
+    such as the thalamus and the brain stem, is a mixture.
 
-    **Source:** anatomy: Fonov et al., NeuroImage 54 (2011) 313-327. T1 of grey and white matter in vivo:
+    **Source:** anatomy: Fonov et al., NeuroImage 54 (2011) 313-327. T1 of grey and white matter, in vivo:
     Wright et al., MAGMA 21 (2008) 121-130 (MPRAGE). T2: Cox and Gowland, Magn Reson Med 64 (2010) 1440-1445
     (grey matter: frontal). CSF: frontal horns at 3 T in "Quantification of T1 and T2 of subarachnoid CSF"
-    (PMC10696635); the same values stand for 1.5 T, where they are known less well. Proton density, relative
-    to CSF: Oros-Peusquens et al., Front Neurol 10 (2019) 1333.
+    (PMC10696635), used at 1.5 T too, for want of values of the same kind. Proton density relative to CSF:
+    Oros-Peusquens et al., Front Neurol 10 (2019) 1333.
 
     !!! example
 
