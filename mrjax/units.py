@@ -1,7 +1,7 @@
 """SI units as plain numbers, and the gyromagnetic ratios of the nuclei.
 
-Every function of the package takes and returns SI values, so a number with a unit is a product, and a value is read in
-a unit by dividing: `12 * ms`, `30 * deg`, `1 * um**2 / ms`, `1000 * s / mm**2`, `t2 / ms`.
+Every function of the package takes and returns SI values, so a number with a unit is a product, and a value
+is read in a unit by dividing: `12 * ms`, `30 * deg`, `1 * um**2 / ms`, `1000 * s / mm**2`, `t2 / ms`.
 
 !!! example
 
@@ -51,13 +51,13 @@ deg = math.pi / 180
 ppm = 1e-6
 percent = 1e-2
 
-# How the two tables relate. GAMMA is of the bare nucleus, XI is measured on a reference sample, whose electrons shield
-# the nucleus by sigma: XI = |GAMMA / GAMMA["1H"]| (1 - sigma) / (1 - sigma_TMS). The ratio of the tables,
-# |GAMMA / GAMMA["1H"]| / XI - 1, is therefore a difference of shieldings, plus the error of the shielding with which
-# the tabulated moment was corrected. It is 0 for 2H and, in ppm, 23 (3He), 74 (7Li), 213 (13C), 298 (15N), 367 (19F),
-# 393 (17O), 619 (23Na), 914 (31P), 1364 (39K), 1648 (129Xe). The second part is not small: later moments (N. J. Stone,
-# IAEA report INDC(NDS)-0794, 2019) put 19F at 25.176248e7, 207 ppm lower. So trust XI to its last digit, and GAMMA of
-# the heavier nuclei to about 1e-3.
+# How the two tables relate. GAMMA is of the bare nucleus, XI is measured on a reference sample, whose
+# electrons shield the nucleus by sigma: XI = |GAMMA / GAMMA["1H"]| (1 - sigma) / (1 - sigma_TMS). The ratio
+# of the tables, |GAMMA / GAMMA["1H"]| / XI - 1, is therefore a difference of shieldings, plus the error of
+# the shielding with which the tabulated moment was corrected. It is 0 for 2H and, in ppm, 23 (3He), 74 (7Li),
+# 213 (13C), 298 (15N), 367 (19F), 393 (17O), 619 (23Na), 914 (31P), 1364 (39K), 1648 (129Xe). The second part
+# is not small: later moments (N. J. Stone, IAEA report INDC(NDS)-0794, 2019) put 19F at 25.176248e7, 207 ppm
+# lower. So trust XI to its last digit, and GAMMA of the heavier nuclei to about 1e-3.
 
 GAMMA = MappingProxyType(
     {
@@ -78,17 +78,18 @@ GAMMA = MappingProxyType(
 r"""Gyromagnetic ratios in rad/s/T, by nucleus, with their signs: `GAMMA["13C"]`.
 
 They are those of the bare nucleus. In matter the electrons shield it, so a Larmor frequency computed as
-`GAMMA_BAR[nucleus] * b0` is too high: by 26 ppm for protons in water, by about 1 ‰ for 31P and 7 ‰ for 129Xe in the gas
-(11.777 MHz/T). Where the frequency itself matters, scale the measured proton frequency with `XI` instead. Flip angles
-and gradients are known less well than that.
+`GAMMA_BAR[nucleus] * b0` is too high: by 26 ppm for protons in water, by about 1 ‰ for 31P and 7 ‰ for 129Xe
+in the gas (11.777 MHz/T). Where the frequency itself matters, scale the measured proton frequency with `XI`
+instead. Flip angles and gradients are known less well than that.
 
-**Source:** 1H: CODATA 2022, the free proton, 2.675 221 8708(11)e8. (CODATA 2018, in use in many simulators, has
-2.675 221 8744e8, larger by 1.3e-9.) All others: R. K. Harris et al., NMR nomenclature (IUPAC Recommendations 2001), Pure
-Appl. Chem. 73 (2001) 1795-1818, column "magnetogyric ratio" of the tables of spin-1/2 and of quadrupolar nuclei.
+**Source:** 1H: CODATA 2022, the free proton, 2.675 221 8708(11)e8. (CODATA 2018, in use in many simulators,
+has 2.675 221 8744e8, larger by 1.3e-9.) All others: R. K. Harris et al., NMR nomenclature (IUPAC
+Recommendations 2001), Pure Appl. Chem. 73 (2001) 1795-1818, column "magnetogyric ratio" of the tables of
+spin-1/2 and of quadrupolar nuclei.
 """
 
 GAMMA_BAR = MappingProxyType({nucleus: gamma / (2 * math.pi) for nucleus, gamma in GAMMA.items()})
-r"""Gyromagnetic ratios over 2 pi in Hz/T, by nucleus, with their signs: 42.577478461e6 for `"1H"`. See `GAMMA`."""
+r"""`GAMMA` over 2 pi, in Hz/T, by nucleus, with its sign: 42.577478461e6 for `"1H"`."""
 
 XI = MappingProxyType(
     {
@@ -106,11 +107,13 @@ XI = MappingProxyType(
         "129Xe": 27.810186 * percent,
     }
 )
-r"""Frequency ratios $\Xi$: the resonance of each nucleus's reference sample over that of the protons of TMS in the same
-field. Numbers between 0 and 1, always positive.
+r"""Frequency ratios $\Xi$: resonance of the reference sample of each nucleus over that of the protons of TMS.
 
-`XI["31P"] * f_tms` is the frequency of phosphoric acid, 0 ppm of the 31P scale, on the magnet where TMS is at `f_tms`.
-(Water is about 4.7 ppm above TMS.) The 129Xe sample is liquid XeOF4; the gas lies some 5300 ppm lower.
+Both are in the same field; the ratios are numbers between 0 and 1, always positive.
+
+`XI["31P"] * f_tms` is the frequency of phosphoric acid, 0 ppm of the 31P scale, on the magnet where TMS is at
+`f_tms`. (Water is about 4.7 ppm above TMS.) The 129Xe sample is liquid XeOF4; the gas lies some 5300 ppm
+lower.
 
 **Source:** as the second of `GAMMA`, column "frequency ratio".
 """

@@ -1,7 +1,7 @@
 """Closed forms: what a sequence gives where the Bloch equations can be solved on paper.
 
-Fast models for fits, and the answers that the engines are tested against. `mrjax.signals.relaxation` holds T1, T2 and T2*
-decay and recovery, and steady states.
+Fast models for fits, and the answers that the engines are tested against. `mrjax.signals.relaxation` holds
+T1, T2 and T2* decay and recovery, and steady states.
 """
 
 from . import relaxation as relaxation

@@ -1,6 +1,7 @@
 """From what users pass to arrays of one dtype and rank, checked: samples on the last axis, voxels before it.
 
-Arrays keep their own shape, padded with axes of length one, so that nothing is computed more often than it varies.
+Arrays keep their own shape, padded with axes of length one, so that nothing is computed more often than it
+varies.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,13 +22,14 @@ _LONGEST_PLAUSIBLE = {"te": 1.0, "tr": 30.0, "inversion_time": 30.0, "recovery_t
 
 
 def align(samples: dict[str, Numbers], voxels: dict[str, Numbers]) -> tuple[Array, ...]:
-    """The arguments in the given order, checked, of one dtype and one rank: `(*voxels, n_samples)` by broadcasting.
+    """The arguments in the given order, checked; they broadcast to `(*voxels, n_samples)`, all of that rank.
 
-    An argument in `samples` is a scalar or has shape `(n_samples,)`; one in `voxels` broadcasts to `(*voxels)`.
+    An argument in `samples` is a scalar or has shape `(n_samples,)`; one in `voxels` broadcasts to
+    `(*voxels)`.
     """
-    arrays = checked(samples | voxels)
+    arrays = _checked(samples | voxels)
     rank = len(_checks.broadcast_shape({name: arrays[name] for name in voxels}))
-    sample_axes = {name: _sample_axis(arrays[name], name) for name in samples}
+    sample_axes = {name: sample_axis(arrays[name], name) for name in samples}
     _require_one_length(sample_axes)
     aligned = {name: padded(array, rank + 1) for name, array in sample_axes.items()}
     aligned |= {name: padded(arrays[name][..., None], rank + 1) for name in voxels}
@@ -39,16 +41,16 @@ def checked(values: dict[str, Numbers]) -> dict[str, Array]:
 
     Python numbers take the precision of the arrays beside them; `m0` alone may be complex.
     """
-    arrays = {
-        name: _checks.number_array(value, name) if name == "m0" else _checks.real_array(value, name)
-        for name, value in values.items()
-    }
-    dtype = jnp.result_type(float, *(_with_dtype(value) for value in values.values()))
-    real = jnp.finfo(dtype).dtype
-    arrays = {name: array.astype(dtype if jnp.iscomplexobj(array) else real) for name, array in arrays.items()}
-    for name in arrays.keys() & _LONGEST_PLAUSIBLE.keys():
-        _checks.warn_if_milliseconds(arrays[name], name, _LONGEST_PLAUSIBLE[name])
-    return {name: _RANGES[name](array, name) for name, array in arrays.items()}
+    return _checked(values)
+
+
+def sample_axis(array: Array, name: str) -> Array:
+    """`array` with the one axis that an argument of the sequence has."""
+    if array.ndim > 1:
+        raise ValueError(
+            f"`{name}` must be a number or have one axis, that of the samples, but got shape {array.shape}."
+        )
+    return array.reshape(-1)
 
 
 def not_longer(time: Array, name: str, longest: Array, name_of_longest: str) -> Array:
@@ -61,24 +63,41 @@ def padded(array: Array, rank: int) -> Array:
     return array.reshape((1,) * (rank - array.ndim) + array.shape)
 
 
+def _checked(values: dict[str, Numbers]) -> dict[str, Array]:
+    arrays = {
+        name: _checks.number_array(value, name) if name == "m0" else _checks.real_array(value, name)
+        for name, value in values.items()
+    }
+    dtype = jnp.result_type(float, *(_with_dtype(value) for value in values.values()))
+    real = jnp.finfo(dtype).dtype
+    arrays = {
+        name: array.astype(dtype if jnp.iscomplexobj(array) else real) for name, array in arrays.items()
+    }
+    _notice_milliseconds(arrays)
+    return {name: _RANGES[name](array, name) for name, array in arrays.items()}
+
+
+def _notice_milliseconds(arrays: dict[str, Array]) -> None:
+    # The warning names the line six calls up: the user's, if each public function comes through `align` or
+    # `checked`.
+    for name, array in arrays.items():
+        if name in _LONGEST_PLAUSIBLE:
+            _checks.warn_if_milliseconds(array, name, _LONGEST_PLAUSIBLE[name])
+
+
 def _with_dtype(value: Numbers) -> Any:
-    # A Python number must reach `result_type` as such: as an array it would count as float64 under `enable_x64`.
+    # A Python number must reach `result_type` as such: as an array it would count as float64 under
+    # `enable_x64`.
     return value if type(value) in (int, float, complex) or hasattr(value, "dtype") else np.asarray(value)
-
-
-def _sample_axis(array: Array, name: str) -> Array:
-    if array.ndim > 1:
-        raise ValueError(
-            f"`{name}` must be a number or have one axis, that of the samples, but got shape {array.shape}."
-        )
-    return array.reshape(-1)
 
 
 def _require_one_length(sample_axes: dict[str, Array]) -> None:
     lengths = {name: array.shape[0] for name, array in sample_axes.items() if array.shape[0] != 1}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ValueError(f"Arguments along the sample axis must have one length (or be numbers), but got {listed}.")
+        raise ValueError(
+            f"Arguments along the sample axis must have one length (or be numbers), but got {listed}."
+        )
 
 
 def _instant(value: Array, name: str) -> Array:
@@ -103,7 +122,8 @@ _RANGES: dict[str, Callable[[Array, str], Array]] = (
     | dict.fromkeys(("tr", "t1", "t2", "t2star", "t2_prime"), _period)
     | dict.fromkeys(("m0", "fractions", "off_resonance", "phase_increment"), _checks.finite)
     | dict.fromkeys(
-        ("flip_angle", "excitation_angle", "refocusing_angle", "inversion_angle", "saturation_angle"), _checks.finite
+        ("flip_angle", "excitation_angle", "refocusing_angle", "inversion_angle", "saturation_angle"),
+        _checks.finite,
     )
     | {"b1": _transmit_field}
 )

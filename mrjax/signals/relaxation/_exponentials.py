@@ -25,7 +25,7 @@ def divide(numerator: Array, denominator: Array) -> Array:
 
 
 def before_second_pulse(pulses: tuple[Array, Array], waits: tuple[Array, Array], t1: Array) -> Array:
-    r"""Steady-state $M_z / M_0$ before the second of two repeated pulses, transverse magnetisation lost before each.
+    r"""Steady-state $M_z / M_0$ before the second of two repeated pulses, each with spoiling before it.
 
     The cycle is: first pulse (angle $b$), wait $\tau_b$, second pulse (angle $a$), wait $\tau_a$. From
     $M_z \to 1 + (M_z \cos - 1) e^{-\tau/T_1}$ once for either half of the cycle,
@@ -42,7 +42,7 @@ def before_second_pulse(pulses: tuple[Array, Array], waits: tuple[Array, Array],
 
 
 def _separate_gone(time: Array, constant: Array) -> tuple[Array, Array, Array]:
-    # Both arguments are replaced where nothing is left, not the result alone: the derivative of what `where` discards
-    # is still computed, and inf * 0 is nan.
+    # Both arguments are replaced where nothing is left, not the result alone: the derivative of what `where`
+    # discards is still computed, and inf * 0 is nan.
     gone = jnp.isinf(time) | (time > _NOTHING_LEFT * constant)
     return jnp.where(gone, 0.0, time), jnp.where(gone, 1.0, constant), gone

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax import _checks
-from mrjax.signals._arguments import Numbers, align, checked, not_longer, padded
+from mrjax.signals._arguments import Numbers, align, checked, not_longer, padded, sample_axis
 from mrjax.signals.relaxation import _exponentials
 
 
@@ -25,8 +25,8 @@ def t2_decay(te: Numbers, t2: Numbers, m0: Numbers = 1.0) -> Inexact[Array, "*vo
 
     **Derivatives:** everywhere in the ranges above.
 
-    **Raises:** `ValueError` for shapes that do not broadcast or values out of range (inside `jax.jit`, a run-time error
-    with the same sentence). Warns of echo times above 1 s: were milliseconds meant?
+    **Raises:** `ValueError` for shapes that do not broadcast or values out of range (inside `jax.jit`, a
+    run-time error with the same sentence). Warns of echo times above 1 s: were milliseconds meant?
 
     **Source:** solution of the Bloch equations for the transverse magnetisation.
 
@@ -56,8 +56,8 @@ def t2star(t2: Numbers, t2_prime: Numbers) -> Float[Array, "*voxels"]:
     **Arguments:**
 
     - `t2`: Transverse relaxation time in s. Shape `(*voxels)`. Positive; `inf` for none.
-    - `t2_prime`: Reversible dephasing time in s: the density of off-resonances has the half width at half maximum
-        $1 / (2 \pi T_2')$ in Hz. Shape `(*voxels)`. Positive; `inf` for none.
+    - `t2_prime`: Reversible dephasing time in s: the density of off-resonances has the half width at half
+        maximum $1 / (2 \pi T_2')$ in Hz. Shape `(*voxels)`. Positive; `inf` for none.
 
     **Returns:** $T_2^*$ in s. Shape `(*voxels)`: no sample axis.
 
@@ -65,7 +65,8 @@ def t2star(t2: Numbers, t2_prime: Numbers) -> Float[Array, "*voxels"]:
 
     **Raises:** `ValueError` for shapes that do not broadcast or values out of range.
 
-    **Source:** the decay is the Fourier transform of the density of off-resonances, that of a Lorentzian an exponential.
+    **Source:** the decay is the Fourier transform of the density of off-resonances, that of a Lorentzian an
+    exponential.
 
     !!! example
 
@@ -78,7 +79,7 @@ def t2star(t2: Numbers, t2_prime: Numbers) -> Float[Array, "*voxels"]:
         ```
     """
     arrays = checked({"t2": t2, "t2_prime": t2_prime})
-    rank = len(_checks.broadcast_shape(arrays))
+    rank = len(_checks.broadcast_shape({**arrays}))
     rate = 1 / padded(arrays["t2"], rank) + 1 / padded(arrays["t2_prime"], rank)
     decays = rate > 0
     return jnp.where(decays, 1 / jnp.where(decays, rate, 1.0), jnp.inf)
@@ -93,14 +94,16 @@ def t2star_decay(
 
     **Arguments:**
 
-    - `te`: Echo times, counted from the excitation, in s. A number or shape `(n_samples,)`. Zero or more.
-    - `t2star`: Effective transverse relaxation time in s, see `t2star`. Shape `(*voxels)`. Positive; `inf` for no decay.
+    - `te`: Echo times, counted from the excitation, in s. A number or shape `(n_samples,)`. Zero or more,
+        finite.
+    - `t2star`: Effective transverse relaxation time in s, see `t2star`. Shape `(*voxels)`. Positive; `inf`
+        for no decay.
     - `m0`: Transverse magnetisation after the excitation, any unit, real or complex. Shape `(*voxels)`.
-    - `off_resonance`: $\Delta f$ in Hz. Shape `(*voxels)`. Positive turns the magnetisation from x towards y. `None` for
-        a signal without the phase factor.
+    - `off_resonance`: $\Delta f$ in Hz. Shape `(*voxels)`. Positive turns the magnetisation from x towards y.
+        `None` for a signal without the phase factor.
 
-    **Returns:** The signal, shape `(*voxels, n_samples)`, in the unit of `m0`. Complex with an `off_resonance` (of any
-    value) or a complex `m0`, else real. Its phase is that of `m0` at the excitation.
+    **Returns:** The signal, shape `(*voxels, n_samples)`, in the unit of `m0`. Complex with an
+    `off_resonance` (of any value) or a complex `m0`, else real. Its phase is that of `m0` at the excitation.
 
     **Derivatives:** everywhere in the ranges above.
 
@@ -125,7 +128,9 @@ def t2star_decay(
     if off_resonance is None:
         te, t2star, m0 = align(samples={"te": te}, voxels=voxels)
         return m0 * _exponentials.decay(te, t2star)
-    te, t2star, m0, off_resonance = align(samples={"te": te}, voxels=voxels | {"off_resonance": off_resonance})
+    te, t2star, m0, off_resonance = align(
+        samples={"te": te}, voxels=voxels | {"off_resonance": off_resonance}
+    )
     return m0 * _exponentials.decay(te, t2star) * precession(off_resonance, te)
 
 
@@ -140,9 +145,10 @@ def multi_exponential(
 
     - `te`: Echo times in s. A number or shape `(n_samples,)`. Zero or more, finite.
     - `t2`: Transverse relaxation times in s. Shape `(*voxels, n_components)`. Positive; `inf` for no decay.
-    - `fractions`: Weights of the components, pure numbers. Shape `(*voxels, n_components)`. Finite; they are used as they
-        are, not scaled to a sum of one.
-    - `m0`: Transverse magnetisation at time zero, any unit, real or complex. Shape `(*voxels)`: no component axis.
+    - `fractions`: Weights of the components, pure numbers. Shape `(*voxels, n_components)`. Finite; they are
+        used as they are, not scaled to a sum of one.
+    - `m0`: Transverse magnetisation at time zero, any unit, real or complex. Shape `(*voxels)`: no component
+        axis.
 
     The shapes `(*voxels)` broadcast: one `t2` of shape `(n_components,)` serves all voxels.
 
@@ -150,7 +156,8 @@ def multi_exponential(
 
     **Derivatives:** everywhere in the ranges above.
 
-    **Raises:** as `t2_decay`; also where `t2` or `fractions` has no component axis, or they differ in its length.
+    **Raises:** as `t2_decay`; also where `t2` or `fractions` has no component axis, or they differ in its
+    length.
 
     **Source:** sum of solutions of the Bloch equations.
 
@@ -161,19 +168,18 @@ def multi_exponential(
         >>> import numpy as np
         >>> from mrjax.signals.relaxation import multi_exponential
         >>> from mrjax.units import ms
-        >>> t2 = jnp.array([20.0, 80.0]) * ms
-        >>> signal = multi_exponential(te=jnp.array([0.0, 20.0]) * ms, t2=t2, fractions=jnp.array([0.15, 0.85]))
+        >>> te, t2 = jnp.array([0.0, 20.0]) * ms, jnp.array([20.0, 80.0]) * ms
+        >>> signal = multi_exponential(te, t2, fractions=jnp.array([0.15, 0.85]))
         >>> print(np.asarray(signal).round(4))
         [1.     0.7172]
 
         ```
     """
     arrays = checked({"te": te, "t2": t2, "fractions": fractions, "m0": m0})
-    (te,) = align(samples={"te": arrays["te"]}, voxels={})
-    t2, fractions, m0 = arrays["t2"], arrays["fractions"], arrays["m0"]
+    te, t2, fractions, m0 = sample_axis(arrays["te"], "te"), arrays["t2"], arrays["fractions"], arrays["m0"]
     _require_components(t2, fractions)
     per_voxel = {"t2": t2[..., 0], "fractions": fractions[..., 0], "m0": m0}
-    rank = len(_checks.broadcast_shape(per_voxel)) + 2  # samples and components come after the voxels
+    rank = len(_checks.broadcast_shape({**per_voxel})) + 2  # samples and components come after the voxels
     t2, fractions = padded(t2[..., None, :], rank), padded(fractions[..., None, :], rank)
     te, m0 = padded(te[:, None], rank), padded(m0[..., None], rank - 1)
     return m0 * jnp.sum(fractions * _exponentials.decay(te, t2), axis=-1)
@@ -195,26 +201,28 @@ def spin_echo(
           \frac{1 - (1 - \cos\beta) \, e^{-(T_R - T_E/2)/T_1} - \cos\beta \, e^{-T_R/T_1}}
                {1 - \cos\alpha \cos\beta \, e^{-T_R/T_1}}$$
 
-    With 90° and 180° the fraction is $1 - 2 e^{-(T_R - T_E/2)/T_1} + e^{-T_R/T_1}$; after full recovery, `tr=inf`, it is 1.
-    Dephasing by static off-resonance, $T_2'$, is refocused and does not enter.
+    With 90° and 180° the fraction is $1 - 2 e^{-(T_R - T_E/2)/T_1} + e^{-T_R/T_1}$; after full recovery,
+    `tr=inf`, it is 1. Dephasing by static off-resonance, $T_2'$, is refocused and does not enter.
 
-    Crushers about the refocusing pulse are taken to remove everything but the echo, and spoiling to remove what is left
-    of the transverse magnetisation at the end of $T_R$; nothing that was removed ever refocuses.
+    Crushers about the refocusing pulse are taken to remove everything but the echo, and spoiling to remove
+    what is left of the transverse magnetisation at the end of $T_R$; nothing that was removed ever refocuses.
+    (Where the same crushers are played in each $T_R$, magnetisation that an imperfect refocusing pulse stored
+    along z does come back in later ones, and a simulation shows it.)
 
     **Arguments:**
 
-    - `te`: Echo times in s. A number or shape `(n_samples,)`. Zero or more, and not above `tr`.
+    - `te`: Echo times in s. A number or shape `(n_samples,)`. Zero or more, finite, and not above `tr`.
     - `t1`, `t2`: Relaxation times in s. Shape `(*voxels)`. Positive; `inf` for none.
-    - `tr`: Repetition times in s. As `te`. Positive.
+    - `tr`: Repetition times in s. As `te`. Positive; `inf` for full recovery.
     - `m0`: Equilibrium magnetisation, any unit, real or complex. Shape `(*voxels)`.
     - `excitation_angle`, `refocusing_angle`: Nominal flip angles in rad. As `te`.
     - `b1`: Transmit field relative to nominal; multiplies both angles. Shape `(*voxels)`. Zero or more.
 
-    **Returns:** The signal, shape `(*voxels, n_samples)`, in the unit of `m0`; complex if `m0` is. It is negative where
-    the magnetisation before the excitation is. Play the excitation about +x and the refocusing about +y, and
-    `mrjax.simulate` gives $-i$ times this; both about +x, $+i$ times.
+    **Returns:** The signal, shape `(*voxels, n_samples)`, in the unit of `m0`; complex if `m0` is. It is
+    negative where the magnetisation before the excitation is. For an excitation about +x `mrjax.simulate`
+    gives $-i$ times this where the refocusing is about +y, and $+i$ times where it is about +x.
 
-    **Derivatives:** everywhere in the ranges above, also for infinite times.
+    **Derivatives:** everywhere in the ranges above, also for infinite relaxation times and `tr`.
 
     **Raises:** as `t2_decay`, and where `te` exceeds `tr`.
 
