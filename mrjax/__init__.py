@@ -1,6 +1,14 @@
 """Differentiable magnetic-resonance physics in JAX."""
 
-from . import inverse as inverse, protocols as protocols, units as units
+from . import (
+    inverse as inverse,
+    io as io,
+    phantoms as phantoms,
+    plot as plot,
+    protocols as protocols,
+    signals as signals,
+    units as units,
+)
 from .physics import EPG as EPG, Isochromats as Isochromats, play as play, simulate as simulate
 from .sequence import (
     Delay as Delay,

@@ -4,6 +4,7 @@ Shapes, dtypes and options are checked when Python sees them. Values are checked
 `jax.jit` they are known only at run time, and there `equinox.error_if` raises the same sentence.
 """
 
+import sys
 import warnings
 from typing import Any
 
@@ -105,8 +106,16 @@ def warn_if_milliseconds(value: Array, name: str, longest: float) -> None:
         warnings.warn(
             f"`{name}` is in seconds and reaches {known.max():.4g} s, longer than is plausible ({longest:g} s). "
             f"If you meant milliseconds, write `{known.max():.4g} * mrjax.units.ms`.",
-            stacklevel=6,
+            stacklevel=frames_to_the_caller(),
         )
+
+
+def frames_to_the_caller() -> int:
+    """`stacklevel` for a warning that points at the first line outside the package and its class machinery."""
+    frame, level = sys._getframe(1), 1
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("mrjax", "equinox", "jaxtyping"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def broadcast_shape(arrays: dict[str, Shaped[ArrayLike, "..."]]) -> tuple[int, ...]:

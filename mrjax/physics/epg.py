@@ -121,7 +121,7 @@ class EPG(AbstractEngine):
             warnings.warn(
                 f"EPG(n_states={self.n_states}) truncates: samples of the worst voxel are off by about {worst:.2g} of m0. "
                 f"Use more states; {_needed(sequence)} are exact.",
-                stacklevel=3,
+                stacklevel=_checks.frames_to_the_caller(),
             )
 
     def _relaxation(self, duration: Float[Array, ""], tissue: Tissue, order: int) -> "Relaxation":

@@ -88,7 +88,7 @@ class Isochromats(AbstractEngine):
             warnings.warn(
                 f"Isochromats(n={n}) is too few: the sequence winds up to {needed - 1} cycles across the voxel, and what is "
                 f"wound by {n} looks unwound again. Use at least n={needed}.",
-                stacklevel=4,
+                stacklevel=_checks.frames_to_the_caller(),
             )
         return dataclasses.replace(self, n=n)
 

@@ -12,7 +12,7 @@ from mrjax import _checks
 from mrjax.physics import interpreter
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg import EPG
-from mrjax.sequence import AbstractContainer
+from mrjax.sequence import AbstractContainer, Sequence
 from mrjax.sequence.walk import validated
 from mrjax.tissue import Tissue
 
@@ -110,7 +110,8 @@ def _simulated(sequence, tissue, engine, state, batch_size, keeps_state):
     _require_kind(engine, AbstractEngine, "engine")
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ValueError(f"`batch_size` must be a positive integer, but got {batch_size!r}.")
-    sequence, tissue = validated(sequence), tissue.checked()
+    sequence = validated(sequence if isinstance(sequence, Sequence) else Sequence(sequence))
+    tissue = tissue.checked()
     engine = engine.sized(sequence, tissue, state, keeps_state)
     signal, state = _compiled(*_in_one_dtype((engine, sequence, tissue, state)), batch_size)
     return signal, state, engine

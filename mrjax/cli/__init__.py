@@ -1,0 +1,28 @@
+"""The `mrjax` command."""
+
+import argparse
+import sys
+
+from mrjax import __version__
+from mrjax.cli import demo, fit
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; mistakes in the input end with one sentence on stderr and exit status 2."""
+    parser = argparse.ArgumentParser(prog="mrjax", description="Differentiable magnetic-resonance physics.")
+    parser.add_argument("--version", action="version", version=f"mrjax {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|fit")
+    demo.add_to(commands)
+    fit.add_to(commands)
+    chosen = parser.parse_args(arguments)
+    try:
+        return chosen.run(chosen)
+    except ValueError as error:
+        print(f"mrjax {chosen.command}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"mrjax {chosen.command}: cannot write or read {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nmrjax {chosen.command}: interrupted.", file=sys.stderr)
+        return 130

@@ -1,0 +1,121 @@
+"""The signal models that `mrjax fit` knows: what they need, what they fit, and where a fit starts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrjax.signals import relaxation
+
+
+class Decay(eqx.Module):
+    """Exponential decay over the echo time; T2 or T2*, whichever dephasing the sequence leaves."""
+
+    parameter: str = eqx.field(static=True)
+    te: Float[Array, " n"]
+
+    def __call__(self, params: dict[str, Array]) -> Float[Array, "voxel n"]:
+        return relaxation.t2_decay(self.te, params[self.parameter], params["m0"])
+
+
+class VariableFlipAngle(eqx.Module):
+    """Spoiled gradient echoes in the steady state at several flip angles."""
+
+    flip_angle: Float[Array, " n"]
+    tr: Float[Array, " n"]
+    b1: Float[Array, " voxel"] | None
+
+    def __call__(self, params: dict[str, Array]) -> Float[Array, "voxel n"]:
+        b1 = 1.0 if self.b1 is None else self.b1
+        return relaxation.spgr(self.flip_angle, self.tr, params["t1"], m0=params["m0"], b1=b1)
+
+
+class InversionRecovery(eqx.Module):
+    r"""$M_0 (1 - (1 + \epsilon) e^{-TI/T_1} + e^{-TR/T_1})$, with the efficiency $\epsilon$ of the inversion fitted."""
+
+    inversion_time: Float[Array, " n"]
+    tr: float = eqx.field(static=True)
+    magnitude: bool = eqx.field(static=True)
+
+    def __call__(self, params: dict[str, Array]) -> Float[Array, "voxel n"]:
+        t1, efficiency = params["t1"][:, None], params["inversion_efficiency"][:, None]
+        recovered = 0.0 if np.isinf(self.tr) else jnp.exp(-self.tr / t1)
+        signal = params["m0"][:, None] * (1 - (1 + efficiency) * jnp.exp(-self.inversion_time[None] / t1) + recovered)
+        return jnp.abs(signal) if self.magnitude else signal
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A kind of measurement that can be fitted."""
+
+    name: str
+    help: str
+    parameter: str
+    """The parameter of interest."""
+    sample_option: str
+    """Command-line option with one entry per image."""
+    grid: dict[str, np.ndarray]
+    """Values tried to find a start; M0 follows from the scale."""
+    bounds: dict[str, tuple[float, float]]
+    model: Callable[[Any, np.ndarray, Any], eqx.Module]
+    """From the options, the data and the B1 map of the voxels."""
+
+
+def _decay(parameter: str) -> Callable:
+    return lambda options, data, b1: Decay(parameter, jnp.asarray(options.te))
+
+
+def _vfa(options: Any, data: np.ndarray, b1: Any) -> VariableFlipAngle:
+    angles = jnp.asarray(options.flip_angle)
+    return VariableFlipAngle(angles, jnp.full(angles.shape, options.tr), b1)
+
+
+def _ir(options: Any, data: np.ndarray, b1: Any) -> InversionRecovery:
+    return InversionRecovery(jnp.asarray(options.ti), options.tr, magnitude=bool(np.all(data >= 0)))
+
+
+CONTRASTS = {
+    contrast.name: contrast
+    for contrast in (
+        Contrast(
+            "t2star",
+            "T2* from gradient echoes at several echo times",
+            "t2star",
+            "te",
+            {"t2star": np.geomspace(1e-3, 1.0, 80)},
+            {"t2star": (1e-4, 10.0)},
+            _decay("t2star"),
+        ),
+        Contrast(
+            "t2",
+            "T2 from spin echoes at several echo times",
+            "t2",
+            "te",
+            {"t2": np.geomspace(2e-3, 3.0, 80)},
+            {"t2": (1e-4, 20.0)},
+            _decay("t2"),
+        ),
+        Contrast(
+            "vfa",
+            "T1 from spoiled gradient echoes at several flip angles",
+            "t1",
+            "flip_angle",
+            {"t1": np.geomspace(0.05, 6.0, 80)},
+            {"t1": (1e-3, 50.0)},
+            _vfa,
+        ),
+        Contrast(
+            "ir",
+            "T1 from inversion recovery, signed or magnitude",
+            "t1",
+            "ti",
+            {"t1": np.geomspace(0.02, 6.0, 60), "inversion_efficiency": np.array([0.7, 0.85, 1.0])},
+            {"t1": (1e-3, 50.0), "inversion_efficiency": (0.0, 1.5)},
+            _ir,
+        ),
+    )
+}

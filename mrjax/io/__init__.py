@@ -1,0 +1,4 @@
+"""Files in and out."""
+
+from .nifti import FileError as FileError, Image as Image, read_nifti as read_nifti, write_nifti as write_nifti
+from .table import read_signals as read_signals, write_table as write_table

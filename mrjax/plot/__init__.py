@@ -1,0 +1,6 @@
+"""Pictures, with matplotlib; every function draws into given axes or makes its own."""
+
+from .diagram import sequence_diagram as sequence_diagram
+from .maps import parameter_map as parameter_map
+from .pathways import coherence_pathways as coherence_pathways
+from .signals import signal_curves as signal_curves

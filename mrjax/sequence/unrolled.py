@@ -1,0 +1,53 @@
+"""A sequence written out event by event, for pictures and for reading."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from mrjax import _checks
+from mrjax.sequence import walk
+from mrjax.sequence.events import AbstractContainer, AbstractEvent
+
+
+@dataclass(frozen=True)
+class TimedEvent:
+    """One playing of an event whose leaves are scalars."""
+
+    event: AbstractEvent
+    start: float
+    """In s from the start of the sequence."""
+    duration: float
+    """In s."""
+
+
+def unrolled(sequence: AbstractContainer) -> list[TimedEvent]:
+    """Every event in the order of playing, repeats written out, with the times at which it starts.
+
+    **Raises:** `ValueError` where values are traced: a picture needs numbers.
+    """
+    if not all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves(sequence)):
+        raise ValueError("`sequence` must hold known numbers to be written out, but some are traced; leave `jit` or `grad` first.")
+    events, now = [], 0.0
+    for event in _played(jax.tree.map(np.asarray, walk.validated(sequence)), ()):
+        duration = float(getattr(event, "duration", 0.0))
+        events.append(TimedEvent(event, now, duration))
+        now += duration
+    return events
+
+
+def _played(container: AbstractContainer, outer: tuple[int, ...]) -> Iterator[AbstractEvent]:
+    for repetition in range(*container.repetitions or (1,)):
+        here = (*outer, repetition) if container.repetitions else outer
+        for entry in container.events:
+            if isinstance(entry, AbstractEvent):
+                yield jax.tree.map(lambda leaf, here=here: _entry(leaf, here), entry)
+            else:
+                yield from _played(entry, here)
+
+
+def _entry(leaf: np.ndarray, repetitions: tuple[int, ...]) -> np.ndarray:
+    """The value of a leaf in one repetition of each enclosing `Repeat`; axes of length one are the same in each."""
+    last = repetitions[len(repetitions) - leaf.ndim :]
+    return leaf[tuple(0 if n == 1 else i for i, n in zip(last, leaf.shape, strict=True))]
