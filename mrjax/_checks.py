@@ -113,7 +113,11 @@ def warn_if_milliseconds(value: Array, name: str, longest: float) -> None:
 def frames_to_the_caller() -> int:
     """`stacklevel` for a warning that points at the first line outside the package and its class machinery."""
     frame, level = sys._getframe(1), 1
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("mrjax", "equinox", "jaxtyping"):
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
+        "mrjax",
+        "equinox",
+        "jaxtyping",
+    ):
         frame, level = frame.f_back, level + 1
     return level
 

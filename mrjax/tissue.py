@@ -121,4 +121,3 @@ class Tissue(eqx.Module):
 
     def _leaves(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("t1", "t2", *NEUTRAL)}
-

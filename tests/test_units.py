@@ -136,9 +136,7 @@ def test_gamma_agrees_with_the_tabulated_moment(nucleus):
     spin = SPINS[nucleus]
     moment = IUPAC_MOMENTS[nucleus] * scipy.constants.value("nuclear magneton")
     expected = moment / (scipy.constants.hbar * math.sqrt(spin * (spin + 1)))
-    digits = (
-        3e-6 if nucleus in ("17O", "31P") else 5e-7
-    )  # printed with six digits; the others with seven or more
+    digits = 3e-6 if nucleus in ("17O", "31P") else 5e-7  # printed with six digits; the others with seven or more
     assert GAMMA[nucleus] == pytest.approx(expected, rel=digits)
 
 

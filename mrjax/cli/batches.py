@@ -7,12 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from mrjax.inverse import FitStatus, least_squares
 from mrjax.inverse.jacobian import Model
 
 VOXELS_AT_ONCE = 20_000
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+"""Of every progress bar."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def fit_in_batches(
             _store(result, here, jax.device_get(fit))
             progress.update(task, completed=here.stop)
     except KeyboardInterrupt:
-        progress.console.print(f"interrupted: {result.finished.sum()} of {n_voxels} voxels are fitted and will be written")
+        progress.console.print(
+            f"interrupted: {result.finished.sum()} of {n_voxels} voxels are fitted and will be written"
+        )
     return result
 
 

@@ -75,6 +75,10 @@ def _vfa(options: Any, data: np.ndarray, b1: Any) -> VariableFlipAngle:
 
 
 def _ir(options: Any, data: np.ndarray, b1: Any) -> InversionRecovery:
+    if min(options.ti) < 0 or max(options.ti) > options.tr:
+        raise ValueError(
+            f"--ti must lie between 0 and --tr ({options.tr:g} s), but got {min(options.ti):g} to {max(options.ti):g} s."
+        )
     return InversionRecovery(jnp.asarray(options.ti), options.tr, magnitude=bool(np.all(data >= 0)))
 
 

@@ -1,38 +1,37 @@
 """The figure of `mrjax demo`."""
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrjax.phantoms import Phantom
+from mrjax.cli.fingerprinting import Experiment
 from mrjax.plot import parameter_map, sequence_diagram, signal_curves
-from mrjax.sequence import Sequence
 
 
-def draw(
-    sequence: Sequence, signals: np.ndarray, phantom: Phantom, mask: np.ndarray, maps: dict[str, np.ndarray]
-) -> Figure:
+def draw(experiment: Experiment, maps: dict[str, np.ndarray]) -> Figure:
     """Sequence and fingerprints above; true, estimated, error and standard-deviation maps of T1 and T2 below."""
     figure = Figure(figsize=(15, 12), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=(1, 2.1))
     left, right = above.subplots(1, 2, width_ratios=(1.3, 1))
-    sequence_diagram(sequence, axes=left)
+    sequence_diagram(experiment.sequence, axes=left)
     left.set_title("What the scanner plays")
-    _fingerprints(right, sequence, signals, phantom, mask)
+    _fingerprints(right, experiment)
     for row, name in zip(below.subplots(2, 4), ("t1", "t2"), strict=True):
-        _maps(row, name, maps, mask)
+        _maps(row, name, maps)
     return figure
 
 
-def _fingerprints(axes, sequence: Sequence, signals: np.ndarray, phantom: Phantom, mask: np.ndarray) -> None:
+def _fingerprints(axes: Axes, experiment: Experiment) -> None:
     """The purest voxel of each tissue."""
-    purest = [int(np.argmax(fraction[mask])) for fraction in np.asarray(phantom.fractions)]
-    signal_curves(signals[purest], np.asarray(sequence.sample_times), labels=phantom.names, axes=axes)
+    phantom, times = experiment.phantom, np.asarray(experiment.sequence.sample_times)
+    purest = [int(np.argmax(fraction[experiment.mask])) for fraction in np.asarray(phantom.fractions)]
+    signal_curves(experiment.signals[purest], times, labels=phantom.names, axes=axes)
     for line in axes.lines:
         line.set_linewidth(0.8)
     axes.set_title("What one voxel of each tissue answers, noise included")
 
 
-def _maps(row, name: str, maps: dict[str, np.ndarray], mask: np.ndarray) -> None:
+def _maps(row: np.ndarray, name: str, maps: dict[str, np.ndarray]) -> None:
     limits = (0.0, float(np.nanpercentile(maps[f"{name}_true"], 90) * 1.3))
     label = name.upper()
     parameter_map(maps[f"{name}_true"], name, limits=limits, title=f"{label}, true", axes=row[0])

@@ -13,10 +13,10 @@ from rich.progress import Progress
 from rich.table import Table
 
 from mrjax.cli import quantities
-from mrjax.cli.batches import Result, fit_in_batches
+from mrjax.cli.batches import COLUMNS, Result, fit_in_batches
 from mrjax.cli.contrasts import CONTRASTS, Contrast
 from mrjax.inverse import Dictionary, FitStatus
-from mrjax.io import FileError, read_nifti, read_signals, write_nifti, write_table
+from mrjax.io import FileError, Image, read_nifti, read_signals, write_nifti, write_table
 from mrjax.plot import parameter_map
 
 BACKGROUND = 0.1
@@ -46,7 +46,9 @@ def add_to(commands: Any) -> None:
 def add_contrast(contrasts: Any, contrast: Contrast) -> None:
     """Add the subcommand of one contrast."""
     parser = contrasts.add_parser(contrast.name, help=contrast.help, description=f"Fit {contrast.help}.")
-    parser.add_argument("data", nargs="+", type=Path, help="one NIfTI with the images on its last axis, one per image, or a CSV")
+    parser.add_argument(
+        "data", nargs="+", type=Path, help="one NIfTI with the images on its last axis, one per image, or a CSV"
+    )
     samples = {
         "te": ("--te", quantities.time, "echo times, such as 4ms 8ms 12ms"),
         "ti": ("--ti", quantities.time, "inversion times, such as 50ms 400ms 1.2s"),
@@ -61,7 +63,9 @@ def add_contrast(contrasts: Any, contrast: Contrast) -> None:
         parser.add_argument("--tr", type=quantities.time, default=np.inf, help="repetition time; long by default")
     parser.add_argument("--mask", type=Path, help="NIfTI; voxels above zero are fitted")
     parser.add_argument("--column", help="column of a CSV whose cells hold all signals of a voxel, separated by blanks")
-    parser.add_argument("--noise-std", type=float, help="noise standard deviation; estimated from the residual by default")
+    parser.add_argument(
+        "--noise-std", type=float, help="noise standard deviation; estimated from the residual by default"
+    )
     parser.add_argument("--out", type=Path, default=Path("mrjax_fit"), help="folder to write to (mrjax_fit)")
     parser.set_defaults(run=lambda options: run(contrast, options))
 
@@ -73,15 +77,21 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
     n_parameters = 1 + len(contrast.bounds)
     option = f"--{contrast.sample_option.replace('_', '-')}"
     if n < n_parameters:
-        raise ValueError(f"{contrast.name} fits {n_parameters} parameters and needs as many images, but {option} has {n} values.")
+        raise ValueError(
+            f"{contrast.name} fits {n_parameters} parameters and needs as many images, but {option} has {n} values."
+        )
     if options.noise_std is not None and not options.noise_std > 0:
         raise ValueError(f"--noise-std must be positive, but got {options.noise_std:g}.")
     read = _read_table if options.data[0].suffix.lower() == ".csv" else _read_images
     measurement = read(options, n, option)
     console.print(f"fitting {len(measurement.signals):,} voxels with {n} images each")
-    with Progress(console=console) as progress:
+    with Progress(*COLUMNS, console=console) as progress:
         result = _fit(contrast, options, measurement, progress)
-    paths = _write_table(contrast, options, measurement, result) if measurement.mask is None else _write_maps(contrast, options, measurement, result)
+    paths = (
+        _write_table(contrast, options, measurement, result)
+        if measurement.mask is None
+        else _write_maps(contrast, options, measurement, result)
+    )
     console.print(_summary(contrast, result))
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True)
@@ -98,6 +108,8 @@ def _read_table(options: argparse.Namespace, n: int, option: str) -> Measurement
 
 def _read_images(options: argparse.Namespace, n: int, option: str) -> Measurement:
     images = [read_nifti(path) for path in options.data]
+    if len(images) > 1:
+        images = [_volume(path, image) for path, image in zip(options.data, images, strict=True)]
     shapes = {image.data.shape for image in images}
     if len(shapes) > 1:
         raise FileError(f"All images must have the same shape, but got {', '.join(map(str, sorted(shapes)))}.")
@@ -116,6 +128,14 @@ def _read_images(options: argparse.Namespace, n: int, option: str) -> Measuremen
     return Measurement(data[mask], None if b1 is None else b1[mask], mask, images[0].affine, None)
 
 
+def _volume(path: Path, image: Image) -> Image:
+    """One of several images: without the axis of length one that some converters append."""
+    data = image.data[..., 0] if image.data.ndim == 4 and image.data.shape[-1] == 1 else image.data
+    if data.ndim > 3:
+        raise FileError(f"{path} is a series, {data.shape}; pass one series alone, or three-dimensional images.")
+    return Image(data, image.affine)
+
+
 def _require_count(path: Path, found: int, n: int, option: str, what: str) -> None:
     if found != n:
         raise FileError(f"{path} has {found} {what}, but {option} gives {n} values; give one for each, in order.")
@@ -123,7 +143,8 @@ def _require_count(path: Path, found: int, n: int, option: str, what: str) -> No
 
 def _bright(data: np.ndarray) -> np.ndarray:
     brightest = np.max(np.abs(data), axis=-1)
-    return brightest > BACKGROUND * np.percentile(brightest[np.isfinite(brightest)], 99)
+    known = brightest[np.isfinite(brightest)]
+    return brightest > BACKGROUND * (np.percentile(known, 99) if known.size else 0.0)
 
 
 def _fit(contrast: Contrast, options: argparse.Namespace, measurement: Measurement, progress: Progress) -> Result:
@@ -151,12 +172,16 @@ def _maps(result: Result) -> dict[str, np.ndarray]:
     return {**result.parameters, **deviations, "residual_rms": result.residual_rms, "status": result.status}
 
 
-def _write_table(contrast: Contrast, options: argparse.Namespace, measurement: Measurement, result: Result) -> list[Path]:
+def _write_table(
+    contrast: Contrast, options: argparse.Namespace, measurement: Measurement, result: Result
+) -> list[Path]:
     columns = {"voxel": measurement.labels, **{name: value.tolist() for name, value in _maps(result).items()}}
     return [write_table(options.out / f"{contrast.name}.csv", columns)]
 
 
-def _write_maps(contrast: Contrast, options: argparse.Namespace, measurement: Measurement, result: Result) -> list[Path]:
+def _write_maps(
+    contrast: Contrast, options: argparse.Namespace, measurement: Measurement, result: Result
+) -> list[Path]:
     paths, maps = [], {}
     for name, values in _maps(result).items():
         maps[name] = np.zeros(measurement.mask.shape)
@@ -191,6 +216,9 @@ def _summary(contrast: Contrast, result: Result) -> Table:
             quartiles = np.nanpercentile(values[good], [25, 50, 75])
             spread = np.nanmedian(result.standard_deviation[name][good])
             table.add_row(name, *(f"{value:.4g}" for value in (*quartiles, spread)))
-    counts = [f"{(result.status[result.finished] == status).sum():,} {status.name.lower().replace('_', ' ')}" for status in FitStatus]
+    counts = [
+        f"{(result.status[result.finished] == status).sum():,} {status.name.lower().replace('_', ' ')}"
+        for status in FitStatus
+    ]
     table.caption = ", ".join(count for count in counts if not count.startswith("0 ")) + "; times in s"
     return table

@@ -14,7 +14,12 @@ def checked(params: PyTree, name: str = "params") -> PyTree:
     if not named:
         raise ValueError(f"`{name}` must hold at least one array, but got {params!r}.")
     for path, leaf in named:
-        dtype = jnp.result_type(leaf)
+        try:
+            dtype = jnp.result_type(leaf)
+        except TypeError:
+            raise ValueError(
+                f"`{name}{jax.tree_util.keystr(path)}` must be an array of numbers, but got {leaf!r}."
+            ) from None
         if not jnp.issubdtype(dtype, jnp.floating):
             raise ValueError(
                 f"`{name}{jax.tree_util.keystr(path)}` must be floating-point to be differentiated, but got {dtype}; "
@@ -53,7 +58,12 @@ def broadcast_like(value: Any, params: PyTree, name: str) -> PyTree:
 
     def broadcast(path: Any, like: Array, leaf: Any) -> Array:
         try:
-            return jnp.asarray(np.broadcast_to(leaf, like.shape) if not isinstance(leaf, jax.Array) else jnp.broadcast_to(leaf, like.shape), like.dtype)
+            return jnp.asarray(
+                np.broadcast_to(leaf, like.shape)
+                if not isinstance(leaf, jax.Array)
+                else jnp.broadcast_to(leaf, like.shape),
+                like.dtype,
+            )
         except ValueError:
             raise ValueError(
                 f"`{name}{jax.tree_util.keystr(path)}` must broadcast to the voxel shape {like.shape}, but got {np.shape(leaf)}."

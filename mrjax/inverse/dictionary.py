@@ -77,7 +77,9 @@ class Dictionary(eqx.Module):
         values = {name: _checks.real_array(value, name) for name, value in grid.items()}
         for name, value in values.items():
             if value.ndim != 1 or value.size == 0:
-                raise ValueError(f"Grid values of `{name}` must be one-dimensional and not empty, but got shape {value.shape}.")
+                raise ValueError(
+                    f"Grid values of `{name}` must be one-dimensional and not empty, but got shape {value.shape}."
+                )
         if not values:
             raise ValueError("`grid` must name at least one parameter, but is empty.")
         mesh = np.meshgrid(*(np.asarray(value) for value in values.values()), indexing="ij")
@@ -91,7 +93,9 @@ class Dictionary(eqx.Module):
         signals = model(parameters)
         n_atoms = math.prod(next(iter(parameters.values())).shape)
         if signals.ndim != 2 or signals.shape[0] != n_atoms:
-            raise ValueError(f"`model` must return signals of shape (n_atoms, n) with {n_atoms} atoms, but got {signals.shape}.")
+            raise ValueError(
+                f"`model` must return signals of shape (n_atoms, n) with {n_atoms} atoms, but got {signals.shape}."
+            )
         return cls(parameters, signals)
 
     @property
@@ -99,7 +103,9 @@ class Dictionary(eqx.Module):
         """How many signals the dictionary holds."""
         return self.signals.shape[0]
 
-    def match(self, signals: Any, known: Mapping[str, Any] | None = None, *, batch_size: int = SIGNALS_AT_ONCE) -> Match:
+    def match(
+        self, signals: Any, known: Mapping[str, Any] | None = None, *, batch_size: int = SIGNALS_AT_ONCE
+    ) -> Match:
         """The atom that correlates best with each signal.
 
         **Arguments:**
@@ -120,7 +126,11 @@ class Dictionary(eqx.Module):
                 f"`signals` must have {self.signals.shape[-1]} samples on the last axis, as the atoms do, but got {signals.shape}."
             )
         if jnp.iscomplexobj(self.signals) and not jnp.iscomplexobj(signals):
-            raise ValueError("`signals` is real but the atoms are complex; pass complex signals, or build from magnitudes.")
+            raise ValueError(
+                "`signals` is real but the atoms are complex; pass complex signals, or build from magnitudes."
+            )
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(f"`batch_size` must be a positive integer, but got {batch_size!r}.")
         voxels = signals.shape[:-1]
         known = {name: _checks.real_array(value, name) for name, value in (known or {}).items()}
         for name, value in known.items():
@@ -140,7 +150,9 @@ class Dictionary(eqx.Module):
 
 
 @eqx.filter_jit
-def _best(dictionary: Dictionary, signals: Array, known: dict[str, Array], batch_size: int) -> tuple[Array, Array, Array]:
+def _best(
+    dictionary: Dictionary, signals: Array, known: dict[str, Array], batch_size: int
+) -> tuple[Array, Array, Array]:
     atoms = dictionary.signals
     norm = jnp.sqrt(jnp.sum(jnp.abs(atoms) ** 2, axis=-1))
     unit = (jnp.conj(atoms) / jnp.where(norm > 0, norm, 1.0)[:, None]).T

@@ -50,7 +50,9 @@ def per_voxel_jacobian(model: Model, params: PyTree) -> PyTree:
     return jax.tree.unflatten(structure, [jacobian[..., i] for i in range(structure.num_leaves)])
 
 
-def signal_and_jacobian(model: Model, params: PyTree) -> tuple[Inexact[Array, "*voxels n"], Inexact[Array, "*voxels n p"]]:
+def signal_and_jacobian(
+    model: Model, params: PyTree
+) -> tuple[Inexact[Array, "*voxels n"], Inexact[Array, "*voxels n p"]]:
     """The signals and their derivatives, with the parameters on the last axis in the order of the PyTree's leaves."""
     leaves, structure = jax.tree.flatten(params)
 

@@ -14,6 +14,10 @@ from mrjax.inverse import _parameters
 from mrjax.inverse.jacobian import Model, signal_and_jacobian
 
 
+WITHIN_THE_NOISE = 1e-4
+"""A voxel has converged when a step changes its signal by less than this fraction of the residual."""
+
+
 class FitStatus(enum.IntEnum):
     """How the fit of a voxel ended."""
 
@@ -52,8 +56,9 @@ def least_squares(
     r"""Levenberg-Marquardt in every voxel at once: parameters that minimise $\sum_n |d_n - s_n(p)|^2 / \sigma_n^2$.
 
     Steps solve $(J^T J + \lambda \, \mathrm{diag} J^T J) \, \delta = J^T r$ with a damping $\lambda$ for each voxel, on the
-    parameters that are not held at a bound; the Jacobian is exact (`per_voxel_jacobian`). A voxel stops when no parameter
-    moves by more than `eps ** (2/3)` of itself (4e-11 in float64, 2e-5 in float32).
+    parameters that are not held at a bound; the Jacobian is exact (`per_voxel_jacobian`). A voxel stops when a step moves
+    no parameter by more than `eps ** (2/3)` of itself (4e-11 in float64, 2e-5 in float32), or changes the signal by less
+    than 1e-4 of the residual (1e-3 in float32): far less than the noise moves it.
 
     **Arguments:**
 
@@ -147,7 +152,9 @@ def _limits(bounds: tuple[PyTree, PyTree] | None, init: PyTree) -> tuple[PyTree,
     lower = _parameters.broadcast_like(bounds[0], init, "bounds[0]")
     upper = _parameters.broadcast_like(bounds[1], init, "bounds[1]")
     for (path, low), high in zip(jax.tree_util.tree_leaves_with_path(lower), jax.tree.leaves(upper), strict=True):
-        _checks.require(low, low < high, f"Lower bounds of `init{jax.tree_util.keystr(path)}` must be below the upper ones")
+        _checks.require(
+            low, low < high, f"Lower bounds of `init{jax.tree_util.keystr(path)}` must be below the upper ones"
+        )
     return lower, upper
 
 
@@ -205,8 +212,7 @@ def _improved(it: _Iterate, evaluate, lower, upper, max_iterations: int) -> _Ite
     residual, jacobian = evaluate(x)
     active = ~it.done & (it.iterations < max_iterations)
     better = active & (jnp.sum(residual**2, axis=-1) <= it.cost)
-    tolerance = jnp.finfo(x.dtype).eps ** (2 / 3)
-    small = jnp.all(jnp.abs(x - it.x) <= tolerance * jnp.abs(it.x), axis=-1)
+    small = _is_small(x - it.x, it)
     pick = lambda new, old: jnp.where(better.reshape(better.shape + (1,) * (new.ndim - better.ndim)), new, old)
     return _Iterate(
         pick(x, it.x),
@@ -216,6 +222,15 @@ def _improved(it: _Iterate, evaluate, lower, upper, max_iterations: int) -> _Ite
         it.done | (active & small),
         it.iterations + active,
     )
+
+
+def _is_small(step: Float[Array, "*voxels p"], it: _Iterate) -> Bool[Array, "*voxels"]:
+    """Whether a step changes nothing that matters: no parameter in its digits, or the signal far less than the noise."""
+    unmoved = jnp.all(jnp.abs(step) <= jnp.finfo(step.dtype).eps ** (2 / 3) * jnp.abs(it.x), axis=-1)
+    change = jnp.sum(it.jacobian * step[..., None, :], axis=-1)
+    # costs that differ by less than their rounding cannot be compared, so a smaller step cannot be judged
+    fraction = max(WITHIN_THE_NOISE**2, 10 * float(jnp.finfo(step.dtype).eps))
+    return unmoved | (jnp.sum(change**2, axis=-1) <= fraction * it.cost)
 
 
 def _step(it: _Iterate, lower, upper) -> Float[Array, "*voxels p"]:

@@ -42,7 +42,10 @@ def read_nifti(path: str | Path) -> Image:
     except nibabel.filebasedimages.ImageFileError as error:
         raise FileError(f"{path} is not a NIfTI image: expected a .nii or .nii.gz file.") from error
     except (OSError, EOFError, ValueError, zlib.error, nibabel.spatialimages.HeaderDataError) as error:
-        raise FileError(f"{path} cannot be read: it is truncated or damaged ({error}). Copy or export it again.") from error
+        cause = " ".join(str(error).split())
+        raise FileError(
+            f"{path} cannot be read: it is truncated or damaged ({cause}). Copy or export it again."
+        ) from error
     if data.dtype.fields is not None:
         raise FileError(f"{path} holds colours, not numbers; export the image as greyscale.")
     return Image(data.astype(np.result_type(data.dtype, np.float32)), affine)

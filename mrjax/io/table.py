@@ -1,6 +1,7 @@
 """Tables of signals: CSV files with one voxel a row."""
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ def read_signals(path: str | Path, column: str | None = None) -> tuple[list[str]
 
     **Returns:** The names of the voxels (a first column of text, or their numbers) and the signals, `(n_voxels, n)`.
 
-    **Raises:** `FileError` that names row and cell where something is missing or not a number.
+    **Raises:** `FileError` that names row and cell where something is missing or not a finite number.
     """
     path = Path(path)
     if not path.is_file():
@@ -43,7 +44,9 @@ def read_signals(path: str | Path, column: str | None = None) -> tuple[list[str]
     if column is not None:
         return labels, _from_cells(path, header, body, column)
     start = 0 if _is_number(body[0][0]) else 1
-    return labels, np.array([[_number(path, line, cell) for cell in row[start:]] for line, row in enumerate(body, first_line)])
+    return labels, np.array(
+        [[_number(path, line, cell) for cell in row[start:]] for line, row in enumerate(body, first_line)]
+    )
 
 
 def write_table(path: str | Path, columns: dict[str, list]) -> Path:
@@ -64,7 +67,9 @@ def _from_cells(path: Path, header: list[str] | None, body: list[list[str]], col
     signals = [[_number(path, line, word) for word in row[place].split()] for line, row in enumerate(body, 2)]
     lengths = {len(row) for row in signals}
     if len(lengths) > 1:
-        raise FileError(f"{path}, column {column!r}: rows hold {min(lengths)} to {max(lengths)} numbers; all need the same.")
+        raise FileError(
+            f"{path}, column {column!r}: rows hold {min(lengths)} to {max(lengths)} numbers; all need the same."
+        )
     return np.array(signals)
 
 
@@ -79,4 +84,6 @@ def _is_number(cell: str) -> bool:
 def _number(path: Path, line: int, cell: str) -> float:
     if not _is_number(cell):
         raise FileError(f"{path}, row {line}: {cell.strip()!r} is not a number.")
+    if not math.isfinite(float(cell)):
+        raise FileError(f"{path}, row {line}: {cell.strip()!r} is not finite.")
     return float(cell)

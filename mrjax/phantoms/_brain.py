@@ -15,9 +15,7 @@ FIELD_STRENGTHS = (1.5, 3.0)
 VENTRICLES = 44  # the slice at z = 16 mm
 
 
-def brain(
-    shape: Sequence[int] | None = None, slice: int | None = None, field_strength: float | int = 3.0
-) -> Phantom:
+def brain(shape: Sequence[int] | None = None, slice: int | None = None, field_strength: float | int = 3.0) -> Phantom:
     """A brain of grey matter, white matter and CSF, from the MNI ICBM-152 template.
 
     Array axes are x (left to right), y (posterior to anterior) and z (inferior to superior), and `affine`

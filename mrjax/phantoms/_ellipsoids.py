@@ -46,14 +46,10 @@ def _lattice(n_points: int, field_of_view: float) -> Float[np.ndarray, " n_point
 def _squared_radius(ellipsoid: np.ndarray, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "x y"]:
     right, up = x[:, None] - ellipsoid[0], y[None] - ellipsoid[1]
     cosine, sine = np.cos(ellipsoid[6]), np.sin(ellipsoid[6])
-    return ((right * cosine + up * sine) / ellipsoid[3]) ** 2 + (
-        (up * cosine - right * sine) / ellipsoid[4]
-    ) ** 2
+    return ((right * cosine + up * sine) / ellipsoid[3]) ** 2 + ((up * cosine - right * sine) / ellipsoid[4]) ** 2
 
 
-def _painted(
-    in_plane: list[np.ndarray], through_plane: np.ndarray, labels: np.ndarray
-) -> Integer[np.ndarray, "x y"]:
+def _painted(in_plane: list[np.ndarray], through_plane: np.ndarray, labels: np.ndarray) -> Integer[np.ndarray, "x y"]:
     image = np.full(in_plane[0].shape, -1, np.int8)
     for squared_radius, height, label in zip(in_plane, through_plane, labels, strict=True):
         if height < 1:
@@ -61,9 +57,7 @@ def _painted(
     return image
 
 
-def _shares(
-    image: np.ndarray, n_compartments: int, samples: int
-) -> Float[np.ndarray, "n_compartments nx ny"]:
+def _shares(image: np.ndarray, n_compartments: int, samples: int) -> Float[np.ndarray, "n_compartments nx ny"]:
     nx, ny = image.shape[0] // samples, image.shape[1] // samples
     cells = image.reshape(nx, samples, ny, samples)
     return np.stack([(cells == label).mean((1, 3)) for label in range(n_compartments)])

@@ -33,6 +33,4 @@ def checked_field_strength(field_strength: float | int, available: Sequence[floa
 
 def positive_field_strength(field_strength: float | int) -> float:
     """`field_strength` (T), which has to be positive."""
-    return float(
-        _checks.positive(_checks.real_array(field_strength, "field_strength"), "field_strength", "T")
-    )
+    return float(_checks.positive(_checks.real_array(field_strength, "field_strength"), "field_strength", "T"))

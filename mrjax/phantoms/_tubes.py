@@ -16,9 +16,7 @@ RING_RADIUS = 0.05  # m, of spheres 1 to 10
 INNER_OFFSET = 0.02  # m, of spheres 11 to 14 from the centre, along either axis
 
 
-def tubes(
-    shape: Sequence[int] = (128, 128), array: str = "NiCl2", field_strength: float | int = 3.0
-) -> Phantom:
+def tubes(shape: Sequence[int] = (128, 128), array: str = "NiCl2", field_strength: float | int = 3.0) -> Phantom:
     """One relaxation array of the NIST/ISMRM system phantom: the plane through the centres of its 14 spheres.
 
     Spheres 1 to 10 lie on a ring of 50 mm radius, clockwise from the top (the far end of the second axis); 11

@@ -150,23 +150,19 @@ class Phantom(eqx.Module):
             return _checks.real_array(value, name)[None]
         full = (len(self.names), *self.shape)
         raise ValueError(
-            f"`{name}` must be a number or have shape {self.shape} or {full}, "
-            f"but got shape {np.shape(value)}."
+            f"`{name}` must be a number or have shape {self.shape} or {full}, but got shape {np.shape(value)}."
         )
 
     def _map(self, value: Any, name: str) -> Any:
         if np.shape(value) not in ((), self.shape):
-            raise ValueError(
-                f"`{name}` must be a number or have shape {self.shape}, but got shape {np.shape(value)}."
-            )
+            raise ValueError(f"`{name}` must be a number or have shape {self.shape}, but got shape {np.shape(value)}.")
         return value
 
     def _one_each(self, values: Any, name: str) -> Array:
         array = _checks.finite(_checks.real_array(values, name), name)
         if array.shape != (len(self.names),):
             raise ValueError(
-                f"`{name}` must have one value for each of the {len(self.names)} names, "
-                f"but got shape {array.shape}."
+                f"`{name}` must have one value for each of the {len(self.names)} names, but got shape {array.shape}."
             )
         return array
 

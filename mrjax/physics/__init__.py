@@ -2,5 +2,5 @@
 
 from .engine import AbstractEngine as AbstractEngine, AbstractOperator as AbstractOperator
 from .epg import EPG as EPG, EPGState as EPGState
-from .isochromats import IsochromatState as IsochromatState, Isochromats as Isochromats
+from .isochromats import Isochromats as Isochromats, IsochromatState as IsochromatState
 from .simulation import play as play, simulate as simulate

@@ -32,14 +32,16 @@ class AbstractEngine(eqx.Module):
     """
 
     @abstractmethod
-    def init(self, tissue: Tissue) -> State:
+    def init(self, sequence: AbstractContainer, tissue: Tissue) -> State:
         """Thermal equilibrium, with M0 = 1."""
 
     @abstractmethod
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         """The operator of an event whose leaves are scalars; mapped over repetitions outside the loops."""
 
-    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: State | None, keeps_state: bool) -> "AbstractEngine":
+    def sized(
+        self, sequence: AbstractContainer, tissue: Tissue, state: State | None, keeps_state: bool
+    ) -> "AbstractEngine":
         """This engine with the sizes filled in that follow from what is played; refuses what it cannot play.
 
         `keeps_state` says that the final state is wanted, not the samples alone.
@@ -47,8 +49,9 @@ class AbstractEngine(eqx.Module):
         del sequence, tissue, state, keeps_state
         return self
 
-    def resized(self, state: State) -> State:
-        """A given state, brought to the sizes of this engine."""
+    def adopted(self, state: State, sequence: AbstractContainer, tissue: Tissue) -> State:
+        """A given state, brought to the sizes of this engine and the dtype that the sequence needs."""
+        del sequence, tissue
         return state
 
     def report(self, sequence: AbstractContainer, state: State) -> None:

@@ -12,7 +12,7 @@ from mrjax import _checks
 from mrjax.physics import precession
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play
 from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Dephase, Pulse, Sample, Spoil
-from mrjax.sequence.walk import winding
+from mrjax.sequence.walk import events_of, winding
 from mrjax.tissue import Tissue
 
 WORTH_A_WARNING = 1e-2
@@ -20,15 +20,29 @@ WORTH_A_WARNING = 1e-2
 
 
 class EPGState(eqx.Module):
-    """Configuration states; orders on the first axis, voxels on the last."""
+    """Configuration states; orders on the first axis, voxels on the last.
 
-    f_plus: Complex[Array, "k *voxel"]
-    f_minus: Complex[Array, "k *voxel"]  # conjugated: F*_{-k}
-    z: Complex[Array, "k *voxel"]
+    Stored are `plus` and `minus`, a quarter turn from the transverse states F, because they and `z` stay real where all
+    pulses have phase zero and there is no off-resonance: a real train costs a third of a complex one.
+    """
+
+    plus: Inexact[Array, "k *voxel"]
+    minus: Inexact[Array, "k *voxel"]
+    z: Inexact[Array, "k *voxel"]
     truncated_energy: Float[Array, "*voxel"]
     """Energy of the states dropped so far, relative to M0 squared and relaxing with T1."""
     truncation_error: Float[Array, "*voxel"]
     """The largest truncated energy so far: an estimate of the largest error of a sample, relative to M0."""
+
+    @property
+    def f_plus(self) -> Complex[Array, "k *voxel"]:
+        """Transverse states $F_k$."""
+        return -1j * self.plus
+
+    @property
+    def f_minus(self) -> Complex[Array, "k *voxel"]:
+        """Conjugate transverse states of negative order, $F^*_{-k}$."""
+        return 1j * self.minus
 
 
 class EPG(AbstractEngine):
@@ -67,9 +81,7 @@ class EPG(AbstractEngine):
     """
 
     n_states: int | None = eqx.field(static=True, default=None)
-    voxel_size: Float[Array, ""] | None = eqx.field(
-        default=None, converter=_checks.optional_length
-    )
+    voxel_size: Float[Array, ""] | None = eqx.field(default=None, converter=_checks.optional_length)
 
     def __check_init__(self):
         if self.n_states is not None and (not isinstance(self.n_states, int) or self.n_states < 1):
@@ -87,15 +99,19 @@ class EPG(AbstractEngine):
             raise ValueError(f"`n_states` must be at least the {present + 1} of the given state, but got {n_states}.")
         return dataclasses.replace(self, n_states=min(n_states, needed))
 
-    def init(self, tissue: Tissue) -> EPGState:
-        nothing = jnp.zeros((self.n_states, *tissue.voxel_shape), jnp.result_type(tissue.t1, 1j))
+    def init(self, sequence: AbstractContainer, tissue: Tissue) -> EPGState:
+        dtype = jnp.result_type(tissue.t1, 1j) if _needs_complex(sequence, tissue) else tissue.t1.dtype
+        nothing = jnp.zeros((self.n_states, *tissue.voxel_shape), dtype)
         never = jnp.zeros(tissue.voxel_shape, tissue.t1.dtype)
         return EPGState(nothing, nothing, nothing.at[0].set(1.0), never, never)
 
-    def resized(self, state: EPGState) -> EPGState:
+    def adopted(self, state: EPGState, sequence: AbstractContainer, tissue: Tissue) -> EPGState:
         missing = self.n_states - state.z.shape[0]
-        grow = lambda f: jnp.pad(f, [(0, missing)] + [(0, 0)] * (f.ndim - 1))
-        return EPGState(grow(state.f_plus), grow(state.f_minus), grow(state.z), state.truncated_energy, state.truncation_error)
+        dtype = jnp.result_type(state.z, 1j) if _needs_complex(sequence, tissue) else state.z.dtype
+        grow = lambda orders: jnp.pad(orders.astype(dtype), [(0, missing)] + [(0, 0)] * (orders.ndim - 1))
+        return EPGState(
+            grow(state.plus), grow(state.minus), grow(state.z), state.truncated_energy, state.truncation_error
+        )
 
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         match event:
@@ -126,12 +142,12 @@ class EPG(AbstractEngine):
 
     def _relaxation(self, duration: Float[Array, ""], tissue: Tissue, order: int) -> "Relaxation":
         """Relaxation and diffusion in a time during which a gradient winds `order` cycles."""
-        e1, e2 = precession.decay(duration, tissue.t1), precession.decay(duration, tissue.t2)
+        recovered, e2 = precession.recovery(duration, tissue.t1), precession.decay(duration, tissue.t2)
         angle = precession.precession_angle(duration, tissue)
         return Relaxation(
-            e1,
+            1 - recovered,
             e2 if angle is None else e2 * jnp.exp(1j * angle),
-            precession.recovery(duration, tissue.t1),
+            recovered,
             self._attenuation(precession.finite(duration), tissue, order) if tissue.has("diffusion") else None,
         )
 
@@ -152,28 +168,34 @@ def _needed(sequence: AbstractContainer) -> int:
     return 1 + winding(sequence) // 2
 
 
+def _needs_complex(sequence: AbstractContainer, tissue: Tissue) -> bool:
+    phases = [located.event.phase for located in events_of(sequence.events) if isinstance(located.event, Pulse)]
+    return tissue.has("off_resonance") or any(isinstance(phase, Array) for phase in phases)
+
+
 class Rotation(AbstractOperator):
     """An RF pulse: the same rotation for every order (Weigel 2015, the operator T)."""
 
     stay: Float[Array, "#voxel"]  # cos^2(a/2)
     swap: Inexact[Array, "#voxel"]  # sin^2(a/2) e^{2ip}
-    tip: Complex[Array, "#voxel"]  # -i sin(a) e^{ip}
+    tip: Inexact[Array, "#voxel"]  # sin(a) e^{ip}
     keep: Float[Array, "#voxel"]  # cos(a)
 
     @classmethod
     def of(cls, pulse: Pulse, tissue: Tissue) -> "Rotation":
         angle = pulse.flip_angle * (tissue.b1 if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype))
         axis = jnp.exp(1j * pulse.phase) if isinstance(pulse.phase, Array) else 1.0
-        sine = jnp.sin(angle / 2)
-        return cls(jnp.cos(angle / 2) ** 2, sine**2 * axis**2, -1j * jnp.sin(angle) * axis, jnp.cos(angle))
+        # half angles: two transcendental functions for each voxel and repetition instead of four
+        cosine, sine = jnp.cos(angle / 2), jnp.sin(angle / 2)
+        return cls(cosine**2, sine**2 * axis**2, 2 * sine * cosine * axis, cosine**2 - sine**2)
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
         stay, swap, tip, keep = self.stay[None], self.swap[None], self.tip[None], self.keep[None]
-        f_plus, f_minus, z = state.f_plus, state.f_minus, state.z
+        plus, minus, z = state.plus, state.minus, state.z
         turned = (
-            stay * f_plus + swap * f_minus + tip * z,
-            jnp.conj(swap) * f_plus + stay * f_minus + jnp.conj(tip) * z,
-            keep * z - (jnp.conj(tip) * f_plus + tip * f_minus) / 2,
+            stay * plus - swap * minus + tip * z,
+            stay * minus - jnp.conj(swap) * plus + jnp.conj(tip) * z,
+            keep * z - (jnp.conj(tip) * plus + tip * minus) / 2,
         )
         return EPGState(*turned, state.truncated_energy, state.truncation_error), None
 
@@ -181,8 +203,8 @@ class Rotation(AbstractOperator):
 class Attenuation(eqx.Module):
     """Diffusion factors of the states, one per order."""
 
-    f_plus: Float[Array, "k #voxel"]
-    f_minus: Float[Array, "k #voxel"]
+    plus: Float[Array, "k #voxel"]
+    minus: Float[Array, "k #voxel"]
     z: Float[Array, "k #voxel"]
 
 
@@ -195,13 +217,14 @@ class Relaxation(AbstractOperator):
     attenuation: Attenuation | None
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
-        f_plus, f_minus, z = self.e2[None] * state.f_plus, jnp.conj(self.e2)[None] * state.f_minus, self.e1[None] * state.z
+        plus, minus = self.e2[None] * state.plus, jnp.conj(self.e2)[None] * state.minus
+        z = self.e1[None] * state.z
         if self.attenuation is not None:
-            f_plus, f_minus = self.attenuation.f_plus * f_plus, self.attenuation.f_minus * f_minus
+            plus, minus = self.attenuation.plus * plus, self.attenuation.minus * minus
             z = self.attenuation.z * z
         z = z + _first_row(self.recovered[None], z)
         shrinks = jax.lax.stop_gradient(jnp.maximum(self.e1, jnp.abs(self.e2)))
-        return EPGState(f_plus, f_minus, z, shrinks * state.truncated_energy, state.truncation_error), None
+        return EPGState(plus, minus, z, shrinks * state.truncated_energy, state.truncation_error), None
 
 
 class Shift(AbstractOperator):
@@ -222,7 +245,7 @@ class IdealSpoiling(AbstractOperator):
     """No transverse magnetisation is left."""
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
-        nothing = jnp.zeros_like(state.f_plus)
+        nothing = jnp.zeros_like(state.plus)
         return EPGState(nothing, nothing, state.z, state.truncated_energy, state.truncation_error), None
 
 
@@ -232,30 +255,30 @@ class Reading(AbstractOperator):
     turn: Complex[Array, ""] | None
 
     def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, "#voxel"]]:
-        return state, state.f_plus[0] if self.turn is None else state.f_plus[0] * self.turn
+        sample = -1j * state.plus[0]
+        return state, sample if self.turn is None else sample * self.turn
 
 
 def _wind(state: EPGState) -> EPGState:
     """One cycle of dephasing: every transverse order grows by one, and the highest is dropped."""
-    top = jax.lax.stop_gradient(state.f_plus[-1])
-    dropped = top.real**2 + top.imag**2
-    f_minus = _pad(state.f_minus, -1, 1)
-    f_plus = _pad(state.f_plus, 1, -1) + _first_row(jnp.conj(f_minus[:1]), f_minus)
-    energy = state.truncated_energy + dropped
-    return EPGState(f_plus, f_minus, state.z, energy, jnp.maximum(state.truncation_error, energy))
+    top = jax.lax.stop_gradient(jnp.abs(state.plus[-1]))
+    minus = _pad(state.minus, -1, 1)
+    plus = _pad(state.plus, 1, -1) + _first_row(jnp.conj(minus[:1]), minus)
+    energy = state.truncated_energy + top**2
+    return EPGState(plus, minus, state.z, energy, jnp.maximum(state.truncation_error, energy))
 
 
 def _swapped(state: EPGState) -> EPGState:
     """The state with the sense of winding reversed."""
-    return EPGState(state.f_minus, state.f_plus, state.z, state.truncated_energy, state.truncation_error)
+    return EPGState(state.minus, state.plus, state.z, state.truncated_energy, state.truncation_error)
 
 
-def _pad(orders: Complex[Array, "k voxel"], before: int, after: int) -> Complex[Array, "m voxel"]:
+def _pad(orders: Inexact[Array, "k voxel"], before: int, after: int) -> Inexact[Array, "m voxel"]:
     # pad, not concatenate or roll: several times faster on CPU
     return jax.lax.pad(orders, jnp.zeros((), orders.dtype), [(before, after, 0), (0, 0, 0)])
 
 
-def _first_row(row: Inexact[Array, "1 #voxel"], like: Complex[Array, "k voxel"]) -> Complex[Array, "k voxel"]:
+def _first_row(row: Inexact[Array, "1 #voxel"], like: Inexact[Array, "k voxel"]) -> Inexact[Array, "k voxel"]:
     """An array of zeros with `row` as order zero."""
     row = jnp.broadcast_to(row.astype(like.dtype), (1, like.shape[1]))
     return _pad(row, 0, like.shape[0] - 1)

@@ -75,7 +75,9 @@ def _play_repeatedly(container: AbstractContainer, prepared: tuple, state: State
 
     def repetition(state: State, now: Any) -> tuple[State, Samples]:
         current = _map(
-            lambda part, operator: Prepared(operator if part.changes[0] else part.operator, part.changes[1:]), prepared, now
+            lambda part, operator: Prepared(operator if part.changes[0] else part.operator, part.changes[1:]),
+            prepared,
+            now,
         )
         return _play_once(container, current, state)
 

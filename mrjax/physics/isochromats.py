@@ -63,20 +63,24 @@ class Isochromats(AbstractEngine):
     """
 
     n: int | None = eqx.field(static=True, default=None)
-    voxel_size: Float[Array, ""] | None = eqx.field(
-        default=None, converter=_checks.optional_length
-    )
+    voxel_size: Float[Array, ""] | None = eqx.field(default=None, converter=_checks.optional_length)
 
     def __check_init__(self):
         if self.n is not None and (not isinstance(self.n, int) or self.n < 1):
             raise ValueError(f"`n` must be an integer of at least 1, but got {self.n!r}.")
 
-    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool) -> "Isochromats":
+    def sized(
+        self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool
+    ) -> "Isochromats":
         del keeps_state
         if tissue.has("diffusion") and self.voxel_size is None:
-            raise ValueError("Diffusion needs the distance one cycle is wound over: `Isochromats(..., voxel_size=...)` in m.")
+            raise ValueError(
+                "Diffusion needs the distance one cycle is wound over: `Isochromats(..., voxel_size=...)` in m."
+            )
         if tissue.has("diffusion") and tissue.has("t2_prime"):
-            raise ValueError("`Isochromats` cannot combine `diffusion` with a finite `t2_prime`; leave one of them out.")
+            raise ValueError(
+                "`Isochromats` cannot combine `diffusion` with a finite `t2_prime`; leave one of them out."
+            )
         # diffusion must tell winding from unwinding, so orders of both signs need a place
         needed = 1 + winding(sequence) * (2 if tissue.has("diffusion") else 1)
         default = max(needed, ENOUGH_FOR_T2_PRIME) if tissue.has("t2_prime") else needed
@@ -92,7 +96,8 @@ class Isochromats(AbstractEngine):
             )
         return dataclasses.replace(self, n=n)
 
-    def init(self, tissue: Tissue) -> IsochromatState:
+    def init(self, sequence: AbstractContainer, tissue: Tissue) -> IsochromatState:
+        del sequence
         nothing = jnp.zeros((self.n, *tissue.voxel_shape), tissue.t1.dtype)
         return IsochromatState(nothing, nothing, jnp.ones_like(nothing))
 
@@ -223,7 +228,9 @@ class Reading(AbstractOperator):
 
     def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Complex[Array, "#voxel"]]:
         n = state.x.shape[0]
-        weight = jnp.asarray(lorentzian(n)[1] if self.spread_over_lorentzian else np.full(n, 1 / n), state.x.dtype)[:, None]
+        weight = jnp.asarray(lorentzian(n)[1] if self.spread_over_lorentzian else np.full(n, 1 / n), state.x.dtype)[
+            :, None
+        ]
         sample = jnp.sum(weight * state.x, axis=0) + 1j * jnp.sum(weight * state.y, axis=0)
         return state, sample if self.turn is None else sample * self.turn
 
@@ -251,7 +258,9 @@ def _turned(x: Array, y: Array, angle: Float[Array, "#spin #voxel"]) -> tuple[Ar
     return cosine * x - sine * y, sine * x + cosine * y
 
 
-def _diffused(x: Array, y: Array, z: Array, diffusion: Float[Array, "#voxel"], order: int) -> tuple[Array, Array, Array]:
+def _diffused(
+    x: Array, y: Array, z: Array, diffusion: Float[Array, "#voxel"], order: int
+) -> tuple[Array, Array, Array]:
     """Diffusion over the periodic voxel while a gradient winds `order` cycles: each Fourier order is attenuated."""
     n = x.shape[0]
     k = jnp.asarray(np.fft.fftfreq(n, 1 / n), x.dtype)

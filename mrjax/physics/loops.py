@@ -26,7 +26,9 @@ def checkpointed_scan(body: Callable, carry: Any, inputs: Any, length: int) -> t
     outputs = jax.tree.map(lambda x: x.reshape(n_segments * size, *x.shape[2:]), outputs)
     remainder = length - n_segments * size
     if remainder:
-        carry, last = jax.lax.scan(body, carry, jax.tree.map(lambda x: x[n_segments * size :], inputs), length=remainder)
+        carry, last = jax.lax.scan(
+            body, carry, jax.tree.map(lambda x: x[n_segments * size :], inputs), length=remainder
+        )
         outputs = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), outputs, last)
     return carry, outputs
 

@@ -9,7 +9,9 @@ from mrjax.tissue import Tissue
 def decay(duration: Float[Array, ""], time_constant: Float[Array, "#voxel"]) -> Float[Array, "#voxel"]:
     r"""$\exp(-t / T)$; zero with zero gradient after an infinite time, where the plain formula differentiates to nan."""
     endless = jnp.isinf(duration)
-    return jnp.where(endless & jnp.isfinite(time_constant), 0.0, jnp.exp(-jnp.where(endless, 0.0, duration) / time_constant))
+    return jnp.where(
+        endless & jnp.isfinite(time_constant), 0.0, jnp.exp(-jnp.where(endless, 0.0, duration) / time_constant)
+    )
 
 
 def recovery(duration: Float[Array, ""], time_constant: Float[Array, "#voxel"]) -> Float[Array, "#voxel"]:

@@ -16,8 +16,8 @@ from mrjax.sequence import AbstractContainer, Sequence
 from mrjax.sequence.walk import validated
 from mrjax.tissue import Tissue
 
-CACHE_BYTES = 2**19
-"""Size of the state of one chunk of voxels on a CPU: half of the second-level cache of one core."""
+CACHE_BYTES = 2**17
+"""Size of the state of one chunk of voxels on a CPU: with its copies and coefficients it stays in the second-level cache."""
 
 
 def simulate(
@@ -120,6 +120,10 @@ def _simulated(sequence, tissue, engine, state, batch_size, keeps_state):
 def _require_kind(value: Any, kind: type, name: str) -> None:
     if not isinstance(value, kind):
         due = {AbstractContainer: "a Sequence", Tissue: "a Tissue", AbstractEngine: "an engine such as EPG()"}[kind]
+        if isinstance(value, type):
+            raise ValueError(
+                f"`{name}` must be {due}, but got the class {value.__name__}; write `{value.__name__}(...)`."
+            )
         raise ValueError(f"`{name}` must be {due}, but got {type(value).__name__}.")
 
 
@@ -143,12 +147,13 @@ def _compiled(engine, sequence, tissue, state, batch_size):
     flat = tissue.flattened()
     n_voxels = math.prod(shape)
     if state is not None:
-        state = jax.tree.map(lambda x: _one_voxel_axis(x, shape), engine.resized(state))
+        state = jax.tree.map(lambda x: _one_voxel_axis(x, shape), engine.adopted(state, sequence, tissue))
 
     def played(tissue, state):
-        return interpreter.run(engine, sequence, tissue, engine.init(tissue) if state is None else state)
+        begin = engine.init(sequence, tissue) if state is None else state
+        return interpreter.run(engine, sequence, tissue, begin)
 
-    size = batch_size or _voxels_in_cache(engine, flat, n_voxels)
+    size = batch_size or _voxels_in_cache(engine, sequence, flat, n_voxels)
     state, samples = played(flat, state) if n_voxels <= size else _in_chunks(played, flat, state, n_voxels, size)
     if samples is None:
         samples = jnp.zeros((0, n_voxels), jnp.result_type(tissue.t1, 1j))
@@ -164,10 +169,10 @@ def _one_voxel_axis(leaf: Array, shape: tuple[int, ...]) -> Array:
     return leaf.reshape(*leading, -1)
 
 
-def _voxels_in_cache(engine: AbstractEngine, tissue: Tissue, n_voxels: int) -> int:
+def _voxels_in_cache(engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, n_voxels: int) -> int:
     if jax.default_backend() != "cpu":
         return max(1, n_voxels)
-    state = jax.tree.leaves(jax.eval_shape(engine.init, tissue))
+    state = jax.tree.leaves(jax.eval_shape(engine.init, sequence, tissue))
     bytes_per_voxel = sum(leaf.size * leaf.dtype.itemsize for leaf in state) / max(1, n_voxels)
     return max(16, round(CACHE_BYTES / max(1.0, bytes_per_voxel)))
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 PARAMETER_STYLE = {
@@ -17,7 +18,7 @@ PARAMETER_STYLE = {
 """Title, unit and colour scale of each parameter."""
 
 
-def axes_or_new(axes: Any, **figure_options: Any) -> Any:
+def axes_or_new(axes: Axes | None, **figure_options: Any) -> Axes:
     """`axes`, or new ones in a figure of its own that does not depend on a display."""
     if axes is not None:
         return axes
@@ -29,4 +30,6 @@ def as_image(values: Any, name: str = "values") -> np.ndarray:
     image = np.squeeze(np.asarray(values))
     if image.ndim != 2:
         raise ValueError(f"`{name}` must be a two-dimensional map, but got shape {np.shape(values)}; select a slice.")
+    if np.iscomplexobj(image):
+        raise ValueError(f"`{name}` must be real, but got {image.dtype}; pass its magnitude or its phase.")
     return image.T

@@ -65,7 +65,11 @@ def _draw_pulses(axes: Axes, pulses: list, factor: float) -> None:
         axes.vlines(times, ROWS["RF angle"], ROWS["RF angle"] + angles * scale, colors="C0", lw=2)
         axes.plot(times, ROWS["RF phase"] + 0.8 * phases / 360, "o", color="C1", ms=3)
     axes.annotate(
-        f"{np.abs(angles).max():.4g}°", (0, ROWS["RF angle"] + 0.8), xycoords=("axes fraction", "data"), fontsize=8, color="C0"
+        f"{np.abs(angles).max():.4g}°",
+        (0, ROWS["RF angle"] + 0.8),
+        xycoords=("axes fraction", "data"),
+        fontsize=8,
+        color="C0",
     )
     axes.annotate("360°", (0, ROWS["RF phase"] + 0.75), xycoords=("axes fraction", "data"), fontsize=8, color="C1")
 
@@ -78,4 +82,3 @@ def _draw_gradients(axes: Axes, gradients: list, spoilers: list, factor: float, 
         axes.bar(timed.start * factor, 0.4 * timed.event.order / highest, width, row, align="edge", color="C3", lw=0)
     for timed in spoilers:
         axes.bar(timed.start * factor, 0.5, narrow, row, align="edge", fill=False, hatch="////", edgecolor="C3", lw=0.5)
-

@@ -33,7 +33,7 @@ def parameter_map(
 
     **Returns:** The axes; `axes.figure.savefig(...)` writes a file.
 
-    **Raises:** `ValueError` where `values` is not two-dimensional or `mask` has another shape.
+    **Raises:** `ValueError` where `values` is not two-dimensional or complex, or `mask` has another shape.
     """
     image = _style.as_image(values).astype(float)
     name, known_unit, known_colours = _style.PARAMETER_STYLE.get(parameter or "", (parameter or "", "", "viridis"))

@@ -7,7 +7,7 @@ from matplotlib.collections import LineCollection
 
 from mrjax.physics import EPG, EPGState
 from mrjax.plot import _style
-from mrjax.sequence import AbstractContainer, Dephase, Pulse, Sample
+from mrjax.sequence import AbstractContainer, Dephase, Pulse, Sample, Sequence
 from mrjax.sequence.unrolled import TimedEvent, unrolled
 from mrjax.sequence.walk import winding
 from mrjax.tissue import Tissue
@@ -41,7 +41,9 @@ def coherence_pathways(
     events = unrolled(sequence)
     n_pulses = sum(isinstance(timed.event, Pulse) for timed in events)
     if n_pulses > MOST_PULSES:
-        raise ValueError(f"`sequence` must have at most {MOST_PULSES} pulses for its pathways to be seen, but has {n_pulses}.")
+        raise ValueError(
+            f"`sequence` must have at most {MOST_PULSES} pulses for its pathways to be seen, but has {n_pulses}."
+        )
     tissue = Tissue(t1=jnp.inf, t2=jnp.inf) if tissue is None else tissue
     if tissue.voxel_shape:
         raise ValueError(f"`tissue` must be one voxel, but has the shape {tissue.voxel_shape}.")
@@ -66,7 +68,7 @@ def coherence_pathways(
 
 def _segments(events: list[TimedEvent], engine: EPG, tissue: Tissue, threshold: float) -> tuple[list, list]:
     """Lines of the transverse and of the longitudinal states: start, end and amplitude, in time and order."""
-    state = engine.init(tissue)
+    state = engine.init(Sequence(*(timed.event for timed in events)), tissue)
     transverse, longitudinal = [], []
     for timed in events:
         if timed.duration > 0 or isinstance(timed.event, Dephase):

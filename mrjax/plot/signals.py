@@ -34,9 +34,13 @@ def signal_curves(
     **Raises:** `ValueError` where lengths differ or there are too many voxels to tell apart.
     """
     signals = np.asarray(signals)
+    if signals.ndim < 1 or signals.shape[-1] == 0:
+        raise ValueError(f"`signals` must have at least one sample on the last axis, but got shape {signals.shape}.")
     curves = signals.reshape(-1, signals.shape[-1])
     if len(curves) > MOST_CURVES:
-        raise ValueError(f"`signals` must hold at most {MOST_CURVES} voxels to be told apart, but got {len(curves)}; select some.")
+        raise ValueError(
+            f"`signals` must hold at most {MOST_CURVES} voxels to be told apart, but got {len(curves)}; select some."
+        )
     if times is not None and np.shape(times) != curves.shape[-1:]:
         raise ValueError(f"`times` must have shape {curves.shape[-1:]}, as the signals do, but got {np.shape(times)}.")
     if labels is not None and len(labels) != len(curves):
@@ -44,7 +48,9 @@ def signal_curves(
     axes = _style.axes_or_new(axes, figsize=(6, 3.5))
     x, unit = (np.arange(curves.shape[-1]), "sample") if times is None else _readable(np.asarray(times))
     for i, curve in enumerate(curves):
-        axes.plot(x, np.abs(curve) if np.iscomplexobj(curve) else curve, marker=marker, label=labels[i] if labels else None)
+        axes.plot(
+            x, np.abs(curve) if np.iscomplexobj(curve) else curve, marker=marker, label=labels[i] if labels else None
+        )
     axes.set_xlabel(unit)
     axes.set_ylabel("|signal|" if np.iscomplexobj(signals) else "signal")
     axes.margins(x=0.01)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from mrjax import _checks
 
 LONGEST_PLAUSIBLE_ECHO_TIME = 1.0  # s
+LONGEST_PLAUSIBLE_REPETITION = 30.0  # s, also of an inversion time
 
 
 def entries(value: Any, name: str) -> Float[Array, " n"]:
@@ -21,24 +22,45 @@ def entries(value: Any, name: str) -> Float[Array, " n"]:
     return array.reshape(-1)
 
 
-def echo_times(value: Any, name: str = "te") -> Float[Array, " n"]:
-    """As `entries`, for times that are a second at most."""
-    times = entries(value, name)
-    _checks.warn_if_milliseconds(times, name, LONGEST_PLAUSIBLE_ECHO_TIME)
+def time(value: Any, name: str, longest: float = LONGEST_PLAUSIBLE_REPETITION) -> Float[Array, "..."]:
+    """`value` as a time in s, not negative; warns where it is longer than `longest`."""
+    times = _checks.real_array(value, name)
+    _checks.warn_if_milliseconds(times, name, longest)
     return _checks.non_negative(times, name, "s")
+
+
+def echo_time(value: Any, name: str = "te") -> Float[Array, "..."]:
+    """As `time`, for times that are a second at most."""
+    return time(value, name, LONGEST_PLAUSIBLE_ECHO_TIME)
+
+
+def echo_times(value: Any, name: str = "te") -> Float[Array, " n"]:
+    """As `echo_time` and `entries`."""
+    return echo_time(entries(value, name), name)
 
 
 def remainder(whole: Any, part: Any, names: tuple[str, str]) -> Array:
     """`whole - part`, which must not be negative; `names` are what the user calls the two times."""
-    left = jnp.asarray(whole) - jnp.asarray(part)
-    return _checks.require(left, left >= 0, f"`{names[1]}` must not be longer than `{names[0]}` ({names[0]} - {names[1]} in s)")
+    whole, part = jnp.asarray(whole), jnp.asarray(part)
+    if 1 not in (whole.size, part.size) and whole.shape != part.shape:
+        raise ValueError(
+            f"`{names[0]}` and `{names[1]}` must be scalars or have the same number of entries, but got "
+            f"{names[0]} {whole.shape}, {names[1]} {part.shape}."
+        )
+    left = whole - part
+    return _checks.require(
+        left, left >= 0, f"`{names[1]}` must not be longer than `{names[0]}` ({names[0]} - {names[1]} in s)"
+    )
 
 
 def repetition_phases(increment: Any, counts: np.ndarray) -> Float[Array, " n"]:
     """`increment * counts` in rad, wrapped to one turn; in float64 where the increment is known, for long trains."""
-    if _checks.is_concrete(increment) and np.ndim(increment) == 0:
+    checked = _checks.finite(_checks.real_array(increment, "phase_increment"), "phase_increment")
+    if checked.ndim:
+        raise ValueError(f"`phase_increment` must be a scalar (rad), but got shape {checked.shape}.")
+    if _checks.is_concrete(increment):
         return jnp.asarray(np.mod(float(increment) * counts, 2 * np.pi))
-    return jnp.mod(_checks.real_array(increment, "phase_increment") * jnp.asarray(counts, float), 2 * jnp.pi)
+    return jnp.mod(checked * jnp.asarray(counts, float), 2 * jnp.pi)
 
 
 def positive_count(value: Any, name: str) -> int:

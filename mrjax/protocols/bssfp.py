@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from mrjax import _checks
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Pulse, Repeat, Sample, Sequence
 
@@ -27,7 +26,8 @@ def bssfp(
 
     **Returns:** A `Sequence` with one sample per repetition.
 
-    **Raises:** `ValueError` where times are negative, `te` is longer than `tr`, or lengths differ from `n_repetitions`.
+    **Raises:** `ValueError` where times are negative, `te` is longer than `tr`, or lengths differ from `n_repetitions`; warns
+    where a time looks like milliseconds.
 
     !!! example
 
@@ -40,8 +40,10 @@ def bssfp(
         ```
     """
     n_repetitions = _arguments.positive_count(n_repetitions, "n_repetitions")
-    tr = _checks.real_array(tr, "tr")
-    te = tr / 2 if te is None else _checks.real_array(te, "te")
+    tr = _arguments.echo_time(tr, "tr")
+    te = tr / 2 if te is None else _arguments.echo_time(te)
     rest = _arguments.remainder(tr, te, ("tr", "te"))
     phase = _arguments.repetition_phases(phase_increment, np.arange(n_repetitions, dtype=float))
-    return Sequence(Repeat(Pulse(flip_angle, phase), Delay(te), Sample(phase), Delay(rest), n_repetitions=n_repetitions))
+    return Sequence(
+        Repeat(Pulse(flip_angle, phase), Delay(te), Sample(phase), Delay(rest), n_repetitions=n_repetitions)
+    )

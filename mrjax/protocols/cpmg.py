@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from mrjax import _checks
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence
 
@@ -49,8 +48,7 @@ def cpmg(
         ```
     """
     refocusing_angle = _arguments.entries(refocusing_angle, "refocusing_angle")
-    echo_spacing = _checks.real_array(echo_spacing, "echo_spacing")
-    _checks.warn_if_milliseconds(echo_spacing, "echo_spacing", LONGEST_PLAUSIBLE_ECHO_SPACING)
+    echo_spacing = _arguments.time(echo_spacing, "echo_spacing", LONGEST_PLAUSIBLE_ECHO_SPACING)
     half = Delay(echo_spacing / 2)
     return Sequence(
         Pulse(excitation_angle, excitation_phase),

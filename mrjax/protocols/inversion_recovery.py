@@ -23,7 +23,7 @@ def inversion_recovery(inversion_time: Any, inversion_angle: Any = np.pi) -> Seq
 
     **Returns:** A `Sequence` with one sample per inversion time.
 
-    **Raises:** `ValueError` where a time is negative or lengths differ.
+    **Raises:** `ValueError` where a time is negative or lengths differ; warns where one looks like milliseconds.
 
     !!! example
 
@@ -35,7 +35,7 @@ def inversion_recovery(inversion_time: Any, inversion_angle: Any = np.pi) -> Seq
 
         ```
     """
-    inversion_time = _arguments.entries(inversion_time, "inversion_time")
+    inversion_time = _arguments.time(_arguments.entries(inversion_time, "inversion_time"), "inversion_time")
     inversion_angle = _checks.real_array(inversion_angle, "inversion_angle")
     return Sequence(
         Repeat(

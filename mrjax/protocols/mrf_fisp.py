@@ -6,7 +6,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from mrjax import _checks
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence, Spoil
 
@@ -32,7 +31,8 @@ def mrf_fisp(
 
     **Returns:** A `Sequence` with one sample per repetition.
 
-    **Raises:** `ValueError` where times are negative, `te` is longer than `tr`, or lengths differ.
+    **Raises:** `ValueError` where times are negative, `te` is longer than `tr`, or lengths differ; warns where
+    a time looks like milliseconds.
 
     **Source:** Y. Jiang, D. Ma, N. Seiberlich, V. Gulani, M. A. Griswold, Magn Reson Med 74 (2015) 1621-1631.
 
@@ -47,12 +47,12 @@ def mrf_fisp(
 
         ```
     """
-    te = _checks.real_array(te, "te")
-    rest = _arguments.remainder(_checks.real_array(tr, "tr"), te, ("tr", "te"))
+    te = _arguments.echo_time(te)
+    rest = _arguments.remainder(_arguments.time(tr, "tr"), te, ("tr", "te"))
     train = Repeat(Pulse(flip_angle, phase), Delay(te), Sample(phase), Delay(rest), Dephase())
     if not inversion:
         return Sequence(train)
-    return Sequence(Pulse(jnp.pi), Spoil(), Delay(inversion_time), train)
+    return Sequence(Pulse(jnp.pi), Spoil(), Delay(_arguments.time(inversion_time, "inversion_time")), train)
 
 
 def published_fisp_schedule() -> tuple[np.ndarray, np.ndarray]:

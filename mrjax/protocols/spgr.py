@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from mrjax import _checks
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence, Spoil
 
@@ -28,7 +26,8 @@ def spgr(
 
     **Returns:** A `Sequence` with one sample per repetition.
 
-    **Raises:** `ValueError` where times are negative, `te` is longer than `tr`, or lengths differ from `n_repetitions`.
+    **Raises:** `ValueError` where times are negative, `te` is longer than `tr`, or lengths differ from `n_repetitions`; warns
+    where a time looks like milliseconds.
 
     **Source:** Y. Zur, M. L. Wood, L. J. Neuringer, Magn Reson Med 21 (1991) 251-263 (the quadratic phase and 117 degrees).
 
@@ -43,8 +42,8 @@ def spgr(
         ```
     """
     n_repetitions = _arguments.positive_count(n_repetitions, "n_repetitions")
-    te = _checks.real_array(te, "te")
-    rest = _arguments.remainder(_checks.real_array(tr, "tr"), te, ("tr", "te"))
+    te = _arguments.echo_time(te)
+    rest = _arguments.remainder(_arguments.time(tr, "tr"), te, ("tr", "te"))
     if phase_increment is None:
         phase, spoiler = 0.0, Spoil()
     else:

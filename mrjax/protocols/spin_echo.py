@@ -23,12 +23,13 @@ def spin_echo(te: Any, tr: Any = np.inf) -> Sequence:
 
     **Arguments:**
 
-    - `te`: Echo times in s. Scalar or `(n_echo_times,)`.
+    - `te`: Echo times in s. Scalar or `(n_echo_times,)`; a scalar is played once for each `tr`.
     - `tr`: Repetition time in s, scalar or one per echo time, not shorter than `te`; `inf` starts each from equilibrium.
 
     **Returns:** A `Sequence` with one sample per echo time.
 
-    **Raises:** `ValueError` where a time is negative or `te` is longer than `tr`; warns where `te` looks like milliseconds.
+    **Raises:** `ValueError` where a time is negative or `te` is longer than `tr`; warns where a time looks like
+    milliseconds.
 
     !!! example
 
@@ -41,12 +42,11 @@ def spin_echo(te: Any, tr: Any = np.inf) -> Sequence:
         ```
     """
     te = _arguments.echo_times(te)
-    tr = _checks.real_array(tr, "tr")
-    rest = _arguments.remainder(tr, te, ("tr", "te"))
+    tr = _arguments.time(tr, "tr")
+    te, rest = jnp.broadcast_arrays(te, _arguments.remainder(tr, te, ("tr", "te")))
     recover = Delay(jnp.inf)
     if _checks.is_concrete(tr) and bool(np.all(np.isinf(np.asarray(tr)))):
         return Sequence(Repeat(*_echo(te / 2), Sample(), Spoil(), recover))
-    rest = jnp.broadcast_to(rest, te.shape)
     preparation = Repeat(*_echo(te[:, None] / 2), Spoil(), Delay(rest[:, None]), n_repetitions=N_PREPARATIONS)
     return Sequence(Repeat(preparation, *_echo(te / 2), Sample(), Spoil(), recover))
 

@@ -116,6 +116,11 @@ class Repeat(AbstractContainer):
 
 def _playable(events: tuple, container: str) -> tuple:
     for position, event in enumerate(events):
+        if isinstance(event, type):
+            raise ValueError(
+                f"`{container}` takes events, `Sequence`s and `Repeat`s, but entry {position} is the class "
+                f"{event.__name__}; write `{event.__name__}(...)`."
+            )
         if not isinstance(event, AbstractEvent | AbstractContainer):
             raise ValueError(
                 f"`{container}` takes events, `Sequence`s and `Repeat`s, but entry {position} is a "
@@ -126,7 +131,9 @@ def _playable(events: tuple, container: str) -> tuple:
 
 def _count(events: tuple, n_repetitions: int | None) -> int:
     """The number of repetitions on which all leaves and `n_repetitions` agree."""
-    if n_repetitions is not None and (isinstance(n_repetitions, bool) or not isinstance(n_repetitions, int | np.integer)):
+    if n_repetitions is not None and (
+        isinstance(n_repetitions, bool) or not isinstance(n_repetitions, int | np.integer)
+    ):
         raise ValueError(f"`n_repetitions` must be a Python integer, but got {n_repetitions!r}.")
     counts = {"n_repetitions": int(n_repetitions)} if n_repetitions is not None else {}
     for located in walk.events_of(events):

@@ -28,7 +28,9 @@ def _lines(container: AbstractContainer, indent: str) -> list[str]:
 def describe_event(event: AbstractEvent) -> str:
     """One event as a line, such as 'Pulse    flip_angle 90 deg, phase 0 deg'."""
     order = [f"order {event.order}"] if hasattr(event, "order") else []
-    numbers = [f"{name} {_quantity(name, value)}" for name, value in event.leaves().items() if not isinstance(value, Neutral)]
+    numbers = [
+        f"{name} {_quantity(name, value)}" for name, value in event.leaves().items() if not isinstance(value, Neutral)
+    ]
     return f"{type(event).__name__:<8} {', '.join(order + numbers)}".rstrip()
 
 

@@ -27,7 +27,9 @@ def sample_times(sequence: AbstractContainer) -> Float[Array, " n_samples"]:
     return _clock(walk.validated(sequence), ())[1]
 
 
-def _clock(container: AbstractContainer, outer: tuple[int, ...]) -> tuple[Float[Array, "*outer"], Float[Array, "*outer n"]]:
+def _clock(
+    container: AbstractContainer, outer: tuple[int, ...]
+) -> tuple[Float[Array, "*outer"], Float[Array, "*outer n"]]:
     """Duration and sample times of one playing of `container`, for every repetition of what encloses it."""
     shape = (*outer, *container.repetitions)
     now = jnp.zeros(shape)

@@ -27,8 +27,12 @@ def unrolled(sequence: AbstractContainer) -> list[TimedEvent]:
 
     **Raises:** `ValueError` where values are traced: a picture needs numbers.
     """
+    if not isinstance(sequence, AbstractContainer):
+        raise ValueError(f"`sequence` must be a Sequence, but got {type(sequence).__name__}.")
     if not all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves(sequence)):
-        raise ValueError("`sequence` must hold known numbers to be written out, but some are traced; leave `jit` or `grad` first.")
+        raise ValueError(
+            "`sequence` must hold known numbers to be written out, but some are traced; leave `jit` or `grad` first."
+        )
     events, now = [], 0.0
     for event in _played(jax.tree.map(np.asarray, walk.validated(sequence)), ()):
         duration = float(getattr(event, "duration", 0.0))

@@ -70,9 +70,7 @@ def _checked(values: dict[str, Numbers]) -> dict[str, Array]:
     }
     dtype = jnp.result_type(float, *(_with_dtype(value) for value in values.values()))
     real = jnp.finfo(dtype).dtype
-    arrays = {
-        name: array.astype(dtype if jnp.iscomplexobj(array) else real) for name, array in arrays.items()
-    }
+    arrays = {name: array.astype(dtype if jnp.iscomplexobj(array) else real) for name, array in arrays.items()}
     _notice_milliseconds(arrays)
     return {name: _RANGES[name](array, name) for name, array in arrays.items()}
 
@@ -95,9 +93,7 @@ def _require_one_length(sample_axes: dict[str, Array]) -> None:
     lengths = {name: array.shape[0] for name, array in sample_axes.items() if array.shape[0] != 1}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ValueError(
-            f"Arguments along the sample axis must have one length (or be numbers), but got {listed}."
-        )
+        raise ValueError(f"Arguments along the sample axis must have one length (or be numbers), but got {listed}.")
 
 
 def _instant(value: Array, name: str) -> Array:

@@ -57,9 +57,7 @@ def test_air_is_harmless():
 
     gradient = jax.grad(total)(jnp.array([0.07, 0.04]))
     step = 1e-6 * np.eye(2)
-    difference = [
-        (total(jnp.array([0.07, 0.04]) + d) - total(jnp.array([0.07, 0.04]) - d)) / 2e-6 for d in step
-    ]
+    difference = [(total(jnp.array([0.07, 0.04]) + d) - total(jnp.array([0.07, 0.04]) - d)) / 2e-6 for d in step]
     np.testing.assert_allclose(gradient, difference, rtol=1e-6)
 
 
@@ -71,9 +69,7 @@ def test_neutral_defaults_stay_absent():
 
 def test_maps_are_shared_by_compartments():
     b1 = np.linspace(0.8, 1.2, 6).reshape(2, 3)
-    tissue = example().compartments(
-        b1=b1, off_resonance=jnp.asarray(20.0), diffusion=np.ones((2, 1, 1)) * 1e-9
-    )
+    tissue = example().compartments(b1=b1, off_resonance=jnp.asarray(20.0), diffusion=np.ones((2, 1, 1)) * 1e-9)
     assert tissue.b1.shape == (1, 2, 3)
     np.testing.assert_allclose(tissue.b1[0], b1)
     assert tissue.voxel_shape == (2, 2, 3)
@@ -82,9 +78,7 @@ def test_maps_are_shared_by_compartments():
 
 @pytest.mark.parametrize("method", ["compartments", "tissue"])
 def test_a_map_that_does_not_fit_is_named(method):
-    with pytest.raises(
-        ValueError, match=r"`b1` must be a number or have shape \(2, 3\).*but got shape \(3, 2\)"
-    ):
+    with pytest.raises(ValueError, match=r"`b1` must be a number or have shape \(2, 3\).*but got shape \(3, 2\)"):
         getattr(example(), method)(b1=np.ones((3, 2)))
 
 

@@ -54,7 +54,13 @@ def test_sequence_is_unrolled_the_way_numpy_broadcasts():
     nested = mr.Sequence(
         mr.Repeat(
             mr.Delay(jnp.array(outer)),
-            mr.Repeat(mr.Pulse(angles), mr.Delay(jnp.array(inner)), mr.Sample(), mr.Dephase(), mr.Delay(np.array(outer)[:, None])),
+            mr.Repeat(
+                mr.Pulse(angles),
+                mr.Delay(jnp.array(inner)),
+                mr.Sample(),
+                mr.Dephase(),
+                mr.Delay(np.array(outer)[:, None]),
+            ),
         )
     )
     written_out = mr.Sequence(
@@ -66,12 +72,20 @@ def test_sequence_is_unrolled_the_way_numpy_broadcasts():
                 *(
                     event
                     for j in range(3)
-                    for event in (mr.Pulse(angles[i, j]), mr.Delay(inner[j]), mr.Sample(), mr.Dephase(), mr.Delay(outer[i]))
+                    for event in (
+                        mr.Pulse(angles[i, j]),
+                        mr.Delay(inner[j]),
+                        mr.Sample(),
+                        mr.Dephase(),
+                        mr.Delay(outer[i]),
+                    )
                 ),
             )
         )
     )
-    np.testing.assert_allclose(mr.simulate(nested, tissue(diffusion=0.0)), mr.simulate(written_out, tissue(diffusion=0.0)), atol=1e-15)
+    np.testing.assert_allclose(
+        mr.simulate(nested, tissue(diffusion=0.0)), mr.simulate(written_out, tissue(diffusion=0.0)), atol=1e-15
+    )
     np.testing.assert_allclose(nested.sample_times, written_out.sample_times, atol=1e-15)
     assert nested.n_samples == written_out.n_samples == 6
     assert float(nested.duration) == pytest.approx(float(written_out.duration), abs=1e-15)
@@ -117,7 +131,11 @@ def test_carr_purcell_diffusion_in_a_constant_gradient():
     r"""A spin echo in a constant gradient is damped by exp(-D (gamma G)^2 TE^3 / 12) (Carr and Purcell 1954)."""
     te, diffusion, size = 0.04, 2e-9, 0.2e-3
     echo = mr.Sequence(
-        mr.Pulse(jnp.pi / 2), mr.Dephase(1, duration=te / 2), mr.Pulse(jnp.pi, jnp.pi / 2), mr.Dephase(1, duration=te / 2), mr.Sample()
+        mr.Pulse(jnp.pi / 2),
+        mr.Dephase(1, duration=te / 2),
+        mr.Pulse(jnp.pi, jnp.pi / 2),
+        mr.Dephase(1, duration=te / 2),
+        mr.Sample(),
     )
     gradient = 2 * np.pi / size / (te / 2)  # gamma G in rad/m/s
     expected = np.exp(-diffusion * gradient**2 * te**3 / 12)
@@ -138,7 +156,9 @@ def test_stejskal_tanner_diffusion_between_short_gradients():
 
 def test_t2_prime_decays_a_gradient_echo():
     te, t2_prime = np.geomspace(1e-4, 0.1, 40), 0.02
-    echoes = mr.simulate(mr.protocols.multi_echo_gre(te, jnp.pi / 2), mr.Tissue(1.0, jnp.inf, t2_prime=t2_prime), mr.Isochromats())
+    echoes = mr.simulate(
+        mr.protocols.multi_echo_gre(te, jnp.pi / 2), mr.Tissue(1.0, jnp.inf, t2_prime=t2_prime), mr.Isochromats()
+    )
     error = np.abs(1j * echoes - np.exp(-te / t2_prime))
     assert error[te > 0.1 * t2_prime].max() < 5e-4
     assert error.max() < 1 / (3 * np.sqrt(2000))
@@ -162,9 +182,11 @@ def test_t2_prime_with_gradients_between():
 
 def test_derivative_in_t2_prime_is_that_of_the_ideal_decay():
     te, t2_prime = np.array([0.01, 0.02, 0.05]), 0.02
-    decay = lambda t2_prime: mr.simulate(
-        mr.protocols.multi_echo_gre(te, jnp.pi / 2), mr.Tissue(1.0, jnp.inf, t2_prime=t2_prime), mr.Isochromats()
-    ).imag
+    decay = lambda t2_prime: (
+        mr.simulate(
+            mr.protocols.multi_echo_gre(te, jnp.pi / 2), mr.Tissue(1.0, jnp.inf, t2_prime=t2_prime), mr.Isochromats()
+        ).imag
+    )
     slope = jax.jacfwd(decay)(t2_prime) * t2_prime
     np.testing.assert_allclose(slope, -te / t2_prime * np.exp(-te / t2_prime), atol=2e-3)
 
@@ -173,6 +195,8 @@ def test_lorentzian_average_converges_in_the_number_of_spins():
     te = np.geomspace(1e-5, 0.06, 200)
     sequence, sample = mr.protocols.multi_echo_gre(te, jnp.pi / 2), mr.Tissue(t1=1.0, t2=jnp.inf, t2_prime=0.02)
     counts = np.array([100, 400, 1600, 6400])
-    errors = [np.abs(1j * mr.simulate(sequence, sample, mr.Isochromats(int(n))) - np.exp(-te / 0.02)).max() for n in counts]
+    errors = [
+        np.abs(1j * mr.simulate(sequence, sample, mr.Isochromats(int(n))) - np.exp(-te / 0.02)).max() for n in counts
+    ]
     slope = np.polyfit(np.log(counts), np.log(errors), 1)[0]
     assert abs(slope + 0.5) < 0.1

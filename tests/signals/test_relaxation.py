@@ -111,9 +111,7 @@ def test_bssfp_is_the_steady_state(off_resonance, increment, te):
     t1, t2, tr = 0.06, 0.03, 4 * ms
     for flip in (5 * deg, 50 * deg, 140 * deg):
         expected = iterated_bssfp(flip, tr, t1, t2, te, off_resonance, increment, n=500)
-        actual = relaxation.bssfp(
-            flip, tr, t1, t2, te=te, off_resonance=off_resonance, phase_increment=increment
-        )
+        actual = relaxation.bssfp(flip, tr, t1, t2, te=te, off_resonance=off_resonance, phase_increment=increment)
         close(actual, expected[None])
 
 
@@ -139,7 +137,7 @@ def test_bssfp_at_the_optimal_angle_gives_half_the_root_of_t2_over_t1():
 
 def test_bssfp_is_periodic_and_shifts_with_the_phase_increment():
     tr = 5 * ms
-    signal = lambda df, increment: relaxation.bssfp(  # noqa: E731
+    signal = lambda df, increment: relaxation.bssfp(
         30 * deg, tr, 1.0, 0.1, te=0.0, off_resonance=df, phase_increment=increment
     )
     off_resonance = jnp.linspace(-100.0, 100.0, 9)
@@ -310,7 +308,7 @@ def test_infinite_times_are_limits(infinite, mode):
     # an infinite tr means full recovery, however long t1
     long = {"tr": 1e60, "t1": 1e30, "t2": 1e30}
     limit = COMPUTE[mode](REGULAR | {name: long[name] for name in infinite})
-    compare = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)  # noqa: E731
+    compare = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
     jax.tree.map(compare, at_infinity, limit)
 
 
@@ -326,7 +324,7 @@ def test_derivatives_are_finite_at_special_angles(t1, flip, mode):
 @pytest.mark.parametrize("jacobian", [jax.jacfwd, jax.jacrev])
 def test_derivatives_are_finite_where_everything_has_decayed(jacobian):
     """1 / T^2 overflows there, and the exponential is zero."""
-    f = lambda t1, t2: relaxation.spin_echo(0.01, t1, t2, 1.0)  # noqa: E731
+    f = lambda t1, t2: relaxation.spin_echo(0.01, t1, t2, 1.0)
     for derivative in jacobian(f, argnums=(0, 1))(1e-200, 1e-200):
         assert np.isfinite(derivative).all()
 
@@ -345,9 +343,7 @@ def test_t2star_without_any_dephasing_has_finite_derivatives(jacobian):
 def test_derivatives_match_finite_differences(name):
     # arguments of order one: finite differences in seconds would lose digits for those of some milliseconds
     f = jax.jit(lambda x: everything(**{key: REGULAR[key] * x[key] for key in x})[name])
-    check_grads(
-        f, (dict.fromkeys(REGULAR, jnp.array(1.0)),), order=1, modes=("fwd", "rev"), rtol=1e-6, eps=1e-4
-    )
+    check_grads(f, (dict.fromkeys(REGULAR, jnp.array(1.0)),), order=1, modes=("fwd", "rev"), rtol=1e-6, eps=1e-4)
 
 
 def test_second_derivatives_match_finite_differences():
@@ -358,12 +354,8 @@ def test_second_derivatives_match_finite_differences():
 
 
 def test_complex_m0_and_b1_have_derivatives():
-    f = lambda re, im, b1, df: relaxation.bssfp(  # noqa: E731
-        0.5, 0.02, 0.9, 0.1, off_resonance=10 * df, m0=re + 1j * im, b1=b1
-    )
-    check_grads(
-        lambda *x: jnp.stack([f(*x).real, f(*x).imag]), (0.8, -0.3, 0.9, 0.7), 1, ("fwd", "rev"), rtol=1e-6
-    )
+    f = lambda re, im, b1, df: relaxation.bssfp(0.5, 0.02, 0.9, 0.1, off_resonance=10 * df, m0=re + 1j * im, b1=b1)
+    check_grads(lambda *x: jnp.stack([f(*x).real, f(*x).imag]), (0.8, -0.3, 0.9, 0.7), 1, ("fwd", "rev"), rtol=1e-6)
 
 
 # Shapes
@@ -371,7 +363,7 @@ def test_complex_m0_and_b1_have_derivatives():
 
 def test_samples_come_last():
     te, t1, t2, m0 = np.full(5, 0.01), np.ones((3, 1)), np.full(4, 0.1), np.ones(())
-    shape = lambda f, *args, **kwargs: jax.eval_shape(lambda: f(*args, **kwargs)).shape  # noqa: E731
+    shape = lambda f, *args, **kwargs: jax.eval_shape(lambda: f(*args, **kwargs)).shape
     assert shape(relaxation.spin_echo, te, t1, t2, 1.0, m0) == (3, 4, 5)
     assert shape(relaxation.spin_echo, 0.01, t1, t2, 1.0, m0) == (3, 4, 1)
     assert shape(relaxation.spin_echo, 0.01, 1.0, 0.1) == (1,)
@@ -512,7 +504,7 @@ def test_jit_vmap_and_one_trace():
 
 def test_gradient_of_vmap_and_jvp_agree():
     t1 = jnp.array([0.8, 1.2, 2.0])
-    f = lambda t1: relaxation.spgr(jnp.array([0.1, 0.3]), 0.01, t1)  # noqa: E731
+    f = lambda t1: relaxation.spgr(jnp.array([0.1, 0.3]), 0.01, t1)
     forward = jax.jvp(f, (t1,), (jnp.ones(3),))[1]  # voxels do not mix: one tangent gives all
     reverse = jax.vmap(jax.jacrev(f))(t1)
     close(forward, reverse)

@@ -128,9 +128,7 @@ def t2star_decay(
     if off_resonance is None:
         te, t2star, m0 = align(samples={"te": te}, voxels=voxels)
         return m0 * _exponentials.decay(te, t2star)
-    te, t2star, m0, off_resonance = align(
-        samples={"te": te}, voxels=voxels | {"off_resonance": off_resonance}
-    )
+    te, t2star, m0, off_resonance = align(samples={"te": te}, voxels=voxels | {"off_resonance": off_resonance})
     return m0 * _exponentials.decay(te, t2star) * precession(off_resonance, te)
 
 
