@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Shaped
 
 
@@ -50,7 +51,7 @@ def _numeric(value: Any, name: str) -> Array:
         kind = array.dtype
     except (ValueError, TypeError) as error:
         raise ValueError(f"`{name}` must be a number or a rectangular array, but got {_shorten(value)}.") from error
-    if not (jnp.issubdtype(kind, jnp.number) and kind != object):
+    if not jnp.issubdtype(kind, jnp.number):
         raise ValueError(f"`{name}` must be a number or an array of numbers, but got {_shorten(value)}.")
     if not jnp.issubdtype(kind, jnp.inexact):
         array = array.astype(jnp.result_type(float))
@@ -59,7 +60,7 @@ def _numeric(value: Any, name: str) -> Array:
 
 def is_concrete(value: Any) -> bool:
     """Whether the numbers are known now, that is, not traced by jit, grad or vmap."""
-    return not isinstance(value, jax.core.Tracer)
+    return not isinstance(value, Tracer)
 
 
 def require(value: Array, holds: Bool[ArrayLike, "..."], message: str) -> Array:

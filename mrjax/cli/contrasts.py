@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from mrjax.inverse.jacobian import Model
 from mrjax.signals import relaxation
 
 
@@ -61,7 +62,7 @@ class Contrast:
     grid: dict[str, np.ndarray]
     """Values tried to find a start; M0 follows from the scale."""
     bounds: dict[str, tuple[float, float]]
-    model: Callable[[Any, np.ndarray, Any], eqx.Module]
+    model: Callable[[Any, np.ndarray, Any], Model]
     """From the options, the data and the B1 map of the voxels."""
 
 

@@ -11,7 +11,7 @@ from mrjax.plot import parameter_map, sequence_diagram, signal_curves
 def draw(experiment: Experiment, maps: dict[str, np.ndarray]) -> Figure:
     """Sequence and fingerprints above; true, estimated, error and standard-deviation maps of T1 and T2 below."""
     figure = Figure(figsize=(15, 12), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 2.1))
+    above, below = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=(1, 2.1))))
     left, right = above.subplots(1, 2, width_ratios=(1.3, 1))
     sequence_diagram(experiment.sequence, axes=left)
     left.set_title("What the scanner plays")

@@ -94,7 +94,7 @@ def refine(experiment: Experiment, start: dict[str, np.ndarray], progress: Progr
     """Least squares through the simulation itself, from the matched atoms, with standard deviations."""
     model = _model(experiment)
     model_of = lambda here: Fingerprint(model.sequence, model.b1[here], model.signals[here])
-    limits = tuple({name: pair[i] for name, pair in BOUNDS.items()} for i in (0, 1))
+    limits = ({name: low for name, (low, _) in BOUNDS.items()}, {name: high for name, (_, high) in BOUNDS.items()})
     noise_std = experiment.noise_std
     return fit_in_batches(model_of, experiment.signals, start, limits, progress, noise_std=noise_std, batch_size=1024)
 

@@ -87,11 +87,10 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
     console.print(f"fitting {len(measurement.signals):,} voxels with {n} images each")
     with Progress(*COLUMNS, console=console) as progress:
         result = _fit(contrast, options, measurement, progress)
-    paths = (
-        _write_table(contrast, options, measurement, result)
-        if measurement.mask is None
-        else _write_maps(contrast, options, measurement, result)
-    )
+    if measurement.mask is None:
+        paths = _write_table(contrast, options.out, measurement, result)
+    else:
+        paths = _write_maps(contrast, options.out, measurement.mask, measurement.affine, result)
     console.print(_summary(contrast, result))
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True)
@@ -172,22 +171,18 @@ def _maps(result: Result) -> dict[str, np.ndarray]:
     return {**result.parameters, **deviations, "residual_rms": result.residual_rms, "status": result.status}
 
 
-def _write_table(
-    contrast: Contrast, options: argparse.Namespace, measurement: Measurement, result: Result
-) -> list[Path]:
+def _write_table(contrast: Contrast, out: Path, measurement: Measurement, result: Result) -> list[Path]:
     columns = {"voxel": measurement.labels, **{name: value.tolist() for name, value in _maps(result).items()}}
-    return [write_table(options.out / f"{contrast.name}.csv", columns)]
+    return [write_table(out / f"{contrast.name}.csv", columns)]
 
 
-def _write_maps(
-    contrast: Contrast, options: argparse.Namespace, measurement: Measurement, result: Result
-) -> list[Path]:
+def _write_maps(contrast: Contrast, out: Path, mask: np.ndarray, affine: Any, result: Result) -> list[Path]:
     paths, maps = [], {}
     for name, values in _maps(result).items():
-        maps[name] = np.zeros(measurement.mask.shape)
-        maps[name][measurement.mask] = values
-        paths.append(write_nifti(options.out / f"{name}.nii.gz", maps[name], measurement.affine))
-    return [*paths, _draw(contrast, options.out / "maps.png", measurement.mask, maps)]
+        maps[name] = np.zeros(mask.shape)
+        maps[name][mask] = values
+        paths.append(write_nifti(out / f"{name}.nii.gz", maps[name], affine))
+    return [*paths, _draw(contrast, out / "maps.png", mask, maps)]
 
 
 def _draw(contrast: Contrast, path: Path, mask: np.ndarray, maps: dict[str, np.ndarray]) -> Path:

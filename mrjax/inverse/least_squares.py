@@ -13,7 +13,6 @@ from mrjax import _checks
 from mrjax.inverse import _parameters
 from mrjax.inverse.jacobian import Model, signal_and_jacobian
 
-
 WITHIN_THE_NOISE = 1e-4
 """A voxel has converged when a step changes its signal by less than this fraction of the residual."""
 
@@ -74,7 +73,8 @@ def least_squares(
     **Returns:**
 
     A `Fit`. Standard deviations are $\sqrt{\mathrm{diag} (J^T W J)^{-1}}$: exact for models that are linear over the spread
-    of the noise. They are nan for parameters at a bound.
+    of the noise. They are nan for parameters at a bound. With noise estimated from the residual, intervals follow Student's
+    t with n - p degrees of freedom: 2.23 standard deviations for 95 % with 10, not 1.96.
 
     Works inside `jit`. Forward mode differentiates through the iterations; reverse mode is not supported.
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.nifti1 import Nifti1Image
+from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 
 class FileError(ValueError):
@@ -37,11 +40,15 @@ def read_nifti(path: str | Path) -> Image:
         raise FileError(f"{path} does not exist or is no file; check the path.")
     try:
         image = nibabel.load(path)
+        if not isinstance(image, SpatialImage):
+            raise FileError(f"{path} holds no image on a grid; expected a NIfTI volume.")
         data = np.asanyarray(image.dataobj)
         affine = np.asarray(image.affine)
-    except nibabel.filebasedimages.ImageFileError as error:
+    except FileError:
+        raise
+    except ImageFileError as error:
         raise FileError(f"{path} is not a NIfTI image: expected a .nii or .nii.gz file.") from error
-    except (OSError, EOFError, ValueError, zlib.error, nibabel.spatialimages.HeaderDataError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, HeaderDataError) as error:
         cause = " ".join(str(error).split())
         raise FileError(
             f"{path} cannot be read: it is truncated or damaged ({cause}). Copy or export it again."
@@ -67,5 +74,5 @@ def write_nifti(path: str | Path, data: Any, affine: Any) -> Path:
     data = data.reshape(*data.shape, *(1,) * (3 - data.ndim))
     path.parent.mkdir(parents=True, exist_ok=True)
     narrow = np.complex64 if np.iscomplexobj(data) else np.float32
-    nibabel.save(nibabel.Nifti1Image(data.astype(narrow), np.asarray(affine, float)), path)
+    nibabel.save(Nifti1Image(data.astype(narrow), np.asarray(affine, float)), path)
     return path

@@ -90,8 +90,8 @@ class EPG(AbstractEngine):
     def sized(self, sequence: AbstractContainer, tissue: Tissue, state: EPGState | None, keeps_state: bool) -> "EPG":
         if tissue.has("t2_prime"):
             raise ValueError("EPG cannot represent a finite `t2_prime`; use `engine=Isochromats(...)`.")
-        if tissue.has("diffusion") and self.voxel_size is None:
-            raise ValueError("Diffusion needs the distance one cycle is wound over: `EPG(..., voxel_size=...)` in m.")
+        if tissue.has("diffusion"):
+            precession.squared_winding(self.voxel_size)
         present = 0 if state is None else state.z.shape[0] - 1
         needed = 1 + present + winding(sequence) if keeps_state else _needed(sequence)
         n_states = needed if self.n_states is None else self.n_states
@@ -101,12 +101,12 @@ class EPG(AbstractEngine):
 
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> EPGState:
         dtype = jnp.result_type(tissue.t1, 1j) if _needs_complex(sequence, tissue) else tissue.t1.dtype
-        nothing = jnp.zeros((self.n_states, *tissue.voxel_shape), dtype)
+        nothing = jnp.zeros((self._kept, *tissue.voxel_shape), dtype)
         never = jnp.zeros(tissue.voxel_shape, tissue.t1.dtype)
         return EPGState(nothing, nothing, nothing.at[0].set(1.0), never, never)
 
     def adopted(self, state: EPGState, sequence: AbstractContainer, tissue: Tissue) -> EPGState:
-        missing = self.n_states - state.z.shape[0]
+        missing = self._kept - state.z.shape[0]
         dtype = jnp.result_type(state.z, 1j) if _needs_complex(sequence, tissue) else state.z.dtype
         grow = lambda orders: jnp.pad(orders.astype(dtype), [(0, missing)] + [(0, 0)] * (orders.ndim - 1))
         return EPGState(
@@ -120,8 +120,8 @@ class EPG(AbstractEngine):
             case Delay():
                 return self._relaxation(event.duration, tissue, 0)
             case Dephase():
-                takes_time = isinstance(event.duration, Array)
-                return Shift(self._relaxation(event.duration, tissue, event.order) if takes_time else None, event.order)
+                time = event.duration if isinstance(event.duration, Array) else None
+                return Shift(None if time is None else self._relaxation(time, tissue, event.order), event.order)
             case Spoil():
                 return IdealSpoiling()
             case Sample():
@@ -130,7 +130,7 @@ class EPG(AbstractEngine):
                 raise cannot_play(self, event)
 
     def report(self, sequence: AbstractContainer, state: EPGState) -> None:
-        if self.n_states >= _needed(sequence) or not state.truncation_error.size:
+        if self._kept >= _needed(sequence) or not state.truncation_error.size:
             return
         worst = float(jnp.max(state.truncation_error))
         if worst > WORTH_A_WARNING:
@@ -139,6 +139,11 @@ class EPG(AbstractEngine):
                 f"Use more states; {_needed(sequence)} are exact.",
                 stacklevel=_checks.frames_to_the_caller(),
             )
+
+    @property
+    def _kept(self) -> int:
+        assert self.n_states is not None, "`sized` fills it in"
+        return self.n_states
 
     def _relaxation(self, duration: Float[Array, ""], tissue: Tissue, order: int) -> "Relaxation":
         """Relaxation and diffusion in a time during which a gradient winds `order` cycles."""
@@ -153,8 +158,8 @@ class EPG(AbstractEngine):
 
     def _attenuation(self, duration: Float[Array, ""], tissue: Tissue, order: int) -> "Attenuation":
         r"""$\exp(-b D)$ of each state, with $b = \tau (k_1^2 + k_1 k_2 + k_2^2) / 3$ while $k$ grows from $k_1$ to $k_2$."""
-        k = jnp.arange(self.n_states, dtype=duration.dtype)
-        exponent = duration * tissue.diffusion * (2 * jnp.pi / self.voxel_size) ** 2
+        k = jnp.arange(self._kept, dtype=duration.dtype)
+        exponent = duration * tissue.diffusion * precession.squared_winding(self.voxel_size)
 
         def attenuation(start, end):
             b = (start**2 + start * end + end**2) / 3

@@ -73,10 +73,8 @@ class Isochromats(AbstractEngine):
         self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool
     ) -> "Isochromats":
         del keeps_state
-        if tissue.has("diffusion") and self.voxel_size is None:
-            raise ValueError(
-                "Diffusion needs the distance one cycle is wound over: `Isochromats(..., voxel_size=...)` in m."
-            )
+        if tissue.has("diffusion"):
+            precession.squared_winding(self.voxel_size)
         if tissue.has("diffusion") and tissue.has("t2_prime"):
             raise ValueError(
                 "`Isochromats` cannot combine `diffusion` with a finite `t2_prime`; leave one of them out."
@@ -108,9 +106,8 @@ class Isochromats(AbstractEngine):
             case Delay():
                 return self._precession(event.duration, tissue, 0)
             case Dephase():
-                takes_time = isinstance(event.duration, Array)
-                before = self._precession(event.duration, tissue, event.order) if takes_time else None
-                return Winding(before, event.order)
+                time = event.duration if isinstance(event.duration, Array) else None
+                return Winding(None if time is None else self._precession(time, tissue, event.order), event.order)
             case Spoil():
                 return IdealSpoiling()
             case Sample():
@@ -128,7 +125,7 @@ class Isochromats(AbstractEngine):
             precession.recovery(duration, tissue.t1),
             angle,
             time / tissue.t2_prime if tissue.has("t2_prime") else None,
-            time * tissue.diffusion * (2 * jnp.pi / self.voxel_size) ** 2 if tissue.has("diffusion") else None,
+            time * tissue.diffusion * precession.squared_winding(self.voxel_size) if tissue.has("diffusion") else None,
             order,
         )
 

@@ -28,6 +28,15 @@ def precession_angle(duration: Float[Array, ""], tissue: Tissue) -> Float[Array,
     return 2 * jnp.pi * jnp.where(jnp.isinf(duration), 0.0, duration) * tissue.off_resonance
 
 
+def squared_winding(voxel_size: Float[Array, ""] | None) -> Float[Array, ""]:
+    r"""$(2 \pi / \Delta x)^2$ in rad²/m²: what one cycle across the voxel means for diffusion."""
+    if voxel_size is None:
+        raise ValueError(
+            "Diffusion needs the distance in m that one cycle is wound over: pass `voxel_size` to the engine."
+        )
+    return (2 * jnp.pi / voxel_size) ** 2
+
+
 def finite(duration: Float[Array, ""]) -> Float[Array, ""]:
     """The duration, or zero where it is infinite and full relaxation decides alone."""
     return jnp.where(jnp.isinf(duration), 0.0, duration)

@@ -102,7 +102,7 @@ def play(
     return signal, state
 
 
-def _simulated(sequence, tissue, engine, state, batch_size, keeps_state):
+def _simulated(sequence, tissue, engine, state, batch_size, keeps_state) -> tuple[Array, State, AbstractEngine]:
     """Check, compile and run; returns the engine with its sizes filled in as well."""
     engine = EPG() if engine is None else engine
     _require_kind(sequence, AbstractContainer, "sequence")
@@ -113,7 +113,8 @@ def _simulated(sequence, tissue, engine, state, batch_size, keeps_state):
     sequence = validated(sequence if isinstance(sequence, Sequence) else Sequence(sequence))
     tissue = tissue.checked()
     engine = engine.sized(sequence, tissue, state, keeps_state)
-    signal, state = _compiled(*_in_one_dtype((engine, sequence, tissue, state)), batch_size)
+    engine, sequence, tissue, state = _in_one_dtype((engine, sequence, tissue, state))
+    signal, state = _compiled(engine, sequence, tissue, state, batch_size)
     return signal, state, engine
 
 

@@ -51,7 +51,7 @@ def parameter_map(
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_title(name if title is None else title)
-    axes.get_figure().colorbar(drawn, ax=axes, label=unit, shrink=0.8, pad=0.02)
+    axes.figure.colorbar(drawn, ax=axes, label=unit, shrink=0.8, pad=0.02)
     return axes
 
 

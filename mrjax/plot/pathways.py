@@ -1,5 +1,6 @@
 """Coherence pathways: the extended phase graph as a picture."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
@@ -7,7 +8,7 @@ from matplotlib.collections import LineCollection
 
 from mrjax.physics import EPG, EPGState
 from mrjax.plot import _style
-from mrjax.sequence import AbstractContainer, Dephase, Pulse, Sample, Sequence
+from mrjax.sequence import AbstractContainer, Dephase, Pulse, Sample
 from mrjax.sequence.unrolled import TimedEvent, unrolled
 from mrjax.sequence.walk import winding
 from mrjax.tissue import Tissue
@@ -48,7 +49,7 @@ def coherence_pathways(
     if tissue.voxel_shape:
         raise ValueError(f"`tissue` must be one voxel, but has the shape {tissue.voxel_shape}.")
     axes = _style.axes_or_new(axes, figsize=(8, 4))
-    transverse, longitudinal = _segments(events, EPG(n_states=1 + winding(sequence)), tissue.flattened(), threshold)
+    transverse, longitudinal = _segments(sequence, events, tissue.flattened(), threshold)
     for segments, style in ((transverse, "solid"), (longitudinal, "dashed")):
         lines = [[(t * 1e3, k) for t, k in ends] for *ends, _ in segments]
         strengths = [0.15 + 0.85 * min(1.0, amplitude) for *_, amplitude in segments]
@@ -66,9 +67,12 @@ def coherence_pathways(
     return axes
 
 
-def _segments(events: list[TimedEvent], engine: EPG, tissue: Tissue, threshold: float) -> tuple[list, list]:
+def _segments(
+    sequence: AbstractContainer, events: list[TimedEvent], tissue: Tissue, threshold: float
+) -> tuple[list, list]:
     """Lines of the transverse and of the longitudinal states: start, end and amplitude, in time and order."""
-    state = engine.init(Sequence(*(timed.event for timed in events)), tissue)
+    engine = EPG(n_states=1 + winding(sequence))
+    state = engine.init(sequence, tissue)
     transverse, longitudinal = [], []
     for timed in events:
         if timed.duration > 0 or isinstance(timed.event, Dephase):
@@ -78,7 +82,7 @@ def _segments(events: list[TimedEvent], engine: EPG, tissue: Tissue, threshold: 
                 transverse.append(((timed.start, k), (end, k + order), amplitude))
             for k in np.flatnonzero(np.abs(state.z[:, 0]) > threshold):
                 longitudinal.append(((timed.start, k), (end, k), float(np.abs(state.z[k, 0]))))
-        state, _ = engine.prepare(timed.event, tissue)(state)
+        state, _ = engine.prepare(jax.tree.map(jnp.asarray, timed.event), tissue)(state)
     return transverse, longitudinal
 
 

@@ -6,11 +6,10 @@ import numpy as np
 
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence, Spoil
+from mrjax.units import deg
 
 
-def spgr(
-    flip_angle: Any, tr: Any, te: Any, n_repetitions: int, phase_increment: Any | None = np.deg2rad(117)
-) -> Sequence:
+def spgr(flip_angle: Any, tr: Any, te: Any, n_repetitions: int, phase_increment: Any | None = 117 * deg) -> Sequence:
     r"""A train of spoiled gradient echoes from equilibrium through the transient.
 
     RF spoiling: pulse $n$ has the phase $\phi_n = \Delta\phi \, n (n + 1) / 2$, samples are demodulated by it, and a

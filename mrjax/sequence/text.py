@@ -6,7 +6,7 @@ import numpy as np
 
 from mrjax import _checks
 from mrjax._checks import Neutral
-from mrjax.sequence.events import AbstractContainer, AbstractEvent
+from mrjax.sequence.events import AbstractContainer, AbstractEvent, Dephase
 
 
 def describe(container: AbstractContainer) -> str:
@@ -27,7 +27,7 @@ def _lines(container: AbstractContainer, indent: str) -> list[str]:
 
 def describe_event(event: AbstractEvent) -> str:
     """One event as a line, such as 'Pulse    flip_angle 90 deg, phase 0 deg'."""
-    order = [f"order {event.order}"] if hasattr(event, "order") else []
+    order = [f"order {event.order}"] if isinstance(event, Dephase) else []
     numbers = [
         f"{name} {_quantity(name, value)}" for name, value in event.leaves().items() if not isinstance(value, Neutral)
     ]

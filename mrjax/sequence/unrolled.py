@@ -54,4 +54,4 @@ def _played(container: AbstractContainer, outer: tuple[int, ...]) -> Iterator[Ab
 def _entry(leaf: np.ndarray, repetitions: tuple[int, ...]) -> np.ndarray:
     """The value of a leaf in one repetition of each enclosing `Repeat`; axes of length one are the same in each."""
     last = repetitions[len(repetitions) - leaf.ndim :]
-    return leaf[tuple(0 if n == 1 else i for i, n in zip(last, leaf.shape, strict=True))]
+    return np.asarray(leaf[tuple(0 if n == 1 else i for i, n in zip(last, leaf.shape, strict=True))])

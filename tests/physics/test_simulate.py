@@ -93,7 +93,7 @@ def test_new_values_do_not_recompile():
     traces = eqx.debug.assert_max_traces(lambda s, t: mr.simulate(s, t, mr.EPG(8)), max_traces=1)
     compiled = eqx.filter_jit(traces)
     for scale in (1.0, 1.1, 1.3):
-        sequence = jax.tree.map(lambda x: x * scale if eqx.is_array(x) else x, every_event())
+        sequence = jax.tree.map(lambda x, scale=scale: x * scale if eqx.is_array(x) else x, every_event())
         compiled(sequence, tissue(diffusion=0.0, t1=jnp.array([0.3, 0.9, 2.5]) * scale))
 
 
