@@ -107,7 +107,8 @@ class Tissue(eqx.Module):
             "diffusion": lambda x: _checks.finite(_checks.non_negative(x, "diffusion", "m^2/s"), "diffusion"),
         }
         names = [name for name in ranges if name in ("t1", "t2") or self.has(name)]
-        values = [ranges[name](getattr(self, name)) for name in names]
+        # numbers that `equinox.tree_at` put in place of an array or a default become arrays here
+        values = [ranges[name](_checks.number_array(getattr(self, name), name)) for name in names]
         return eqx.tree_at(lambda tissue: [getattr(tissue, name) for name in names], self, values)
 
     def flattened(self) -> "Tissue":

@@ -127,7 +127,9 @@ def _non_negative_duration(value: Array, name: str) -> Array:
 
 def _replace_checked(event, where: str, **checks):
     names = [name for name in checks if not isinstance(getattr(event, name), Neutral)]
-    values = [checks[name](getattr(event, name), f"{name}` of `{where}") for name in names]
+    called = {name: f"{name}` of `{where}" for name in names}
+    # numbers that `equinox.tree_at` put in place of an array or a default become arrays here
+    values = [checks[name](_checks.real_array(getattr(event, name), called[name]), called[name]) for name in names]
     return eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, values) if names else event
 
 
