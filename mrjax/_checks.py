@@ -6,6 +6,9 @@ Shapes, dtypes and options are checked when Python sees them. Values are checked
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import equinox as eqx
@@ -69,7 +72,25 @@ def require(value: Array, holds: Bool[ArrayLike, "..."], message: str) -> Array:
         if not np.all(np.asarray(holds)):
             raise ValueError(f"{message}, but got {_offenders(value, holds)}.")
         return value
+    if _IMPOSSIBLE_IS_NAN.get() and jnp.shape(holds) == jnp.shape(value):
+        return jnp.where(holds, value, jnp.nan)
     return eqx.error_if(value, jnp.logical_not(holds), f"{message}.")
+
+
+_IMPOSSIBLE_IS_NAN = ContextVar("impossible values become nan", default=False)
+
+
+@contextmanager
+def impossible_as_nan() -> Iterator[None]:
+    """Within, traced values outside their range become nan instead of raising.
+
+    A search may then try a step too far in one voxel, see nan and take a smaller one, while the others go on.
+    """
+    token = _IMPOSSIBLE_IS_NAN.set(True)
+    try:
+        yield
+    finally:
+        _IMPOSSIBLE_IS_NAN.reset(token)
 
 
 def positive(value: Array, name: str, unit: str) -> Array:

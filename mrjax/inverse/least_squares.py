@@ -57,7 +57,8 @@ def least_squares(
     Steps solve $(J^T J + \lambda \, \mathrm{diag} J^T J) \, \delta = J^T r$ with a damping $\lambda$ for each voxel, on the
     parameters that are not held at a bound; the Jacobian is exact (`per_voxel_jacobian`). A voxel stops when a step moves
     no parameter by more than `eps ** (2/3)` of itself (4e-11 in float64, 2e-5 in float32), or changes the signal by less
-    than 1e-4 of the residual (1e-3 in float32): far less than the noise moves it.
+    than 1e-4 of the residual (1e-3 in float32): far less than the noise moves it. A step to where the model is not defined
+    (a negative T2, nan) is taken back and shortened.
 
     **Arguments:**
 
@@ -182,7 +183,8 @@ def _fitted(model, data, init, lower, upper, noise_std, max_iterations) -> Fit:
     weight = jnp.ones(data.shape, jnp.finfo(data.dtype).dtype) if noise_std is None else 1 / noise_std
 
     def evaluate(x):
-        signal, jacobian = signal_and_jacobian(model, unstack(x))
+        with _checks.impossible_as_nan():
+            signal, jacobian = signal_and_jacobian(model, unstack(x))
         return _as_real((signal - data) * weight), _as_real(jacobian * weight[..., None], axis=-2)
 
     x = jnp.clip(stack(init), lower, upper)
@@ -196,7 +198,8 @@ def _fitted(model, data, init, lower, upper, noise_std, max_iterations) -> Fit:
         first,
     )
     deviation, status = _uncertainty(last, lower, upper, finite, noise_std is not None)
-    model_signal = model(unstack(last.x))
+    with _checks.impossible_as_nan():
+        model_signal = model(unstack(last.x))
     return Fit(unstack(last.x), unstack(deviation), data - model_signal, last.iterations, status)
 
 

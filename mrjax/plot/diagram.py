@@ -13,7 +13,7 @@ CROWDED = 150
 
 
 def sequence_diagram(
-    sequence: AbstractContainer, *, time_range: tuple[float, float] | None = None, axes: Axes | None = None
+    sequence: AbstractContainer, *, time_range: tuple[float | int, float | int] | None = None, axes: Axes | None = None
 ) -> Axes:
     """What the scanner plays over time: RF angle and phase, gradients, samples, a row each.
 

@@ -13,7 +13,7 @@ def parameter_map(
     parameter: str | None = None,
     *,
     mask: Any | None = None,
-    limits: tuple[float, float] | None = None,
+    limits: tuple[float | int, float | int] | None = None,
     title: str | None = None,
     unit: str | None = None,
     colours: str | None = None,
