@@ -107,9 +107,7 @@ fit = mr.inverse.least_squares(model, data, {"m0": 1.0, "t2": 0.08}, bounds=(1e-
 
 figure = Figure(figsize=(13, 4), layout="constrained")
 left, right = figure.subplots(1, 2)
-mr.plot.signal_curves(
-    signal, train.sample_times, labels=["white matter", "grey matter", "CSF"], marker="o", axes=left
-)
+mr.plot.signal_curves(signal, train.sample_times, labels=["white matter", "grey matter", "CSF"], marker="o", axes=left)
 estimate, deviation = fit.parameters["t2"] / ms, fit.standard_deviation["t2"] / ms
 right.errorbar(true_t2 / ms, estimate - true_t2 / ms, 1.96 * deviation, fmt=".", lw=0.5)
 right.axhline(0, color="black", lw=0.8)

@@ -1,7 +1,7 @@
 """Check that every notebook is made from its script beside it, and that it runs.
 
-    python scripts/check_notebooks.py            # check and run
-    python scripts/check_notebooks.py --write    # make the notebooks from the scripts, without outputs
+python scripts/check_notebooks.py            # check and run
+python scripts/check_notebooks.py --write    # make the notebooks from the scripts, without outputs
 """
 
 import sys

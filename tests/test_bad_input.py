@@ -229,11 +229,11 @@ WRONG = {
     ),
     "epg, diffusion": (
         lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, diffusion=1e-9)),
-        "Diffusion needs the distance one cycle is wound over: `EPG(..., voxel_size=...)` in m.",
+        "Diffusion needs the distance in m that one cycle is wound over: pass `voxel_size` to the engine.",
     ),
     "isochromats, diffusion": (
         lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, diffusion=1e-9), mr.Isochromats()),
-        "Diffusion needs the distance one cycle is wound over: `Isochromats(..., voxel_size=...)` in m.",
+        "Diffusion needs the distance in m that one cycle is wound over: pass `voxel_size` to the engine.",
     ),
     "diffusion and t2_prime": (
         lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, 1.0, 0.05, diffusion=1e-9), mr.Isochromats(voxel_size=1e-3)),
@@ -356,7 +356,7 @@ WRONG = {
     ),
     "other samples": (
         lambda: atoms().match(np.ones((5, 4))),
-        "`signals` must have 3 samples on the last axis, as the atoms do, but got (5, 4).",
+        "`signals` must have 3 samples on the last axis, as the atoms, but got (5, 4).",
     ),
     "unknown known": (
         lambda: atoms().match(np.ones((5, 3)), known={"b1": 1.0}),

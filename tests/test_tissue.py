@@ -115,7 +115,7 @@ def test_vmap_makes_and_takes_tissues():
 
 def test_plain_numbers_do_not_widen_arrays():
     assert Tissue(np.ones(2, np.float32), 0.1).flattened().t1.dtype == jnp.float32
-    assert (jnp.ones((), jnp.float32) * Tissue(1, 0.1).t1).dtype == jnp.float32
+    assert (jnp.ones((), jnp.float32) * Tissue(1.0, 0.1).t2).dtype == jnp.float32
     with jax.enable_x64(False):
         tissue = Tissue(np.ones(2), np.array([1, 2]), m0=np.ones(2, complex), b1=np.ones(2))
         assert [leaf.dtype for leaf in jax.tree.leaves(tissue)] == ["float32", "float32", "complex64", "float32"]

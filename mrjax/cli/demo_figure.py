@@ -37,7 +37,12 @@ def _maps(row: np.ndarray, name: str, maps: dict[str, np.ndarray]) -> None:
     parameter_map(maps[f"{name}_true"], name, limits=limits, title=f"{label}, true", axes=row[0])
     parameter_map(maps[name], name, limits=limits, title=f"{label}, estimated", axes=row[1])
     parameter_map(
-        maps[f"{name}_error"] * 100, title=f"{label}, error", unit="%", limits=(-15.0, 15.0), colours="RdBu_r", axes=row[2]
+        maps[f"{name}_error"] * 100,
+        title=f"{label}, error",
+        unit="%",
+        limits=(-15.0, 15.0),
+        colours="RdBu_r",
+        axes=row[2],
     )
     relative = 100 * maps[f"{name}_std"] / maps[name]
     reach = float(np.nanpercentile(relative, 97))

@@ -123,7 +123,7 @@ class Dictionary(eqx.Module):
         signals = _checks.number_array(signals, "signals")
         if signals.ndim < 1 or signals.shape[-1] != self.signals.shape[-1]:
             raise ValueError(
-                f"`signals` must have {self.signals.shape[-1]} samples as the atoms do, but have shape {signals.shape}."
+                f"`signals` must have {self.signals.shape[-1]} samples on the last axis, as the atoms, but got {signals.shape}."
             )
         if jnp.iscomplexobj(self.signals) and not jnp.iscomplexobj(signals):
             raise ValueError(

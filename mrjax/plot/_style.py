@@ -27,7 +27,8 @@ def axes_or_new(axes: Axes | None, **figure_options: Any) -> Axes:
 
 def as_image(values: Any, name: str = "values") -> np.ndarray:
     """A two-dimensional map, turned so that x runs to the right and y upwards when drawn with `origin="lower"`."""
-    image = np.squeeze(np.asarray(values))
+    image = np.asarray(values)
+    image = image if image.ndim == 2 else np.squeeze(image)
     if image.ndim != 2:
         raise ValueError(f"`{name}` must be a two-dimensional map, but got shape {np.shape(values)}; select a slice.")
     if np.iscomplexobj(image):

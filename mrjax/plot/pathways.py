@@ -51,6 +51,8 @@ def coherence_pathways(
     axes = _style.axes_or_new(axes, figsize=(8, 4))
     transverse, longitudinal = _segments(sequence, events, tissue.flattened(), threshold)
     for segments, style in ((transverse, "solid"), (longitudinal, "dashed")):
+        if not segments:
+            continue
         lines = [[(t * 1e3, k) for t, k in ends] for *ends, _ in segments]
         strengths = [0.15 + 0.85 * min(1.0, amplitude) for *_, amplitude in segments]
         colour = "C0" if style == "solid" else "C3"

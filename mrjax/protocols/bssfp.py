@@ -35,7 +35,7 @@ def bssfp(
         >>> import mrjax as mr
         >>> sequence = mr.protocols.bssfp(flip_angle=0.7, tr=0.005, n_repetitions=2000)
         >>> round(float(abs(mr.simulate(sequence, mr.Tissue(t1=1.0, t2=0.1))[-1])), 4)
-        0.1433
+        0.1565
 
         ```
     """

@@ -42,8 +42,8 @@ def cpmg(
         >>> import jax.numpy as jnp
         >>> import mrjax as mr
         >>> train = mr.protocols.cpmg(jnp.full(3, jnp.pi), echo_spacing=10e-3)
-        >>> mr.simulate(train, mr.Tissue(t1=1.0, t2=0.1)).real.round(4).tolist()
-        [0.9048..., 0.8187..., 0.7408...]
+        >>> print(*(f"{value:.4f}" for value in mr.simulate(train, mr.Tissue(t1=1.0, t2=0.1)).real))
+        0.9048 0.8187 0.7408
 
         ```
     """

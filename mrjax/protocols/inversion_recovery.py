@@ -30,8 +30,8 @@ def inversion_recovery(inversion_time: Any, inversion_angle: Any = np.pi) -> Seq
         ```python
         >>> import mrjax as mr
         >>> sequence = mr.protocols.inversion_recovery([0.1, 1.0])
-        >>> mr.simulate(sequence, mr.Tissue(t1=1.0, t2=0.1)).imag.round(4).tolist()
-        [0.8097..., -0.2642...]
+        >>> print(*(f"{value:.4f}" for value in mr.simulate(sequence, mr.Tissue(t1=1.0, t2=0.1)).imag))
+        0.8097 -0.2642
 
         ```
     """

@@ -36,7 +36,7 @@ def spgr(flip_angle: Any, tr: Any, te: Any, n_repetitions: int, phase_increment:
         >>> import mrjax as mr
         >>> sequence = mr.protocols.spgr(flip_angle=0.3, tr=0.01, te=0.003, n_repetitions=500, phase_increment=None)
         >>> round(float(abs(mr.simulate(sequence, mr.Tissue(t1=1.0, t2=0.05))[-1])), 4)
-        0.0508
+        0.0511
 
         ```
     """

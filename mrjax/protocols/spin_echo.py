@@ -36,8 +36,8 @@ def spin_echo(te: Any, tr: Any = np.inf) -> Sequence:
         ```python
         >>> import mrjax as mr
         >>> sequence = mr.protocols.spin_echo(te=[0.02, 0.08], tr=2.0)
-        >>> abs(mr.simulate(sequence, mr.Tissue(t1=1.0, t2=0.1))).round(4).tolist()
-        [0.7058..., 0.3861...]
+        >>> print(*(f"{value:.4f}" for value in abs(mr.simulate(sequence, mr.Tissue(t1=1.0, t2=0.1)))))
+        0.7057 0.3836
 
         ```
     """

@@ -11,7 +11,7 @@ from mrjax.phantoms import brain
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
-    assert main(["demo", "--shape", "48", "48", "--out", str(folder)]) == 0
+    assert main(["demo", "--shape", "40", "40", "--out", str(folder)]) == 0
     return folder
 
 
@@ -22,21 +22,21 @@ def read(folder, name):
 @pytest.mark.parametrize(("parameter", "limit"), [("t1", 0.02), ("t2", 0.05)])
 @pytest.mark.parametrize("tissue", ["white matter", "grey matter"])
 def test_median_error_in_pure_voxels(demo, tissue, parameter, limit):
-    pure = np.asarray(brain((48, 48)).fraction(tissue)) >= 0.95
+    pure = np.asarray(brain((40, 40)).fraction(tissue)) >= 0.95
     assert pure.sum() >= 10
     error = read(demo, parameter)[pure] / read(demo, f"{parameter}_true")[pure] - 1
     assert np.median(np.abs(error)) < limit
 
 
 def test_error_bars_are_of_the_size_of_the_errors(demo):
-    pure = np.asarray(brain((48, 48)).fraction("white matter")) >= 0.999
+    pure = np.asarray(brain((40, 40)).fraction("white matter")) >= 0.999
     z = (read(demo, "t1") - read(demo, "t1_true"))[pure] / read(demo, "t1_std")[pure]
     assert 0.6 < np.std(z) < 1.5
 
 
 def test_figure_and_affine_are_written(demo):
     assert (demo / "demo.png").stat().st_size > 100_000
-    np.testing.assert_allclose(nibabel.load(demo / "t1.nii.gz").affine, np.array(brain((48, 48)).affine))
+    np.testing.assert_allclose(nibabel.load(demo / "t1.nii.gz").affine, np.array(brain((40, 40)).affine))
 
 
 def test_noise_must_be_positive(capsys):

@@ -129,7 +129,7 @@ def test_t1_of_variable_flip_angles_with_a_map_of_b1(tmp_path, rng, t1, m0):
 def test_error_bars_scale_with_the_noise_that_is_given(tmp_path):
     te, t2 = np.array([10, 30, 60]) * ms, 0.05
     signal = 200 * np.exp(-te / t2)
-    write_table(tmp_path / "data.csv", {f"{i}": [value] for i, value in enumerate(signal)})
+    write_table(tmp_path / "data.csv", {f"echo {i}": [value] for i, value in enumerate(signal)})
     deviations = {}
     for noise in ("1", "3"):
         out = tmp_path / noise

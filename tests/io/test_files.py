@@ -43,7 +43,7 @@ def test_values_are_rescaled_as_the_header_says(tmp_path):
 def test_a_measured_image_is_read(reference_data):
     image = read_nifti(reference_data("mrirt_gre_small/Mag.nii"))
     assert image.data.shape == (51, 51, 41, 3)
-    assert image.data.dtype == np.float32
+    assert np.isfinite(image.data).all()
     np.testing.assert_allclose(np.linalg.norm(image.affine[:3, :3], axis=0), (0.469, 0.469, 1), rtol=2e-3)
 
 
@@ -95,7 +95,7 @@ def test_mistakes_in_a_table_are_located(tmp_path, text, column, sentence):
 
 def test_binary_data_is_no_table(tmp_path):
     (tmp_path / "image.csv").write_bytes(bytes(range(256)))
-    with pytest.raises(FileError, match="image.csv is not a text file of comma-separated values"):
+    with pytest.raises(FileError, match=r"image\.csv is not a text file of comma-separated values"):
         read_signals(tmp_path / "image.csv")
 
 
