@@ -21,7 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"mrjax {chosen.command}: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"mrjax {chosen.command}: cannot write or read {error.filename}: {error.strerror}", file=sys.stderr)
+        what = f"cannot write or read {error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"mrjax {chosen.command}: {what}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nmrjax {chosen.command}: interrupted.", file=sys.stderr)

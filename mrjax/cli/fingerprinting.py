@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -102,8 +101,10 @@ def refine(experiment: Experiment, start: dict[str, np.ndarray], progress: Progr
 def maps(experiment: Experiment, result: Result) -> dict[str, np.ndarray]:
     """True, estimated and error maps over the slice; nan outside the brain."""
     model = _model(experiment)
-    m0 = model.m0(model.atoms(jax.tree.map(jnp.asarray, result.parameters)))
-    found = result.parameters | {"m0": np.abs(m0)}
+    # voxels that an interrupt left unfitted stay nan; any possible value stands in for the simulation
+    reached = {name: jnp.asarray(np.where(result.finished, value, 1.0)) for name, value in result.parameters.items()}
+    m0 = np.where(result.finished, np.abs(model.m0(model.atoms(reached))), np.nan)
+    found = result.parameters | {"m0": m0}
     truth = experiment.phantom.tissue()
     drawn = {"b1": np.where(experiment.mask, experiment.b1, np.nan)}
     for name in ("t1", "t2", "m0"):

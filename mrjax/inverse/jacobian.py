@@ -57,7 +57,7 @@ def signal_and_jacobian(
     leaves, structure = jax.tree.flatten(params)
 
     def along(direction: Array) -> tuple[Array, Array]:
-        tangents = [direction[i] * jnp.ones_like(leaf) for i, leaf in enumerate(leaves)]
+        tangents = [jnp.full_like(leaf, direction[i]) for i, leaf in enumerate(leaves)]
         return jax.jvp(model, (params,), (jax.tree.unflatten(structure, tangents),))
 
     basis = jnp.eye(len(leaves), dtype=jnp.result_type(*leaves))

@@ -25,7 +25,7 @@ class FitStatus(enum.IntEnum):
     """Converged with a parameter on a bound; that parameter's standard deviation is nan."""
     MAX_ITERATIONS = 2
     NOT_FINITE = 3
-    """The data, or the model at the start, hold nan or infinity; parameters are the initial ones."""
+    """The data, or the model at the start, hold nan or infinity; parameters are the initial ones, within the bounds."""
     UNIDENTIFIABLE = 4
     """The data do not depend on some parameter; its standard deviation is infinite."""
 
@@ -108,7 +108,10 @@ def least_squares(
     if noise_std is not None:
         noise_std = _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of data")
         noise_std = _as_shape(noise_std, data.shape, "noise_std")
-    signal = jax.eval_shape(model, init)
+    # a jitted model would keep a trace that raises where a search must be free to try
+    model = getattr(model, "__wrapped__", model)
+    with _checks.impossible_as_nan():
+        signal = jax.eval_shape(model, init)
     _parameters.check_signal(signal, init)
     if signal.shape != data.shape:
         raise ValueError(f"`model` returns signals of shape {signal.shape}, but `data` has shape {data.shape}.")
@@ -152,11 +155,12 @@ def _limits(bounds: tuple[PyTree, PyTree] | None, init: PyTree) -> tuple[PyTree,
         raise ValueError("`bounds` must be a pair (lower, upper) of numbers or of PyTrees like `init`.")
     lower = _parameters.broadcast_like(bounds[0], init, "bounds[0]")
     upper = _parameters.broadcast_like(bounds[1], init, "bounds[1]")
-    for (path, low), high in zip(jax.tree_util.tree_leaves_with_path(lower), jax.tree.leaves(upper), strict=True):
-        _checks.require(
-            low, low < high, f"Lower bounds of `init{jax.tree_util.keystr(path)}` must be below the upper ones"
-        )
-    return lower, upper
+
+    def below(path: Any, low: Array, high: Array) -> Array:
+        name = f"init{jax.tree_util.keystr(path)}"
+        return _checks.require(low, low < high, f"Lower bounds of `{name}` must be below the upper ones")
+
+    return jax.tree_util.tree_map_with_path(below, lower, upper), upper
 
 
 class _Iterate(eqx.Module):

@@ -68,10 +68,14 @@ def write_nifti(path: str | Path, data: Any, affine: Any) -> Path:
     - `affine`: 4 x 4, from voxel indices to mm.
 
     **Returns:** The path.
+
+    **Raises:** `FileError` for another ending.
     """
     path = Path(path)
     data = np.asarray(data)
     data = data.reshape(*data.shape, *(1,) * (3 - data.ndim))
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise FileError(f"{path} must end with .nii or .nii.gz to be written as NIfTI.")
     path.parent.mkdir(parents=True, exist_ok=True)
     narrow = np.complex64 if np.iscomplexobj(data) else np.float32
     nibabel.save(Nifti1Image(data.astype(narrow), np.asarray(affine, float)), path)

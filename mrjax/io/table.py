@@ -8,6 +8,8 @@ import numpy as np
 
 from mrjax.io.nifti import FileError
 
+NAMES_OF_LABELS = ("", "voxel", "label", "name", "id", "roi", "sample")
+
 
 def read_signals(path: str | Path, column: str | None = None) -> tuple[list[str], np.ndarray]:
     """Read signals from a CSV file, one row a voxel.
@@ -16,7 +18,7 @@ def read_signals(path: str | Path, column: str | None = None) -> tuple[list[str]
 
     - `path`: A CSV file, with a header or without.
     - `column`: Name of the column whose cells hold all signals of a voxel, separated by blanks. Without it, every column
-      that is numeric throughout is one signal.
+      is one signal, but for a first column of text, which names the voxels.
 
     **Returns:** The names of the voxels (a first column of text, or their numbers) and the signals, `(n_voxels, n)`.
 
@@ -32,7 +34,7 @@ def read_signals(path: str | Path, column: str | None = None) -> tuple[list[str]
         raise FileError(f"{path} is not a text file of comma-separated values ({error}).") from error
     if not rows:
         raise FileError(f"{path} is empty.")
-    header = rows[0] if not any(_is_number(cell) for cell in rows[0]) else None
+    header = rows[0] if _is_header(rows) else None
     body = rows[1:] if header else rows
     if not body:
         raise FileError(f"{path} has a header but no rows.")
@@ -71,6 +73,14 @@ def _from_cells(path: Path, header: list[str] | None, body: list[list[str]], col
             f"{path}, column {column!r}: rows hold {min(lengths)} to {max(lengths)} numbers; all need the same."
         )
     return np.array(signals)
+
+
+def _is_header(rows: list[list[str]]) -> bool:
+    """Whether the first row names the columns: no numbers, a text where others have one, or a usual name of labels."""
+    first = rows[0]
+    if not any(_is_number(cell) for cell in first) or first[0].strip().lower() in NAMES_OF_LABELS:
+        return True
+    return not _is_number(first[0]) and len(rows) > 1 and all(_is_number(row[0]) for row in rows[1:])
 
 
 def _is_number(cell: str) -> bool:

@@ -62,3 +62,12 @@ class AbstractEngine(eqx.Module):
 def cannot_play(engine: AbstractEngine, event: AbstractEvent) -> ValueError:
     """The error for an event that an engine has no operator for."""
     return ValueError(f"{type(engine).__name__} cannot play {type(event).__name__} events; use an engine that can.")
+
+
+def require_state(state: Any, kind: type, engine: AbstractEngine) -> None:
+    """Refuse a given state that is not of this engine."""
+    if state is not None and not isinstance(state, kind):
+        raise ValueError(
+            f"`state` must be the {kind.__name__} that `play` with {type(engine).__name__} returned, "
+            f"but got {type(state).__name__}."
+        )

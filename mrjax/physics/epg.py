@@ -10,7 +10,7 @@ from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax import _checks
 from mrjax.physics import precession
-from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play
+from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
 from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Dephase, Pulse, Sample, Spoil
 from mrjax.sequence.walk import events_of, winding
 from mrjax.tissue import Tissue
@@ -88,6 +88,7 @@ class EPG(AbstractEngine):
             raise ValueError(f"`n_states` must be an integer of at least 1, but got {self.n_states!r}.")
 
     def sized(self, sequence: AbstractContainer, tissue: Tissue, state: EPGState | None, keeps_state: bool) -> "EPG":
+        require_state(state, EPGState, self)
         if tissue.has("t2_prime"):
             raise ValueError("EPG cannot represent a finite `t2_prime`; use `engine=Isochromats(...)`.")
         if tissue.has("diffusion"):

@@ -83,7 +83,7 @@ def _play_repeatedly(container: AbstractContainer, prepared: tuple, state: State
 
     (length,) = container.repetitions
     state, samples = checkpointed_scan(repetition, state, changing, length)
-    return state, None if samples is None else samples.reshape(-1, samples.shape[-1])
+    return state, None if samples is None else samples.reshape(samples.shape[0] * samples.shape[1], samples.shape[2])
 
 
 def _map(fn: Any, prepared: tuple, *rest: Any) -> Any:

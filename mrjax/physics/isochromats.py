@@ -7,11 +7,11 @@ import warnings
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Int
 
 from mrjax import _checks
 from mrjax.physics import precession
-from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play
+from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
 from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Dephase, Pulse, Sample, Spoil
 from mrjax.sequence.walk import winding
 from mrjax.tissue import Tissue
@@ -26,6 +26,8 @@ class IsochromatState(eqx.Module):
     x: Float[Array, "spin *voxel"]
     y: Float[Array, "spin *voxel"]
     z: Float[Array, "spin *voxel"]
+    wound: Int[Array, "*voxel"]
+    """Cycles wound so far, whatever their sign: with fewer spins than that, magnetisation may look unwound."""
 
 
 class Isochromats(AbstractEngine):
@@ -73,6 +75,7 @@ class Isochromats(AbstractEngine):
         self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool
     ) -> "Isochromats":
         del keeps_state
+        require_state(state, IsochromatState, self)
         if tissue.has("diffusion"):
             precession.squared_winding(self.voxel_size)
         if tissue.has("diffusion") and tissue.has("t2_prime"):
@@ -80,7 +83,10 @@ class Isochromats(AbstractEngine):
                 "`Isochromats` cannot combine `diffusion` with a finite `t2_prime`; leave one of them out."
             )
         # diffusion must tell winding from unwinding, so orders of both signs need a place
-        needed = 1 + winding(sequence) * (2 if tissue.has("diffusion") else 1)
+        wound = 0
+        if state is not None and _checks.is_concrete(state.wound):
+            wound = int(np.max(state.wound, initial=0))
+        needed = 1 + (wound + winding(sequence)) * (2 if tissue.has("diffusion") else 1)
         default = max(needed, ENOUGH_FOR_T2_PRIME) if tissue.has("t2_prime") else needed
         present = None if state is None else state.z.shape[0]
         if present is not None and self.n not in (None, present):
@@ -88,8 +94,8 @@ class Isochromats(AbstractEngine):
         n = self.n or present or default
         if n < needed:
             warnings.warn(
-                f"Isochromats(n={n}) is too few: the sequence winds up to {needed - 1} cycles across the voxel, and what is "
-                f"wound by {n} looks unwound again. Use at least n={needed}.",
+                f"Isochromats(n={n}) is too few: the sequence winds up to {wound + winding(sequence)} cycles across the "
+                f"voxel, and what is wound by {n} looks unwound again. Use at least n={needed}.",
                 stacklevel=_checks.frames_to_the_caller(),
             )
         return dataclasses.replace(self, n=n)
@@ -97,7 +103,8 @@ class Isochromats(AbstractEngine):
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> IsochromatState:
         del sequence
         nothing = jnp.zeros((self.n, *tissue.voxel_shape), tissue.t1.dtype)
-        return IsochromatState(nothing, nothing, jnp.ones_like(nothing))
+        wound = jnp.zeros(tissue.voxel_shape, jnp.int32)
+        return IsochromatState(nothing, nothing, jnp.ones_like(nothing), wound)
 
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         match event:
@@ -161,6 +168,7 @@ class Rotation(AbstractOperator):
             self.xx[None] * x + self.xy[None] * y + self.xz[None] * z,
             self.xy[None] * x + self.yy[None] * y + self.yz[None] * z,
             -self.xz[None] * x - self.yz[None] * y + self.zz[None] * z,
+            state.wound,
         )
         return turned, None
 
@@ -183,7 +191,7 @@ class Precession(AbstractOperator):
             x, y, z = _diffused(x, y, z, self.diffusion, self.order)
         z = z + self.recovered[None]
         angle = self._angles(x.shape[0])
-        return IsochromatState(*(x, y) if angle is None else _turned(x, y, angle), z), None
+        return IsochromatState(*(x, y) if angle is None else _turned(x, y, angle), z, state.wound), None
 
     def _angles(self, n: int) -> Float[Array, "#spin #voxel"] | None:
         angle = None if self.angle is None else self.angle[None]
@@ -206,7 +214,7 @@ class Winding(AbstractOperator):
         n = state.x.shape[0]
         position = (np.arange(n) + 0.5) / n - 0.5
         angle = jnp.asarray(2 * np.pi * self.order * position, state.x.dtype)[:, None]
-        return IsochromatState(*_turned(state.x, state.y, angle), state.z), None
+        return IsochromatState(*_turned(state.x, state.y, angle), state.z, state.wound + abs(self.order)), None
 
 
 class IdealSpoiling(AbstractOperator):
@@ -214,7 +222,7 @@ class IdealSpoiling(AbstractOperator):
 
     def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
         nothing = jnp.zeros_like(state.x)
-        return IsochromatState(nothing, nothing, state.z), None
+        return IsochromatState(nothing, nothing, state.z, state.wound), None
 
 
 class Reading(AbstractOperator):

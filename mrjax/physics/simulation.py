@@ -12,7 +12,8 @@ from mrjax import _checks
 from mrjax.physics import interpreter
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg import EPG
-from mrjax.sequence import AbstractContainer, Sequence
+from mrjax.sequence import AbstractContainer
+from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.walk import validated
 from mrjax.tissue import Tissue
 
@@ -61,7 +62,7 @@ def simulate(
     """
     signal, state, engine = _simulated(sequence, tissue, engine, None, batch_size, keeps_state=False)
     if _checks.is_concrete(signal):
-        engine.report(sequence, state)
+        engine.report(as_sequence(sequence), state)
     return signal
 
 
@@ -110,7 +111,7 @@ def _simulated(sequence, tissue, engine, state, batch_size, keeps_state) -> tupl
     _require_kind(engine, AbstractEngine, "engine")
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ValueError(f"`batch_size` must be a positive integer, but got {batch_size!r}.")
-    sequence = validated(sequence if isinstance(sequence, Sequence) else Sequence(sequence))
+    sequence = validated(as_sequence(sequence))
     tissue = tissue.checked()
     engine = engine.sized(sequence, tissue, state, keeps_state)
     engine, sequence, tissue, state = _in_one_dtype((engine, sequence, tissue, state))
@@ -132,7 +133,7 @@ def _in_one_dtype(trees: Any) -> Any:
     """All arrays in the widest of their dtypes; loops need one dtype throughout."""
     is_number = lambda x: eqx.is_array(x) and jnp.issubdtype(x.dtype, jnp.inexact)
     widest = jnp.result_type(*filter(is_number, jax.tree.leaves(trees)))
-    real = jnp.finfo(widest).dtype
+    real = jnp.promote_types(jnp.finfo(widest).dtype, jnp.float32)
 
     def cast(x):
         if not is_number(x):

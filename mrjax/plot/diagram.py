@@ -9,7 +9,7 @@ from mrjax.sequence.unrolled import unrolled
 
 ROWS = {"RF angle": 3, "RF phase": 2, "gradient": 1, "sample": 0}
 CROWDED = 150
-"""Pulses from which on flip angles are drawn as a curve, and phases not at all."""
+"""Pulses from which on flip angles are drawn as a curve, and phases as small dots."""
 
 
 def sequence_diagram(

@@ -9,8 +9,8 @@ from matplotlib.collections import LineCollection
 from mrjax.physics import EPG, EPGState
 from mrjax.plot import _style
 from mrjax.sequence import AbstractContainer, Dephase, Pulse, Sample
+from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.unrolled import TimedEvent, unrolled
-from mrjax.sequence.walk import winding
 from mrjax.tissue import Tissue
 
 MOST_PULSES = 30
@@ -31,7 +31,7 @@ def coherence_pathways(
     **Arguments:**
 
     - `sequence`: With known numbers and at most 30 pulses.
-    - `tissue`: One voxel; by default one without relaxation.
+    - `tissue`: One voxel, without `t2_prime` and diffusion; by default one without relaxation.
     - `threshold`: Amplitude, relative to M0, below which a state is not drawn.
     - `axes`: Matplotlib axes to draw in; new ones by default.
 
@@ -48,6 +48,8 @@ def coherence_pathways(
     tissue = Tissue(t1=jnp.inf, t2=jnp.inf) if tissue is None else tissue
     if tissue.voxel_shape:
         raise ValueError(f"`tissue` must be one voxel, but has the shape {tissue.voxel_shape}.")
+    if tissue.has("diffusion"):
+        raise ValueError("`tissue` must have no diffusion for its pathways to be drawn; leave it out.")
     axes = _style.axes_or_new(axes, figsize=(8, 4))
     transverse, longitudinal = _segments(sequence, events, tissue.flattened(), threshold)
     for segments, style in ((transverse, "solid"), (longitudinal, "dashed")):
@@ -73,7 +75,8 @@ def _segments(
     sequence: AbstractContainer, events: list[TimedEvent], tissue: Tissue, threshold: float
 ) -> tuple[list, list]:
     """Lines of the transverse and of the longitudinal states: start, end and amplitude, in time and order."""
-    engine = EPG(n_states=1 + winding(sequence))
+    sequence = as_sequence(sequence)
+    engine = EPG().sized(sequence, tissue, None, keeps_state=True)
     state = engine.init(sequence, tissue)
     transverse, longitudinal = [], []
     for timed in events:

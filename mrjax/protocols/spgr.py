@@ -21,7 +21,8 @@ def spgr(flip_angle: Any, tr: Any, te: Any, n_repetitions: int, phase_increment:
     - `flip_angle`: In rad. Scalar or `(n_repetitions,)`.
     - `tr`, `te`: Repetition and echo time in s. Scalars or `(n_repetitions,)`; `te` not longer than `tr`.
     - `n_repetitions`: Number of pulses.
-    - `phase_increment`: $\Delta\phi$ in rad, 117 degrees by default; None for ideal spoiling.
+    - `phase_increment`: $\Delta\phi$ in rad, 117 degrees by default; None for ideal spoiling. Phases are formed in float64
+      where the number is known; where it is traced (to differentiate it), in its own precision: for long trains, use float64.
 
     **Returns:** A `Sequence` with one sample per repetition.
 

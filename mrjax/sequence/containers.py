@@ -114,6 +114,11 @@ class Repeat(AbstractContainer):
         return describe(Sequence(self))
 
 
+def as_sequence(container: AbstractContainer) -> AbstractContainer:
+    """`container`, in a `Sequence` if it is a `Repeat`, so that what goes through its events counts the repetitions."""
+    return Sequence(container) if container.repetitions else container
+
+
 def _playable(events: tuple, container: str) -> tuple:
     for position, event in enumerate(events):
         if isinstance(event, type):

@@ -8,6 +8,7 @@ import numpy as np
 
 from mrjax import _checks
 from mrjax.sequence import walk
+from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.events import AbstractContainer, AbstractEvent
 
 
@@ -34,7 +35,7 @@ def unrolled(sequence: AbstractContainer) -> list[TimedEvent]:
             "`sequence` must hold known numbers to be written out, but some are traced; leave `jit` or `grad` first."
         )
     events, now = [], 0.0
-    for event in _played(jax.tree.map(np.asarray, walk.validated(sequence)), ()):
+    for event in _played(jax.tree.map(np.asarray, walk.validated(as_sequence(sequence))), ()):
         duration = float(getattr(event, "duration", 0.0))
         events.append(TimedEvent(event, now, duration))
         now += duration

@@ -86,7 +86,7 @@ def test_t2_of_several_volumes(tmp_path, rng, m0):
     images = [m0 * np.exp(-echo * ms / t2) for echo in te]
     for image in images:
         image[0, 0, 0] = 0.0
-    images[2][1, 1, 1] = np.nan
+    images[2][1, 1, 1] = np.inf
     paths = [write(tmp_path / f"{echo}.nii.gz", image) for echo, image in zip(te, images, strict=True)]
     for i in (0, 3):
         nibabel.save(nibabel.Nifti1Image(images[i][..., None], AFFINE), paths[i])

@@ -107,3 +107,13 @@ def test_a_table_is_read_back(tmp_path):
     np.testing.assert_array_equal(values, np.transpose([columns["t1"], columns["t2"]]))
     with pytest.raises(ValueError, match="zip"):
         write_table(tmp_path / "uneven.csv", {"a": [1], "b": [1, 2]})
+
+
+@pytest.mark.parametrize("first", ["voxel", "x"])
+def test_numeric_column_names_are_a_header(tmp_path, first):
+    """Echo times are common names of columns."""
+    path = tmp_path / "decay.csv"
+    rows = ["a,3,2,1", "b,6,4,2"] if first == "voxel" else ["1,3,2,1", "2,6,4,2"]
+    path.write_text("\n".join([f"{first},10,20,40", *rows]))
+    _, signals = read_signals(path)
+    np.testing.assert_array_equal(signals[:, -3:], [[3, 2, 1], [6, 4, 2]])

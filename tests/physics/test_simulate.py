@@ -21,6 +21,18 @@ def test_voxel_shapes(engine, shape):
     np.testing.assert_allclose(signal, -1j * np.exp(-0.1) * np.ones((*shape, 1)), atol=1e-14)
 
 
+@pytest.mark.parametrize("engine", [mr.EPG(), mr.Isochromats(8)])
+def test_no_voxels_at_all(engine):
+    train = mr.protocols.cpmg(jnp.full(3, jnp.pi), 0.01)
+    assert mr.simulate(train, mr.Tissue(t1=jnp.ones(0), t2=0.1), engine).shape == (0, 3)
+
+
+def test_a_repeat_is_played_like_the_sequence_that_holds_it():
+    train = mr.Repeat(mr.Pulse(jnp.linspace(0.2, 0.9, 5)), mr.Delay(5e-3), mr.Sample(), mr.Dephase())
+    expected = mr.simulate(mr.Sequence(train), mr.Tissue(1.0, 0.1))
+    np.testing.assert_array_equal(mr.simulate(train, mr.Tissue(1.0, 0.1)), expected)
+
+
 def test_leaves_broadcast_to_one_voxel_shape():
     t2, b1 = jnp.array([0.05, 0.1, 0.2]), jnp.array([[0.8], [1.0]])
     signal = mr.simulate(FID, mr.Tissue(t1=1.0, t2=t2, b1=b1, m0=2.0))
@@ -53,7 +65,7 @@ def test_dtype_follows_the_inputs(engine, x64):
         signal, state = mr.play(every_event(), wide, engine)
         real = jnp.float64 if x64 else jnp.float32
         assert signal.dtype == jnp.result_type(real, 1j)
-        assert all(leaf.dtype in (real, signal.dtype) for leaf in jax.tree.leaves(state))
+        assert all(leaf.dtype in (real, signal.dtype, jnp.int32) for leaf in jax.tree.leaves(state))
 
 
 def test_float32_stays_float32_beside_plain_numbers_in_x64():

@@ -62,6 +62,14 @@ def test_isochromats_say_so_when_they_alias():
         mr.simulate(trains()["cpmg"], mr.Tissue(1.0, 0.1), mr.Isochromats(10))
 
 
+def test_isochromats_say_so_when_a_later_part_winds_too_far():
+    """The default number of spins suits the first part; later parts count what was wound before."""
+    part = mr.protocols.spgr(0.5, tr=5e-3, te=2e-3, n_repetitions=4)
+    _, state = mr.play(part, mr.Tissue(1.0, 0.1), mr.Isochromats())
+    with pytest.warns(UserWarning, match=r"Isochromats\(n=5\) is too few: the sequence winds up to 8 cycles"):
+        mr.play(part, mr.Tissue(1.0, 0.1), mr.Isochromats(), state=state)
+
+
 def test_no_state_is_dropped_by_unwinding():
     """Winding and unwinding again needs no more states than the highest order in between."""
     sequence = mr.Sequence(mr.Pulse(1.0), mr.Repeat(mr.Dephase(), mr.Dephase(-1), mr.Sample(), n_repetitions=50))

@@ -281,3 +281,10 @@ def test_pictures_go_where_they_are_told_and_into_files(draw, tmp_path):
 def test_arrays_of_jax_are_drawn():
     assert parameter_map(jnp.ones((2, 3)), mask=jnp.ones((2, 3), bool)).images
     assert len(signal_curves(jax.numpy.ones((2, 3)), jnp.arange(3.0)).lines) == 2
+
+
+def test_a_repeat_is_drawn_with_all_its_repetitions():
+    train = mr.Repeat(mr.Pulse(jnp.ones(3)), mr.Delay(0.01), mr.Dephase(), mr.Sample())
+    assert mr.plot.sequence_diagram(train).figure is not None
+    pathways = mr.plot.coherence_pathways(train)
+    assert max(pathways.get_ylim()) > 2  # three repetitions wind up to order three
