@@ -45,6 +45,8 @@ def run(options: argparse.Namespace) -> int:
         experiment = step("simulating", lambda: fingerprinting.scan(phantom, options.noise_std, options.seed))
         matched = step("matching", lambda: fingerprinting.match(experiment))
         refined = fingerprinting.refine(experiment, matched, progress)
+        if not refined.finished.any():
+            return 130
         maps = step("mapping", lambda: fingerprinting.maps(experiment, refined))
         paths = step("writing", lambda: write(experiment, maps, options.out))
     console.print(errors_by_tissue(experiment, maps))

@@ -15,7 +15,7 @@ from mrjax.phantoms import Phantom
 from mrjax.units import ms
 
 BOUNDS = {"t1": (0.05, 8.0), "t2": (0.004, 5.0)}
-STATES_OF_TRUTH, STATES_OF_FIT = 64, 32
+STATES_OF_TRUTH, STATES_OF_FIT = 64, 24
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
     console.print(f"fitting {len(measurement.signals):,} voxels with {n} images each")
     with Progress(*COLUMNS, console=console) as progress:
         result = _fit(contrast, options, measurement, progress)
+    if not result.finished.any():
+        return 130
     if measurement.mask is None:
         paths = _write_table(contrast, options.out, measurement, result)
     else:

@@ -4,7 +4,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from mrjax.cli import main
+from mrjax.cli import batches, fingerprinting, main
+from mrjax.inverse import least_squares
 from mrjax.phantoms import brain
 
 
@@ -42,3 +43,22 @@ def test_figure_and_affine_are_written(demo):
 def test_noise_must_be_positive(capsys):
     assert main(["demo", "--noise-std", "0"]) == 2
     assert capsys.readouterr().err == "mrjax demo: --noise-std must be positive, but got 0.\n"
+
+
+def test_an_interrupt_keeps_the_voxels_that_are_done(tmp_path, monkeypatch):
+    """Two batches are needed at this size; the second is interrupted."""
+    calls = []
+
+    def interrupted(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return least_squares(*arguments, **options)
+
+    monkeypatch.setattr(batches, "least_squares", interrupted)
+    monkeypatch.setattr(fingerprinting, "STATES_OF_FIT", 4)  # quick, not exact
+    assert main(["demo", "--shape", "48", "48", "--out", str(tmp_path)]) == 130
+    fitted = read(tmp_path, "t1") > 0
+    mask = np.asarray(brain((48, 48)).mask)
+    assert fitted.sum() == 1024 < mask.sum()
+    assert (tmp_path / "demo.png").exists()
