@@ -32,7 +32,7 @@ def _fingerprints(axes: Axes, experiment: Experiment) -> None:
 
 
 def _maps(row: np.ndarray, name: str, maps: dict[str, np.ndarray]) -> None:
-    limits = (0.0, float(np.nanpercentile(maps[f"{name}_true"], 90) * 1.3))
+    limits = (0.0, float(2.2 * np.nanmedian(maps[f"{name}_true"])))  # for tissue; CSF saturates
     label = name.upper()
     parameter_map(maps[f"{name}_true"], name, limits=limits, title=f"{label}, true", axes=row[0])
     parameter_map(maps[name], name, limits=limits, title=f"{label}, estimated", axes=row[1])
