@@ -23,7 +23,7 @@ class EPGState(eqx.Module):
     """Configuration states; orders on the first axis, voxels on the last.
 
     Stored are `plus` and `minus`, a quarter turn from the transverse states F, because they and `z` stay real where all
-    pulses have phase zero and there is no off-resonance: a real train costs a third of a complex one.
+    pulses have phase zero and there is no off-resonance: real arithmetic then serves.
     """
 
     plus: Inexact[Array, "k *voxel"]

@@ -8,24 +8,21 @@ from mrjax.tissue import Tissue
 
 def decay(duration: Float[Array, ""], time_constant: Float[Array, "#voxel"]) -> Float[Array, "#voxel"]:
     r"""$\exp(-t / T)$; zero with zero gradient after an infinite time, where the plain formula differentiates to nan."""
-    endless = jnp.isinf(duration)
-    return jnp.where(
-        endless & jnp.isfinite(time_constant), 0.0, jnp.exp(-jnp.where(endless, 0.0, duration) / time_constant)
-    )
+    gone = jnp.isinf(duration) & jnp.isfinite(time_constant)
+    return jnp.where(gone, 0.0, jnp.exp(-finite(duration) / time_constant))
 
 
 def recovery(duration: Float[Array, ""], time_constant: Float[Array, "#voxel"]) -> Float[Array, "#voxel"]:
     r"""$1 - \exp(-t / T)$ without cancellation for short times."""
-    endless = jnp.isinf(duration)
-    grown = -jnp.expm1(-jnp.where(endless, 0.0, duration) / time_constant)
-    return jnp.where(endless & jnp.isfinite(time_constant), 1.0, grown)
+    done = jnp.isinf(duration) & jnp.isfinite(time_constant)
+    return jnp.where(done, 1.0, -jnp.expm1(-finite(duration) / time_constant))
 
 
 def precession_angle(duration: Float[Array, ""], tissue: Tissue) -> Float[Array, "#voxel"] | None:
     r"""Angle $2 \pi \, \Delta f \, t$ by which off-resonance turns the transverse magnetisation; None without any."""
     if not tissue.has("off_resonance"):
         return None
-    return 2 * jnp.pi * jnp.where(jnp.isinf(duration), 0.0, duration) * tissue.off_resonance
+    return 2 * jnp.pi * finite(duration) * tissue.off_resonance
 
 
 def squared_winding(voxel_size: Float[Array, ""] | None) -> Float[Array, ""]:
