@@ -103,6 +103,13 @@ def non_negative(value: Array, name: str, unit: str) -> Array:
     return require(value, value >= 0, f"`{name}` must not be negative ({unit})")
 
 
+def positive_integer(value: Any, name: str) -> int:
+    """`value`, checked to be a Python or NumPy integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"`{name}` must be an integer of at least 1, but got {value!r}.")
+    return int(value)
+
+
 def optional_length(value: Any) -> Array | None:
     """A voxel size in m, or None where none is given."""
     if value is None:

@@ -255,7 +255,7 @@ WRONG = {
     "swapped": (lambda: mr.simulate(WATER, FID), "`sequence` must be a Sequence, but got Tissue."),
     "batch of none": (
         lambda: mr.simulate(FID, WATER, batch_size=0),
-        "`batch_size` must be a positive integer, but got 0.",
+        "`batch_size` must be an integer of at least 1, but got 0.",
     ),
     "state of other voxels": (
         lambda: mr.play(FID, mr.Tissue(np.ones(3), 0.1), state=state(tissue=mr.Tissue(np.ones(2), 0.1))),
@@ -368,7 +368,7 @@ WRONG = {
     ),
     "batch of no signals": (
         lambda: atoms().match(np.ones((5, 3)), batch_size=0),
-        "`batch_size` must be a positive integer, but got 0.",
+        "`batch_size` must be an integer of at least 1, but got 0.",
     ),
     # closed forms
     "te > tr, closed form": (

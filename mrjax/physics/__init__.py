@@ -1,5 +1,6 @@
 """How spins answer to a sequence."""
 
+from . import gradient as gradient
 from .engine import AbstractEngine as AbstractEngine, AbstractOperator as AbstractOperator
 from .epg import EPG as EPG, EPGState as EPGState
 from .isochromats import Isochromats as Isochromats, IsochromatState as IsochromatState

@@ -54,6 +54,15 @@ class AbstractEngine(eqx.Module):
         del sequence, tissue
         return state
 
+    def is_elementwise(self, tissue: Tissue) -> bool:
+        """Whether applying operators is elementwise arithmetic alone, which a CPU runs fastest as one kernel."""
+        del tissue
+        return False
+
+    def settled(self, state: State) -> State:
+        """The state with everything carried out that operators put off; called at the end of each round of a loop."""
+        return state
+
     def report(self, sequence: AbstractContainer, state: State) -> None:
         """Tell the user, by a warning, if the final state shows that the samples are not to be trusted."""
         del sequence, state

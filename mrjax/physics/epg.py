@@ -11,6 +11,8 @@ from jaxtyping import Array, Complex, Float, Inexact
 from mrjax import _checks
 from mrjax.physics import precession
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
+from mrjax.physics.mixing import Components, Mixing, mixed, mixed_and_wound
+from mrjax.physics.trigonometry import cosine_and_sine
 from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Dephase, Pulse, Sample, Spoil
 from mrjax.sequence.walk import events_of, winding
 from mrjax.tissue import Tissue
@@ -33,6 +35,8 @@ class EPGState(eqx.Module):
     """Energy of the states dropped so far, relative to M0 squared and relaxing with T1."""
     truncation_error: Float[Array, "*voxel"]
     """The largest truncated energy so far: an estimate of the largest error of a sample, relative to M0."""
+    put_off: Mixing | None = None
+    """What pulses and relaxation since the last winding do to every order; None in what `play` returns."""
 
     @property
     def f_plus(self) -> Complex[Array, "k *voxel"]:
@@ -130,6 +134,12 @@ class EPG(AbstractEngine):
             case _:
                 raise cannot_play(self, event)
 
+    def is_elementwise(self, tissue: Tissue) -> bool:
+        return True
+
+    def settled(self, state: EPGState) -> EPGState:
+        return _settled(state)
+
     def report(self, sequence: AbstractContainer, state: EPGState) -> None:
         if self._kept >= _needed(sequence) or not state.truncation_error.size:
             return
@@ -182,28 +192,27 @@ def _needs_complex(sequence: AbstractContainer, tissue: Tissue) -> bool:
 class Rotation(AbstractOperator):
     """An RF pulse: the same rotation for every order (Weigel 2015, the operator T)."""
 
-    stay: Float[Array, "#voxel"]  # cos^2(a/2)
-    swap: Inexact[Array, "#voxel"]  # sin^2(a/2) e^{2ip}
-    tip: Inexact[Array, "#voxel"]  # sin(a) e^{ip}
-    keep: Float[Array, "#voxel"]  # cos(a)
+    cosine: Float[Array, "#voxel"]  # of half the flip angle
+    sine: Float[Array, "#voxel"]
+    axis: Complex[Array, ""] | None  # e^{ip}
 
     @classmethod
     def of(cls, pulse: Pulse, tissue: Tissue) -> "Rotation":
         angle = pulse.flip_angle * (tissue.b1 if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype))
-        axis = jnp.exp(1j * pulse.phase) if isinstance(pulse.phase, Array) else 1.0
-        # half angles: two transcendental functions for each voxel and repetition instead of four
-        cosine, sine = jnp.cos(angle / 2), jnp.sin(angle / 2)
-        return cls(cosine**2, sine**2 * axis**2, 2 * sine * cosine * axis, cosine**2 - sine**2)
+        axis = jnp.exp(1j * pulse.phase) if isinstance(pulse.phase, Array) else None
+        return cls(*cosine_and_sine(angle / 2), axis)
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
-        stay, swap, tip, keep = self.stay[None], self.swap[None], self.tip[None], self.keep[None]
-        plus, minus, z = state.plus, state.minus, state.z
-        turned = (
-            stay * plus - swap * minus + tip * z,
-            stay * minus - jnp.conj(swap) * plus + jnp.conj(tip) * z,
-            keep * z - (jnp.conj(tip) * plus + tip * minus) / 2,
+        axis = 1.0 if self.axis is None else self.axis
+        tip = 2 * self.sine * self.cosine * axis
+        turning = Mixing(
+            stay=self.cosine**2,
+            swap=-((self.sine * axis) ** 2),
+            tip=tip,
+            untip=-jnp.conj(tip) / 2,
+            keep=self.cosine**2 - self.sine**2,
         )
-        return EPGState(*turned, state.truncated_energy, state.truncation_error), None
+        return _then(state, turning), None
 
 
 class Attenuation(eqx.Module):
@@ -223,14 +232,14 @@ class Relaxation(AbstractOperator):
     attenuation: Attenuation | None
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
-        plus, minus = self.e2[None] * state.plus, jnp.conj(self.e2)[None] * state.minus
-        z = self.e1[None] * state.z
-        if self.attenuation is not None:
-            plus, minus = self.attenuation.plus * plus, self.attenuation.minus * minus
-            z = self.attenuation.z * z
-        z = z + _first_row(self.recovered[None], z)
         shrinks = jax.lax.stop_gradient(jnp.maximum(self.e1, jnp.abs(self.e2)))
-        return EPGState(plus, minus, z, shrinks * state.truncated_energy, state.truncation_error), None
+        state = _then(state, Mixing(stay=self.e2, keep=self.e1, recovered=self.recovered))
+        state = dataclasses.replace(state, truncated_energy=shrinks * state.truncated_energy)
+        if self.attenuation is not None:
+            factors = (self.attenuation.plus, self.attenuation.minus, self.attenuation.z)
+            settled = _settled(state)
+            state = _with(settled, tuple(f * orders for f, orders in zip(factors, _components(settled), strict=True)))
+        return state, None
 
 
 class Shift(AbstractOperator):
@@ -243,7 +252,7 @@ class Shift(AbstractOperator):
         if self.relaxation is not None:
             state, _ = self.relaxation(state)
         for _ in range(abs(self.order)):
-            state = _wind(state) if self.order > 0 else _swapped(_wind(_swapped(state)))
+            state = _wind(state) if self.order > 0 else _swapped(_wind(_swapped(_settled(state))))
         return state, None
 
 
@@ -251,8 +260,7 @@ class IdealSpoiling(AbstractOperator):
     """No transverse magnetisation is left."""
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
-        nothing = jnp.zeros_like(state.plus)
-        return EPGState(nothing, nothing, state.z, state.truncated_energy, state.truncation_error), None
+        return _then(state, Mixing(keep=jnp.ones(1, state.truncated_energy.dtype))), None
 
 
 class Reading(AbstractOperator):
@@ -260,31 +268,40 @@ class Reading(AbstractOperator):
 
     turn: Complex[Array, ""] | None
 
-    def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, "#voxel"]]:
-        sample = -1j * state.plus[0]
+    def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, " voxel"]]:
+        sample = -1j * _plus_of_order(state, 0)
         return state, sample if self.turn is None else sample * self.turn
 
 
+def _components(state: EPGState) -> Components:
+    return state.plus, state.minus, state.z
+
+
+def _with(state: EPGState, components: Components) -> EPGState:
+    return EPGState(*components, state.truncated_energy, state.truncation_error)
+
+
+def _then(state: EPGState, mixing: Mixing) -> EPGState:
+    """The state with one more mixing put off."""
+    return dataclasses.replace(state, put_off=mixing.after(state.put_off))
+
+
+def _settled(state: EPGState) -> EPGState:
+    return state if state.put_off is None else _with(state, mixed(_components(state), state.put_off))
+
+
+def _plus_of_order(state: EPGState, order: int) -> Inexact[Array, " voxel"]:
+    return state.plus[order] if state.put_off is None else state.put_off.plus_of_order(_components(state), order)
+
+
 def _wind(state: EPGState) -> EPGState:
-    """One cycle of dephasing: every transverse order grows by one, and the highest is dropped."""
-    top = jax.lax.stop_gradient(jnp.abs(state.plus[-1]))
-    minus = _pad(state.minus, -1, 1)
-    plus = _pad(state.plus, 1, -1) + _first_row(jnp.conj(minus[:1]), minus)
+    """One cycle of dephasing; the highest order is dropped, and its energy counted."""
+    top = jax.lax.stop_gradient(jnp.abs(_plus_of_order(state, state.plus.shape[0] - 1)))
+    plus, minus, z = mixed_and_wound(_components(state), state.put_off)
     energy = state.truncated_energy + top**2
-    return EPGState(plus, minus, state.z, energy, jnp.maximum(state.truncation_error, energy))
+    return EPGState(plus, minus, z, energy, jnp.maximum(state.truncation_error, energy))
 
 
 def _swapped(state: EPGState) -> EPGState:
     """The state with the sense of winding reversed."""
-    return EPGState(state.minus, state.plus, state.z, state.truncated_energy, state.truncation_error)
-
-
-def _pad(orders: Inexact[Array, "k voxel"], before: int, after: int) -> Inexact[Array, "m voxel"]:
-    # pad, not concatenate or roll: several times faster on CPU
-    return jax.lax.pad(orders, jnp.zeros((), orders.dtype), [(before, after, 0), (0, 0, 0)])
-
-
-def _first_row(row: Inexact[Array, "1 #voxel"], like: Inexact[Array, "k voxel"]) -> Inexact[Array, "k voxel"]:
-    """An array of zeros with `row` as order zero."""
-    row = jnp.broadcast_to(row.astype(like.dtype), (1, like.shape[1]))
-    return _pad(row, 0, like.shape[0] - 1)
+    return _with(state, (state.minus, state.plus, state.z))

@@ -1,5 +1,6 @@
 """Playing a nested sequence with an engine: every operator is prepared first, then the loops only apply them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -9,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Complex
 
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, State
-from mrjax.physics.loops import checkpointed_scan
+from mrjax.physics.gradient import AbstractGradient
+from mrjax.physics.one_kernel import as_one_kernel
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.tissue import Tissue
 
@@ -24,9 +26,13 @@ class Prepared(eqx.Module):
     """For each enclosing `Repeat`, outermost first: whether the coefficients change from repetition to repetition."""
 
 
-def run(engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, state: State) -> tuple[State, Samples]:
+def run(
+    engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, state: State, gradient: AbstractGradient
+) -> tuple[State, Samples]:
     """Play `sequence` from `state`; samples on the first axis, None if there are none."""
-    return _play_once(sequence, _prepare_all(engine, sequence, tissue, 0), state)
+    player = Player(engine, gradient, in_one_kernel=engine.is_elementwise(tissue))
+    state, samples = player.play(sequence, _prepare_all(engine, sequence, tissue, 0), state)
+    return engine.settled(state), samples
 
 
 def _prepare_all(engine: AbstractEngine, container: AbstractContainer, tissue: Tissue, depth: int) -> tuple:
@@ -56,34 +62,47 @@ def _prepare_event(engine: AbstractEngine, event: AbstractEvent, tissue: Tissue,
     return Prepared(prepare(leaves), changes)
 
 
-def _play_once(container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
-    samples = []
-    for entry, part in zip(container.events, prepared, strict=True):
-        if isinstance(entry, AbstractEvent):
-            state, sample = part.operator(state)
-            samples.append(None if sample is None else sample[None])
-        else:
-            play = _play_repeatedly if entry.repetitions else _play_once
-            state, inside = play(entry, part, state)
-            samples.append(inside)
-    taken = [sample for sample in samples if sample is not None]
-    return state, jnp.concatenate(taken) if taken else None
+@dataclass(frozen=True)
+class Player:
+    """Applies prepared operators in playing order."""
 
+    engine: AbstractEngine
+    gradient: AbstractGradient
+    in_one_kernel: bool
 
-def _play_repeatedly(container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
-    changing = _map(lambda part: part.operator if part.changes[0] else None, prepared)
+    def play(self, container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
+        """Play the events of `container` once."""
+        samples = []
+        for entry, part in zip(container.events, prepared, strict=True):
+            if isinstance(entry, AbstractEvent):
+                state, sample = part.operator(state)
+                samples.append(None if sample is None else sample[None])
+            else:
+                play = self._repeat if entry.repetitions else self.play
+                state, inside = play(entry, part, state)
+                samples.append(inside)
+        taken = [sample for sample in samples if sample is not None]
+        return state, jnp.concatenate(taken) if taken else None
 
-    def repetition(state: State, now: Any) -> tuple[State, Samples]:
-        current = _map(
-            lambda part, operator: Prepared(operator if part.changes[0] else part.operator, part.changes[1:]),
-            prepared,
-            now,
+    def _repeat(self, container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
+        changing = _map(lambda part: part.operator if part.changes[0] else None, prepared)
+
+        def repetition(state: State, now: Any) -> tuple[State, Samples]:
+            current = _map(
+                lambda part, operator: Prepared(operator if part.changes[0] else part.operator, part.changes[1:]),
+                prepared,
+                now,
+            )
+            state, samples = self.play(container, current, state)
+            return self.engine.settled(state), samples
+
+        (length,) = container.repetitions
+        loop = lambda state, changing: self.gradient.scan(repetition, state, changing, length)
+        loop = as_one_kernel(loop) if self.in_one_kernel else loop
+        state, samples = loop(self.engine.settled(state), changing)
+        return state, None if samples is None else samples.reshape(
+            samples.shape[0] * samples.shape[1], samples.shape[2]
         )
-        return _play_once(container, current, state)
-
-    (length,) = container.repetitions
-    state, samples = checkpointed_scan(repetition, state, changing, length)
-    return state, None if samples is None else samples.reshape(samples.shape[0] * samples.shape[1], samples.shape[2])
 
 
 def _map(fn: Any, prepared: tuple, *rest: Any) -> Any:

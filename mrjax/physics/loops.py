@@ -8,26 +8,31 @@ import jax
 import jax.numpy as jnp
 
 
-def checkpointed_scan(body: Callable, carry: Any, inputs: Any, length: int) -> tuple[Any, Any]:
-    """`jax.lax.scan`, cut into about sqrt(length) segments whose inside is recomputed in reverse mode.
+def checkpointed_scan(
+    body: Callable, carry: Any, inputs: Any, length: int, n_segments: int | None = None
+) -> tuple[Any, Any]:
+    """`jax.lax.scan`, cut into segments, about sqrt(length) by default, whose inside is recomputed in reverse mode.
 
     Reverse mode then stores about 2 sqrt(length) carries instead of length; forward mode and plain evaluation cost the
     same as a plain scan.
+
+    Two rounds are written out in each pass: the second then writes its state to where the first has read its own, and no
+    copy is needed. More would not pay, they only take longer to compile.
     """
-    n_segments = _segments(length)
+    n_segments = min(n_segments or _segments(length), length)
     size = length // n_segments
     segmented = jax.tree.map(lambda x: x[: n_segments * size].reshape(n_segments, size, *x.shape[1:]), inputs)
 
     @jax.checkpoint
     def segment(carry, inputs):
-        return jax.lax.scan(body, carry, inputs, length=size)
+        return jax.lax.scan(body, carry, inputs, length=size, unroll=2)
 
     carry, outputs = jax.lax.scan(segment, carry, segmented, length=n_segments)
     outputs = jax.tree.map(lambda x: x.reshape(n_segments * size, *x.shape[2:]), outputs)
     remainder = length - n_segments * size
     if remainder:
         carry, last = jax.lax.scan(
-            body, carry, jax.tree.map(lambda x: x[n_segments * size :], inputs), length=remainder
+            body, carry, jax.tree.map(lambda x: x[n_segments * size :], inputs), length=remainder, unroll=2
         )
         outputs = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), outputs, last)
     return carry, outputs

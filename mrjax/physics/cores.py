@@ -1,0 +1,62 @@
+"""One call on all cores of a CPU: parts of the voxels on threads.
+
+XLA runs the loops of one program one after the other, whichever are independent. Two programs run side by side, so a call
+with known numbers is split here; under `jax.jit` there is nothing to split, and devices serve (docs/speed.md).
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+
+ALIGNMENT = 64
+"""Bytes; JAX takes over a NumPy array without copying where it begins at a multiple."""
+
+
+def available_cores() -> int:
+    """Cores this process may use on the one CPU device; 1 where there are several devices, or another kind."""
+    if jax.default_backend() != "cpu" or jax.local_device_count() > 1:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def on_cores(run: Callable[[Any], Any], arguments: Any, axes: Callable[[Any], Any], n: int, n_parts: int) -> Any:
+    """`run(arguments)` as NumPy arrays, the last axis of every array in `arguments`, of length `n`, cut into parts.
+
+    `axes(outputs)` tells for each array that `run` returns which axis has length `n`. All parts are equally long, so that
+    `run` compiles once; the last overlaps where `n` does not divide.
+    """
+    size = -(-n // n_parts)
+    starts = [min(part * size, n - size) for part in range(n_parts)]
+    in_float64 = jax.config.jax_enable_x64
+
+    def part(start: int) -> Any:
+        return run(jax.tree.map(lambda leaf: leaf[..., start : start + size], arguments))
+
+    outputs = jax.eval_shape(lambda: part(0))  # traces, which threads would only do in turns
+    axes = jax.tree.leaves(axes(outputs))
+    wholes = [_aligned(_with_length(leaf, axis, n)) for leaf, axis in zip(jax.tree.leaves(outputs), axes, strict=True)]
+
+    def run_and_write(start: int) -> None:
+        with jax.enable_x64(in_float64):  # a thread starts with the defaults
+            leaves = jax.tree.leaves(part(start))
+        for whole, leaf, axis in zip(wholes, leaves, axes, strict=True):
+            np.moveaxis(whole, axis, 0)[start : start + size] = np.moveaxis(np.asarray(leaf), axis, 0)
+
+    with ThreadPoolExecutor(n_parts) as pool:
+        list(pool.map(run_and_write, starts))
+    return jax.tree.unflatten(jax.tree.structure(outputs), wholes)
+
+
+def _with_length(leaf: jax.ShapeDtypeStruct, axis: int, n: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((*leaf.shape[:axis], n, *leaf.shape[axis + 1 :]), leaf.dtype)
+
+
+def _aligned(like: jax.ShapeDtypeStruct) -> np.ndarray:
+    n_bytes = like.size * like.dtype.itemsize
+    raw = np.empty(n_bytes + ALIGNMENT, np.uint8)
+    offset = -raw.ctypes.data % ALIGNMENT
+    return raw[offset : offset + n_bytes].view(like.dtype).reshape(like.shape)

@@ -1,0 +1,69 @@
+"""A function of voxel parameters whose derivative is its Jacobian, computed forward, whatever mode asks for it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import PyTree
+
+
+def by_forward_jacobian(function: Callable, voxel_axes: Callable[[Any], Any]) -> Callable:
+    """`function(parameters, others)`, differentiated in `parameters` with one tangent of ones for each.
+
+    Exact where a voxel's outputs depend on that voxel's parameters alone. `voxel_axes(outputs)` tells the voxel axis of each
+    output.
+    """
+
+    @jax.custom_jvp
+    def wrapped(parameters: PyTree, others: PyTree) -> PyTree:
+        return function(parameters, others)
+
+    def rule(primals, tangents):
+        (parameters, others), (changes, other_changes) = primals, tangents
+        if any(not _is_zero(change) for change in jax.tree.leaves(other_changes, is_leaf=_is_symbolic)):
+            raise ValueError(
+                "`gradient=ForwardJacobian()` differentiates in the tissue alone, but the sequence, the engine or the state "
+                "is differentiated too; use `gradient=Checkpoints()`."
+            )
+        leaves, structure = jax.tree.flatten(parameters)
+        changes = jax.tree.leaves(changes, is_leaf=_is_symbolic)
+        moving = [i for i, change in enumerate(changes) if not _is_zero(change)]
+
+        def along(direction):
+            unit = [
+                jnp.full_like(leaf, direction[moving.index(i)]) if i in moving else jnp.zeros_like(leaf)
+                for i, leaf in enumerate(leaves)
+            ]
+            return jax.jvp(lambda p: function(p, others), (parameters,), (jax.tree.unflatten(structure, unit),))
+
+        directions = jnp.eye(len(moving), dtype=jnp.result_type(*leaves))
+        outputs, jacobian = jax.vmap(along, out_axes=(None, 0))(directions)
+        contracted = lambda columns, output, axis: _contracted(columns, output, axis, [changes[i] for i in moving])
+        return outputs, jax.tree.map(contracted, jacobian, outputs, voxel_axes(outputs))
+
+    wrapped.defjvp(rule, symbolic_zeros=True)
+    return wrapped
+
+
+def _contracted(columns, output, axis: int, changes: list):
+    """The sum over parameters of Jacobian times change, along the voxel axis of the output."""
+    if not jnp.issubdtype(output.dtype, jnp.inexact):
+        return columns[0]
+    shape = [1] * output.ndim
+
+    def along_voxels(change):
+        return change.reshape([*shape[:axis], change.shape[0], *shape[axis + 1 :]])
+
+    return sum(
+        column * along_voxels(change).astype(output.dtype) for column, change in zip(columns, changes, strict=True)
+    )
+
+
+def _is_symbolic(leaf: Any) -> bool:
+    return isinstance(leaf, SymbolicZero)
+
+
+def _is_zero(change: Any) -> bool:
+    return _is_symbolic(change) or change.dtype == jax.dtypes.float0

@@ -1,0 +1,61 @@
+"""Keeping hot loops inside one compiled function on CPU.
+
+XLA runs a program on CPU as a list of kernels; each costs a microsecond to start, and a loop carries its state through the
+second-level cache between them. A loop over a block of voxels that fits the first-level cache should be one function. XLA
+compiles small loops so by itself, and any call that is marked; the marks below are hints that change no value and that
+other backends never see.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.experimental.xla_metadata import set_xla_metadata
+
+_AS_USUAL = {"xla_cpu_small_call": "false", "inlineable": "true"}
+
+
+def on_one_cpu_device() -> bool:
+    """Whether what is traced now will run on one CPU device, so that blocking for its cache and the marks make sense.
+
+    With several devices that is known inside `shard_map` alone: elsewhere the compiler may divide the program, and it must
+    find whole voxel axes.
+    """
+    if jax.default_backend() != "cpu":
+        return False
+    return jax.device_count() == 1 or bool(jax.sharding.get_abstract_mesh().manual_axes)
+
+
+def as_one_kernel(function: Callable) -> Callable:
+    """`function`, compiled on CPU into one machine-code function: for loops over little data.
+
+    What it calls must be elementwise arithmetic, slices, pads, reductions and loops; no FFT, no sorting, no callback.
+    """
+    return _called(function, {"xla_cpu_small_call": "true", "inlineable": "false"})
+
+
+def apart(function: Callable) -> Callable:
+    """`function`, compiled on CPU as a function of its own, so that its results are stored and not computed again.
+
+    XLA fuses a value into everything that uses it and computes it anew for each; between two steps of a recursion that
+    multiplies the work.
+    """
+    return _called(function, {"xla_cpu_small_call": "false", "inlineable": "false"})
+
+
+def _called(function: Callable, marks: dict[str, str]) -> Callable:
+    @jax.jit
+    def inside(*arguments: Any) -> Any:
+        with set_xla_metadata(**_AS_USUAL):
+            # the arguments are returned, too, at no cost: XLA aborts where a marked function does not use one
+            return function(*arguments), arguments
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        if not on_one_cpu_device():
+            return function(*arguments)
+        with set_xla_metadata(**marks):
+            return jax.lax.optimization_barrier(inside(*jax.lax.optimization_barrier(arguments)))[0]
+
+    return call
