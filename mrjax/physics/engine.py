@@ -1,7 +1,7 @@
 """What an engine is: how spins answer to the events of a sequence."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Complex, PyTree
@@ -31,6 +31,9 @@ class AbstractEngine(eqx.Module):
     Engines work on tissues with one voxel axis; `simulate` does the flattening, the loops, the chunks and the checks.
     """
 
+    fits_one_kernel: ClassVar[bool] = False
+    """Whether loops over the operators keep to what `one_kernel.as_one_kernel` asks for."""
+
     @abstractmethod
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> State:
         """Thermal equilibrium, with M0 = 1."""
@@ -53,11 +56,6 @@ class AbstractEngine(eqx.Module):
         """A given state, brought to the sizes of this engine and the dtype that the sequence needs."""
         del sequence, tissue
         return state
-
-    def is_elementwise(self, tissue: Tissue) -> bool:
-        """Whether applying operators is elementwise arithmetic alone, which a CPU runs fastest as one kernel."""
-        del tissue
-        return False
 
     def settled(self, state: State) -> State:
         """The state with everything carried out that operators put off; called at the end of each round of a loop."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -84,6 +85,7 @@ class EPG(AbstractEngine):
         ```
     """
 
+    fits_one_kernel: ClassVar[bool] = True
     n_states: int | None = eqx.field(static=True, default=None)
     voxel_size: Float[Array, ""] | None = eqx.field(default=None, converter=_checks.optional_length)
 
@@ -133,9 +135,6 @@ class EPG(AbstractEngine):
                 return Reading(jnp.exp(-1j * event.phase) if isinstance(event.phase, Array) else None)
             case _:
                 raise cannot_play(self, event)
-
-    def is_elementwise(self, tissue: Tissue) -> bool:
-        return True
 
     def settled(self, state: EPGState) -> EPGState:
         return _settled(state)

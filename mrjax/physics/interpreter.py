@@ -30,7 +30,7 @@ def run(
     engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, state: State, gradient: AbstractGradient
 ) -> tuple[State, Samples]:
     """Play `sequence` from `state`; samples on the first axis, None if there are none."""
-    player = Player(engine, gradient, in_one_kernel=engine.is_elementwise(tissue))
+    player = Player(engine, gradient)
     state, samples = player.play(sequence, _prepare_all(engine, sequence, tissue, 0), state)
     return engine.settled(state), samples
 
@@ -68,7 +68,6 @@ class Player:
 
     engine: AbstractEngine
     gradient: AbstractGradient
-    in_one_kernel: bool
 
     def play(self, container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
         """Play the events of `container` once."""
@@ -98,7 +97,7 @@ class Player:
 
         (length,) = container.repetitions
         loop = lambda state, changing: self.gradient.scan(repetition, state, changing, length)
-        loop = as_one_kernel(loop) if self.in_one_kernel else loop
+        loop = as_one_kernel(loop) if self.engine.fits_one_kernel else loop
         state, samples = loop(self.engine.settled(state), changing)
         return state, None if samples is None else samples.reshape(
             samples.shape[0] * samples.shape[1], samples.shape[2]

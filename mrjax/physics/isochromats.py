@@ -100,9 +100,6 @@ class Isochromats(AbstractEngine):
             )
         return dataclasses.replace(self, n=n)
 
-    def is_elementwise(self, tissue: Tissue) -> bool:
-        return not tissue.has("diffusion")
-
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> IsochromatState:
         del sequence
         nothing = jnp.zeros((self.n, *tissue.voxel_shape), tissue.t1.dtype)

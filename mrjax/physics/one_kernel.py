@@ -30,7 +30,8 @@ def on_one_cpu_device() -> bool:
 def as_one_kernel(function: Callable) -> Callable:
     """`function`, compiled on CPU into one machine-code function: for loops over little data.
 
-    What it calls must be elementwise arithmetic, slices, pads, reductions and loops; no FFT, no sorting, no callback.
+    What it calls must be elementwise arithmetic, slices, pads, reductions and loops over its arguments: no constant array
+    of more than 128 bytes, no FFT, no sorting, no callback. XLA aborts the process otherwise.
     """
     return _called(function, {"xla_cpu_small_call": "true", "inlineable": "false"})
 
@@ -48,13 +49,14 @@ def _called(function: Callable, marks: dict[str, str]) -> Callable:
     @jax.jit
     def inside(*arguments: Any) -> Any:
         with set_xla_metadata(**_AS_USUAL):
-            # the arguments are returned, too, at no cost: XLA aborts where a marked function does not use one
             return function(*arguments), arguments
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
         if not on_one_cpu_device():
             return function(*arguments)
+        # XLA aborts where a marked function does not use an argument. So none may be a constant, which XLA would use in its
+        # place, and all are returned, at no cost, to someone who seems to need them
         with set_xla_metadata(**marks):
             return jax.lax.optimization_barrier(inside(*jax.lax.optimization_barrier(arguments)))[0]
 
