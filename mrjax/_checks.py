@@ -66,15 +66,24 @@ def is_concrete(value: Any) -> bool:
     return not isinstance(value, Tracer)
 
 
+def held_here(array: Any) -> np.ndarray:
+    """The numbers of a concrete array; of one spread over processes the part that lies here, flattened."""
+    if not isinstance(array, jax.Array) or array.is_fully_addressable:
+        return np.asarray(array)
+    return np.concatenate([np.ravel(shard.data) for shard in array.addressable_shards])
+
+
 def require(value: Array, holds: Bool[ArrayLike, "..."], message: str) -> Array:
     """`value`, after a check that `holds` is true everywhere; the message gets the offending values appended."""
     if is_concrete(holds):
-        if not np.all(np.asarray(holds)):
-            raise ValueError(f"{message}, but got {_offenders(value, holds)}.")
+        if not np.all(held_here(holds)):
+            raise ValueError(f"{message}, but got {_offenders(held_here(value), held_here(holds))}.")
         return value
     if _IMPOSSIBLE_IS_NAN.get() and jnp.shape(holds) == jnp.shape(value):
         return jnp.where(holds, value, jnp.nan)
-    return eqx.error_if(value, jnp.logical_not(holds), f"{message}.")
+    # the zero carries the check, not the value, which may be spread over devices and would be gathered on one
+    zero = eqx.error_if(jnp.zeros((), value.dtype), jnp.logical_not(jnp.all(holds)), f"{message}.")
+    return value + zero
 
 
 _IMPOSSIBLE_IS_NAN = ContextVar("impossible values become nan", default=False)
@@ -129,7 +138,7 @@ def warn_if_milliseconds(value: Array, name: str, longest: float) -> None:
     """Warn where a time in seconds is so long that it was probably given in milliseconds."""
     if not is_concrete(value) or value.size == 0:
         return
-    known = np.asarray(value)
+    known = held_here(value)
     known = known[np.isfinite(known)]
     if known.size and known.max() > longest:
         warnings.warn(
@@ -161,7 +170,7 @@ def broadcast_shape(arrays: dict[str, Shaped[ArrayLike, "..."]]) -> tuple[int, .
         raise ValueError(f"Shapes must broadcast to one voxel shape, but got {listed}.") from None
 
 
-def _offenders(value: Array, holds: Bool[ArrayLike, "..."]) -> str:
+def _offenders(value: Shaped[ArrayLike, "..."], holds: Bool[ArrayLike, "..."]) -> str:
     broken = np.broadcast_to(np.asarray(value), np.broadcast_shapes(np.shape(value), np.shape(holds)))
     broken = broken[~np.broadcast_to(np.asarray(holds), broken.shape)]
     if np.size(holds) == 1:

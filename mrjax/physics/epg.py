@@ -7,6 +7,7 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax import _checks
@@ -142,7 +143,7 @@ class EPG(AbstractEngine):
     def report(self, sequence: AbstractContainer, state: EPGState) -> None:
         if self._kept >= _needed(sequence) or not state.truncation_error.size:
             return
-        worst = float(jnp.max(state.truncation_error))
+        worst = float(np.max(_checks.held_here(state.truncation_error)))
         if worst > WORTH_A_WARNING:
             warnings.warn(
                 f"EPG(n_states={self.n_states}) truncates: samples of the worst voxel are off by about {worst:.2g} of m0. "

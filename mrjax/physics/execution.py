@@ -1,11 +1,11 @@
 """Running a checked simulation: on devices, on cores, and in chunks of voxels that fit the cache."""
 
 import math
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding
 from jaxtyping import Array
 
 from mrjax import _checks
@@ -54,7 +54,8 @@ def execute(experiment: Experiment, tissue: Tissue, state: State | None) -> tupl
     """The final state, voxels last, and the signal, voxels first."""
     spread = sharding.voxel_sharding(tissue)
     if spread is not None:
-        return _on_devices(experiment, tissue, state, spread)
+        others, static = eqx.partition(experiment, eqx.is_array)
+        return _on_devices(*sharding.placed(tissue, state, others, spread), static, spread)
     n_parts = _n_parts(experiment, tissue, state)
     return _play(experiment, tissue, state) if n_parts == 1 else _on_cores(experiment, tissue, state, n_parts)
 
@@ -82,8 +83,9 @@ def _on_cores(experiment: Experiment, tissue: Tissue, state: State | None, n_par
 
 
 @eqx.filter_jit
-def _on_devices(experiment: Experiment, tissue: Tissue, state: State | None, spread: Any) -> tuple[State, Array]:
-    others, static = eqx.partition(experiment, eqx.is_array)
+def _on_devices(
+    tissue: Tissue, state: State | None, others: Experiment, static: Experiment, spread: NamedSharding
+) -> tuple[State, Array]:
     run = lambda tissue, state, others: _play(eqx.combine(others, static), tissue, state)
     return sharding.on_devices(run, tissue, state, others, spread)
 

@@ -29,6 +29,22 @@ def voxel_sharding(tissue: Tissue) -> NamedSharding | None:
     return NamedSharding(spread[0][1].mesh, PartitionSpec(*axes))
 
 
+def placed(tissue: Tissue, state: PyTree, others: PyTree, sharding: NamedSharding) -> tuple[Tissue, PyTree, PyTree]:
+    """The arrays with known values where `on_devices` wants them; those that lie there already are not touched."""
+
+    if not isinstance(sharding.mesh, Mesh):  # seen in traced arrays, which lie where they lie
+        return tissue, state, others
+
+    def place(leaf: Array, spec: PartitionSpec) -> Array:
+        target = NamedSharding(sharding.mesh, spec)
+        if not _checks.is_concrete(leaf) or leaf.sharding.is_equivalent_to(target, leaf.ndim):
+            return leaf
+        # by way of the host, unless other processes hold a part: a process may only place what it knows whole
+        return jax.device_put(np.asarray(leaf) if leaf.is_fully_addressable else leaf, target)
+
+    return jax.tree.map(place, (tissue, state, others), _specs(tissue, state, others, sharding))
+
+
 def on_devices(
     run: Callable, tissue: Tissue, state: PyTree, others: PyTree, sharding: NamedSharding
 ) -> tuple[PyTree, Array]:
@@ -36,21 +52,20 @@ def on_devices(
 
     Voxel axes are the last of the state and the first of the signal; `others` are the same everywhere.
     """
-    mesh, n_axes = sharding.mesh, len(sharding.spec)
+    n_axes = len(tissue.voxel_shape)
+    final_state, signal = jax.eval_shape(run, tissue, state, others)
+    axes = (*sharding.spec, *[None] * (n_axes - len(sharding.spec)))
+    voxels_last = lambda leaf: PartitionSpec(*[None] * (leaf.ndim - n_axes), *axes)
+    out_specs = (jax.tree.map(voxels_last, final_state), PartitionSpec(*axes, *[None] * (signal.ndim - n_axes)))
+    in_specs = _specs(tissue, state, others, sharding)
+    spread = jax.shard_map(run, mesh=sharding.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
+    return spread(tissue, state, others)
+
+
+def _specs(tissue: Tissue, state: PyTree, others: PyTree, sharding: NamedSharding) -> tuple:
     along_voxels = lambda leaf: _spec(leaf, sharding.spec)
     everywhere = lambda leaf: PartitionSpec()
-    arguments = (tissue, state, others)
-    specs = (jax.tree.map(along_voxels, tissue), jax.tree.map(along_voxels, state), jax.tree.map(everywhere, others))
-    if all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves(arguments)):
-        arguments = jax.tree.map(lambda leaf, spec: _placed(leaf, NamedSharding(mesh, spec)), arguments, specs)
-    shape = tissue.voxel_shape
-    final_state, signal = jax.eval_shape(run, *arguments)
-    voxels_last = lambda leaf: PartitionSpec(*[None] * (leaf.ndim - len(shape)), *sharding.spec)
-    out_specs = (
-        jax.tree.map(voxels_last, final_state),
-        PartitionSpec(*sharding.spec, *[None] * (signal.ndim - n_axes)),
-    )
-    return jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=out_specs, check_vma=False)(*arguments)
+    return jax.tree.map(along_voxels, tissue), jax.tree.map(along_voxels, state), jax.tree.map(everywhere, others)
 
 
 def _named_sharding(leaf: Array) -> NamedSharding | None:
@@ -70,9 +85,3 @@ def _spec(leaf: Array, axes: PartitionSpec) -> PartitionSpec:
     lead = leaf.ndim - len(voxel_axes)
     sizes = leaf.shape[lead:]
     return PartitionSpec(*[None] * lead, *(name if n > 1 else None for name, n in zip(voxel_axes, sizes, strict=True)))
-
-
-def _placed(leaf: Array, sharding: NamedSharding) -> Array:
-    if leaf.sharding.is_equivalent_to(sharding, leaf.ndim):
-        return leaf
-    return jax.device_put(leaf if leaf.is_fully_addressable is False else np.asarray(leaf), sharding)
