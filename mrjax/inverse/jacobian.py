@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Inexact, PyTree
 
 from mrjax.inverse import _parameters
+from mrjax.physics.gradient import forward_by_default
 
 Model = Callable[[Any], Inexact[Array, "*voxels n"]]
 """What the inverse problems work on: parameters of shape `(*voxels)` in, signals of shape `(*voxels, n)` out."""
@@ -43,22 +44,47 @@ def per_voxel_jacobian(model: Model, params: PyTree) -> PyTree:
 
         ```
     """
+    return signal_and_jacobian(model, params)[1]
+
+
+def signal_and_jacobian(model: Model, params: PyTree) -> tuple[Inexact[Array, "*voxels n"], PyTree]:
+    """The signal and, as `per_voxel_jacobian`, its derivatives, for little more than the derivatives alone.
+
+    **Arguments:** as `per_voxel_jacobian`.
+
+    **Returns:** the signals, `(*voxels, n)`, and a PyTree like `params` of their derivatives.
+
+    **Raises:** as `per_voxel_jacobian`.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> import mrjax as mr
+        >>> echoes = mr.protocols.cpmg(jnp.full(4, 2.8), echo_spacing=10e-3)
+        >>> model = lambda p: mr.simulate(echoes, mr.Tissue(1.0, p["t2"]))
+        >>> signal, jacobian = mr.inverse.signal_and_jacobian(model, {"t2": jnp.array([0.05, 0.1])})
+        >>> signal.shape, jacobian["t2"].shape
+        ((2, 4), (2, 4))
+
+        ```
+    """
     params = _parameters.checked(params)
-    signal, jacobian = signal_and_jacobian(model, params)
+    signal, columns = signal_and_columns(model, params)
     _parameters.check_signal(signal, params)
-    structure = jax.tree.structure(params)
-    return jax.tree.unflatten(structure, [jacobian[..., i] for i in range(structure.num_leaves)])
+    return signal, jax.tree.unflatten(jax.tree.structure(params), list(columns))
 
 
-def signal_and_jacobian(
+def signal_and_columns(
     model: Model, params: PyTree
-) -> tuple[Inexact[Array, "*voxels n"], Inexact[Array, "*voxels n p"]]:
-    """The signals and their derivatives, with the parameters on the last axis in the order of the PyTree's leaves."""
+) -> tuple[Inexact[Array, "*voxels n"], Inexact[Array, "p *voxels n"]]:
+    """The signals and their derivatives, one entry for each leaf of the parameters."""
     leaves, structure = jax.tree.flatten(params)
 
     def along(direction: Array) -> tuple[Array, Array]:
         tangents = [jnp.full_like(leaf, direction[i]) for i, leaf in enumerate(leaves)]
-        return jax.jvp(model, (params,), (jax.tree.unflatten(structure, tangents),))
+        with forward_by_default():
+            return jax.jvp(model, (params,), (jax.tree.unflatten(structure, tangents),))
 
     basis = jnp.eye(len(leaves), dtype=jnp.result_type(*leaves))
-    return jax.vmap(along, out_axes=(None, -1))(basis)
+    return jax.vmap(along, out_axes=(None, 0))(basis)

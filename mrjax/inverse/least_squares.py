@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Inexact, Int, PyTree
 
 from mrjax import _checks
 from mrjax.inverse import _parameters
-from mrjax.inverse.jacobian import Model, signal_and_jacobian
+from mrjax.inverse.jacobian import Model, signal_and_columns
 
 WITHIN_THE_NOISE = 1e-4
 """A voxel has converged when a step changes its signal by less than this fraction of the residual."""
@@ -188,8 +188,8 @@ def _fitted(model, data, init, lower, upper, noise_std, max_iterations) -> Fit:
 
     def evaluate(x):
         with _checks.impossible_as_nan():
-            signal, jacobian = signal_and_jacobian(model, unstack(x))
-        return _as_real((signal - data) * weight), _as_real(jacobian * weight[..., None], axis=-2)
+            signal, columns = signal_and_columns(model, unstack(x))
+        return _as_real((signal - data) * weight), _as_real(jnp.moveaxis(columns, 0, -1) * weight[..., None], axis=-2)
 
     x = jnp.clip(stack(init), lower, upper)
     residual, jacobian = evaluate(x)

@@ -10,16 +10,19 @@ from jaxtyping import Array
 
 from mrjax import _checks
 from mrjax.physics import cores, interpreter, sharding
+from mrjax.physics.derivatives import by_jacobian, pushed_forward_by, valued_by
 from mrjax.physics.engine import AbstractEngine, State
-from mrjax.physics.forward_jacobian import by_forward_jacobian
-from mrjax.physics.gradient import AbstractGradient, ForwardJacobian
-from mrjax.physics.one_kernel import on_one_cpu_device
+from mrjax.physics.gradient import AbstractGradient, Forward, ForwardJacobian
+from mrjax.physics.one_kernel import marks_are_used, on_one_cpu_device, unmarked
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
 
-CACHE_BYTES = 2**14
-"""Size of the state of one chunk of voxels on a CPU: twice, before and after a step, it fits the first-level cache."""
+FIRST_LEVEL = 2**14
+"""Bytes of the state of one chunk of voxels on a CPU: twice, before and after a step, it fits the first-level cache."""
+
+SECOND_LEVEL = 2**15
+"""The same where the steps are kernels of their own, which a larger chunk makes worth starting."""
 
 VECTOR = 16
 """Chunks are multiples of it, so that every order begins at a cache line."""
@@ -47,7 +50,15 @@ class Experiment(eqx.Module):
             return self.batch_size
         if not on_one_cpu_device():
             return max(1, math.prod(tissue.voxel_shape))
-        return max(VECTOR, int(CACHE_BYTES / max(1.0, self.bytes_per_voxel(tissue))) // VECTOR * VECTOR)
+        cache = FIRST_LEVEL if marks_are_used() and self.engine.fits_one_kernel else SECOND_LEVEL
+        largest = max(VECTOR, int(cache / max(1.0, self.bytes_per_voxel(tissue))) // VECTOR * VECTOR)
+        return _divisor_near(largest, math.prod(tissue.voxel_shape))
+
+
+def _divisor_near(size: int, n: int) -> int:
+    """A multiple of half a vector near `size` that divides `n`, which saves a copy of the signal; `size` if there is none."""
+    near = [m for m in range(size // 2, 3 * size // 2 + 1, VECTOR // 2) if m and n % m == 0]
+    return min(near, key=lambda m: abs(m - size), default=size)
 
 
 def execute(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
@@ -92,30 +103,35 @@ def _on_devices(
 
 @eqx.filter_jit
 def _play(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
-    shape, n_voxels = tissue.voxel_shape, math.prod(tissue.voxel_shape)
+    shape = tissue.voxel_shape
     state = None if state is None else _flat_state(experiment, tissue, state)
-    size = experiment.chunk_size(tissue)
-    flat = tissue.flattened()
-    final_state, signal = (
-        _play_together(experiment, flat, state) if n_voxels <= size else _in_chunks(experiment, flat, state, size)
-    )
+    final_state, signal = _differentiable(experiment, tissue.flattened(), state)
     final_state = jax.tree.map(lambda leaf: leaf.reshape(*leaf.shape[:-1], *shape), final_state)
     return final_state, signal.reshape(*shape, signal.shape[-1])
 
 
-def _play_together(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
-    """One chunk: tissue and state have one voxel axis."""
-    if not isinstance(experiment.gradient, ForwardJacobian):
-        return _played(experiment, tissue, state)
-    others, static = eqx.partition((experiment, state), eqx.is_array)
+def _differentiable(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
+    """Fast programs where they serve, and programs that can be transposed where they are needed."""
     parameters, rest = eqx.partition(tissue, eqx.is_array)
+    others, static = eqx.partition((experiment, state), eqx.is_array)
 
-    def played(parameters, others):
+    def fast(parameters: Tissue, others: tuple) -> tuple[State, Array]:
         experiment, state = eqx.combine(others, static)
-        return _played(experiment, eqx.combine(parameters, rest), state)
+        return _in_chunks(experiment, eqx.combine(parameters, rest), state)
 
-    voxel_axes = lambda outputs: (jax.tree.map(lambda leaf: leaf.ndim - 1, outputs[0]), 0)
-    return by_forward_jacobian(played, voxel_axes)(parameters, others)
+    def plain(parameters: Tissue, others: tuple) -> tuple[State, Array]:
+        with unmarked():
+            return fast(parameters, others)
+
+    match experiment.gradient:
+        case ForwardJacobian():
+            voxel_axes = lambda outputs: (jax.tree.map(lambda leaf: leaf.ndim - 1, outputs[0]), 0)
+            function = by_jacobian(fast, pushed_forward_by(fast, plain), voxel_axes)
+        case Forward():
+            function = pushed_forward_by(fast, plain)
+        case _:
+            function = valued_by(fast, plain)
+    return function(parameters, others)
 
 
 def _played(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
@@ -127,33 +143,27 @@ def _played(experiment: Experiment, tissue: Tissue, state: State | None) -> tupl
     return state, (samples * tissue.m0[None] if tissue.has("m0") else samples).T
 
 
-def _in_chunks(experiment: Experiment, tissue: Tissue, state: State | None, size: int) -> tuple[State, Array]:
-    """Play chunk after chunk of voxels; reverse mode recomputes a chunk instead of storing its states.
-
-    The last chunk begins early enough to be as long as the others; what it computes again is written over.
-    """
+def _in_chunks(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
+    """Play chunk after chunk of voxels; reverse mode recomputes a chunk instead of storing its states."""
     n_voxels = math.prod(tissue.voxel_shape)
-    maps, same = eqx.partition((tissue, state), lambda x: eqx.is_array(x) and x.shape[-1] == n_voxels)
+    size = experiment.chunk_size(tissue)
+    if n_voxels <= size:
+        return _played(experiment, tissue, state)
+    n_chunks = -(-n_voxels // size)
+    maps, same = eqx.partition((tissue, state), lambda leaf: eqx.is_array(leaf) and leaf.shape[-1] == n_voxels)
 
-    def chunk(start):
-        part = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size, axis=-1), maps)
-        return _play_together(experiment, *eqx.combine(part, same))
+    def split(leaf: Array) -> Array:
+        padding = [(0, 0)] * (leaf.ndim - 1) + [(0, n_chunks * size - n_voxels)]
+        chunks = jnp.pad(leaf, padding, mode="edge").reshape(*leaf.shape[:-1], n_chunks, size)
+        return jnp.moveaxis(chunks, -2, 0)
 
-    # a Jacobian is stored, not computed again
-    chunk = chunk if isinstance(experiment.gradient, ForwardJacobian) else jax.checkpoint(chunk)
+    def join(chunks: Array) -> Array:
+        leaf = jnp.moveaxis(chunks, 0, -2)
+        return leaf.reshape(*leaf.shape[:-2], n_chunks * size)[..., :n_voxels]
 
-    def write(whole, start):
-        (state, signal), (part, rows) = whole, chunk(start)
-        at = lambda axis: lambda whole, part: jax.lax.dynamic_update_slice_in_dim(whole, part, start, axis)
-        return (jax.tree.map(at(-1), state, part), at(0)(signal, rows)), None
-
-    final_state, signal = jax.eval_shape(chunk, 0)
-    whole = (
-        jax.tree.map(lambda leaf: jnp.zeros((*leaf.shape[:-1], n_voxels), leaf.dtype), final_state),
-        jnp.zeros((n_voxels, *signal.shape[1:]), signal.dtype),
-    )
-    starts = jnp.minimum(jnp.arange(0, n_voxels, size), n_voxels - size)
-    return jax.lax.scan(write, whole, starts)[0]
+    play = jax.checkpoint(lambda chunk: _played(experiment, *eqx.combine(chunk, same)))
+    final_state, signal = jax.lax.map(play, jax.tree.map(split, maps))
+    return jax.tree.map(join, final_state), signal.reshape(n_chunks * size, signal.shape[-1])[:n_voxels]
 
 
 def _flat_state(experiment: Experiment, tissue: Tissue, state: State) -> State:

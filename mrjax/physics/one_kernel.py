@@ -7,7 +7,9 @@ other backends never see.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
@@ -16,8 +18,26 @@ from jax.experimental.xla_metadata import set_xla_metadata
 _AS_USUAL = {"xla_cpu_small_call": "false", "inlineable": "true"}
 
 
+_UNMARKED = ContextVar("loops are compiled as usual", default=False)
+
+
+@contextmanager
+def unmarked() -> Iterator[None]:
+    """Within, nothing is marked: for what will be transposed, because XLA has no reductions for marked functions."""
+    token = _UNMARKED.set(True)
+    try:
+        yield
+    finally:
+        _UNMARKED.reset(token)
+
+
+def marks_are_used() -> bool:
+    """Whether what is traced now may be marked, so that blocking for the first-level cache makes sense."""
+    return on_one_cpu_device() and not _UNMARKED.get()
+
+
 def on_one_cpu_device() -> bool:
-    """Whether what is traced now will run on one CPU device, so that blocking for its cache and the marks make sense.
+    """Whether what is traced now will run on one CPU device.
 
     With several devices that is known inside `shard_map` alone: elsewhere the compiler may divide the program, and it must
     find whole voxel axes.
@@ -53,7 +73,7 @@ def _called(function: Callable, marks: dict[str, str]) -> Callable:
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
-        if not on_one_cpu_device():
+        if not marks_are_used():
             return function(*arguments)
         # XLA aborts where a marked function does not use an argument. So none may be a constant, which XLA would use in its
         # place, and all are returned, at no cost, to someone who seems to need them

@@ -11,13 +11,11 @@ from mrjax import _checks
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg import EPG
 from mrjax.physics.execution import Experiment, execute
-from mrjax.physics.gradient import AbstractGradient, Checkpoints
+from mrjax.physics.gradient import AbstractGradient, default_gradient
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.walk import validated
 from mrjax.tissue import Tissue
-
-DEFAULT_GRADIENT = Checkpoints()
 
 
 def simulate(
@@ -26,7 +24,7 @@ def simulate(
     engine: AbstractEngine | None = None,
     *,
     batch_size: int | None = None,
-    gradient: AbstractGradient = DEFAULT_GRADIENT,
+    gradient: AbstractGradient | None = None,
 ) -> Complex[Array, "*voxels n_samples"]:
     r"""The signal of every voxel at every `Sample` of a sequence, from thermal equilibrium.
 
@@ -78,7 +76,7 @@ def play(
     *,
     state: State | None = None,
     batch_size: int | None = None,
-    gradient: AbstractGradient = DEFAULT_GRADIENT,
+    gradient: AbstractGradient | None = None,
 ) -> tuple[Complex[Array, "*voxels n_samples"], State]:
     """As `simulate`, but from a given state, and with the final state, so that long experiments are played in parts.
 
@@ -117,6 +115,7 @@ def _simulated(
     _require_kind(sequence, AbstractContainer, "sequence")
     _require_kind(tissue, Tissue, "tissue")
     _require_kind(engine, AbstractEngine, "engine")
+    gradient = default_gradient() if gradient is None else gradient
     _require_kind(gradient, AbstractGradient, "gradient")
     if batch_size is not None:
         batch_size = _checks.positive_integer(batch_size, "batch_size")

@@ -74,7 +74,9 @@ def fits_stay_where_they_are(tissue: mr.Tissue, mesh: Mesh) -> None:
     tissue = spread(tissue, mesh)
     model = lambda p: p["m0"][..., None] * jnp.exp(-times / p["t2"][..., None])
     data = model({"m0": jnp.ones_like(tissue.t2), "t2": tissue.t2})
-    fit = mr.inverse.least_squares(model, data, {"m0": 0.8 * jnp.ones_like(tissue.t2), "t2": 0.07 * jnp.ones_like(tissue.t2)})
+    fit = mr.inverse.least_squares(
+        model, data, {"m0": 0.8 * jnp.ones_like(tissue.t2), "t2": 0.07 * jnp.ones_like(tissue.t2)}
+    )
     assert is_spread(fit.parameters["t2"])
     np.testing.assert_allclose(fit.parameters["t2"], tissue.t2, rtol=1e-6)
 

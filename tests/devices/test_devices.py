@@ -10,7 +10,10 @@ HERE = Path(__file__).parent
 
 
 def start(script: str, *arguments: str, n_devices: int) -> subprocess.Popen:
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={n_devices}", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={n_devices}",
+        "JAX_PLATFORMS": "cpu",
+    }
     command = [sys.executable, str(HERE / script), *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -28,4 +31,6 @@ def test_two_processes():
     processes = [start("in_two_processes.py", port, str(number), n_devices=2) for number in range(2)]
     outputs = [process.communicate(timeout=400)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], "\n".join(output[-3000:] for output in outputs)
-    assert all("holds (128, 3, 40)" in output for output in outputs) or all("holds (64, 3, 40)" in output for output in outputs)
+    assert all("holds (128, 3, 40)" in output for output in outputs) or all(
+        "holds (64, 3, 40)" in output for output in outputs
+    )
