@@ -9,7 +9,14 @@ from . import (
     signals as signals,
     units as units,
 )
-from .physics import EPG as EPG, Isochromats as Isochromats, gradient as gradient, play as play, simulate as simulate
+from .physics import (
+    EPG as EPG,
+    Isochromats as Isochromats,
+    bloch as bloch,
+    gradient as gradient,
+    play as play,
+    simulate as simulate,
+)
 from .sequence import (
     Delay as Delay,
     Dephase as Dephase,

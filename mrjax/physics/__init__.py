@@ -1,6 +1,7 @@
 """How spins answer to a sequence."""
 
 from . import gradient as gradient
+from .bloch import Magnetisation as Magnetisation, bloch as bloch
 from .engine import AbstractEngine as AbstractEngine, AbstractOperator as AbstractOperator
 from .epg import EPG as EPG, EPGState as EPGState
 from .isochromats import Isochromats as Isochromats, IsochromatState as IsochromatState

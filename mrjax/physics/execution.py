@@ -9,23 +9,14 @@ from jax.sharding import NamedSharding
 from jaxtyping import Array
 
 from mrjax import _checks
-from mrjax.physics import cores, interpreter, sharding
+from mrjax.physics import chunks, cores, interpreter, sharding
 from mrjax.physics.derivatives import by_jacobian, pushed_forward_by, valued_by
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.gradient import AbstractGradient, Forward, ForwardJacobian
-from mrjax.physics.one_kernel import marks_are_used, on_one_cpu_device, unmarked
+from mrjax.physics.one_kernel import unmarked
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
-
-FIRST_LEVEL = 2**14
-"""Bytes of the state of one chunk of voxels on a CPU: twice, before and after a step, it fits the first-level cache."""
-
-SECOND_LEVEL = 2**15
-"""The same where the steps are kernels of their own, which a larger chunk makes worth starting."""
-
-VECTOR = 16
-"""Chunks are multiples of it, so that every order begins at a cache line."""
 
 WORTH_A_THREAD = 2**24
 """Numbers of the state, times events, that take some ten milliseconds: less is not split over cores."""
@@ -48,17 +39,8 @@ class Experiment(eqx.Module):
         """How many voxels are played at once."""
         if self.batch_size is not None:
             return self.batch_size
-        if not on_one_cpu_device():
-            return max(1, math.prod(tissue.voxel_shape))
-        cache = FIRST_LEVEL if marks_are_used() and self.engine.fits_one_kernel else SECOND_LEVEL
-        largest = max(VECTOR, int(cache / max(1.0, self.bytes_per_voxel(tissue))) // VECTOR * VECTOR)
-        return _divisor_near(largest, math.prod(tissue.voxel_shape))
-
-
-def _divisor_near(size: int, n: int) -> int:
-    """A multiple of half a vector near `size` that divides `n`, which saves a copy of the signal; `size` if there is none."""
-    near = [m for m in range(size // 2, 3 * size // 2 + 1, VECTOR // 2) if m and n % m == 0]
-    return min(near, key=lambda m: abs(m - size), default=size)
+        n_voxels = math.prod(tissue.voxel_shape)
+        return chunks.chunk_size(self.bytes_per_voxel(tissue), n_voxels, self.engine.fits_one_kernel)
 
 
 def execute(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
@@ -78,7 +60,7 @@ def _n_parts(experiment: Experiment, tissue: Tissue, state: State | None) -> int
     n_voxels = math.prod(tissue.voxel_shape)
     n_events = sum(math.prod(located.repeats) for located in events_of(experiment.sequence.events))
     work = n_voxels * experiment.bytes_per_voxel(tissue) / 4 * n_events
-    parts = min(cores.available_cores(), n_voxels // VECTOR)
+    parts = min(cores.available_cores(), n_voxels // chunks.VECTOR)
     return max(1, min(parts, int(work / WORTH_A_THREAD)))
 
 
@@ -87,8 +69,7 @@ def _on_cores(experiment: Experiment, tissue: Tissue, state: State | None, n_par
     flat = (tissue.flattened(), None if state is None else _flat_state(experiment, tissue, state))
     maps, same = eqx.partition(flat, lambda leaf: eqx.is_array(leaf) and leaf.shape[-1] == n_voxels)
     run = lambda maps: _play(experiment, *eqx.combine(maps, same))
-    axes = lambda outputs: (jax.tree.map(lambda leaf: leaf.ndim - 1, outputs[0]), 0)
-    final_state, signal = cores.on_cores(run, maps, axes, n_voxels, n_parts)
+    final_state, signal = cores.on_cores(run, maps, _voxel_axes, n_voxels, n_parts)
     final_state = jax.tree.map(lambda leaf: leaf.reshape(*leaf.shape[:-1], *shape), final_state)
     return jax.tree.map(jax.device_put, (final_state, signal.reshape(*shape, signal.shape[-1])))
 
@@ -125,8 +106,7 @@ def _differentiable(experiment: Experiment, tissue: Tissue, state: State | None)
 
     match experiment.gradient:
         case ForwardJacobian():
-            voxel_axes = lambda outputs: (jax.tree.map(lambda leaf: leaf.ndim - 1, outputs[0]), 0)
-            function = by_jacobian(fast, pushed_forward_by(fast, plain), voxel_axes)
+            function = by_jacobian(fast, pushed_forward_by(fast, plain), _voxel_axes)
         case Forward():
             function = pushed_forward_by(fast, plain)
         case _:
@@ -144,26 +124,16 @@ def _played(experiment: Experiment, tissue: Tissue, state: State | None) -> tupl
 
 
 def _in_chunks(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
-    """Play chunk after chunk of voxels; reverse mode recomputes a chunk instead of storing its states."""
+    """Play chunk after chunk of voxels."""
     n_voxels = math.prod(tissue.voxel_shape)
-    size = experiment.chunk_size(tissue)
-    if n_voxels <= size:
-        return _played(experiment, tissue, state)
-    n_chunks = -(-n_voxels // size)
     maps, same = eqx.partition((tissue, state), lambda leaf: eqx.is_array(leaf) and leaf.shape[-1] == n_voxels)
+    play = lambda maps: _played(experiment, *eqx.combine(maps, same))
+    return chunks.in_chunks(play, maps, _voxel_axes, n_voxels, experiment.chunk_size(tissue))
 
-    def split(leaf: Array) -> Array:
-        padding = [(0, 0)] * (leaf.ndim - 1) + [(0, n_chunks * size - n_voxels)]
-        chunks = jnp.pad(leaf, padding, mode="edge").reshape(*leaf.shape[:-1], n_chunks, size)
-        return jnp.moveaxis(chunks, -2, 0)
 
-    def join(chunks: Array) -> Array:
-        leaf = jnp.moveaxis(chunks, 0, -2)
-        return leaf.reshape(*leaf.shape[:-2], n_chunks * size)[..., :n_voxels]
-
-    play = jax.checkpoint(lambda chunk: _played(experiment, *eqx.combine(chunk, same)))
-    final_state, signal = jax.lax.map(play, jax.tree.map(split, maps))
-    return jax.tree.map(join, final_state), signal.reshape(n_chunks * size, signal.shape[-1])[:n_voxels]
+def _voxel_axes(outputs: tuple[State, Array]) -> tuple[State, int]:
+    """Where the voxels lie: last in the state, first in the signal."""
+    return jax.tree.map(lambda leaf: leaf.ndim - 1, outputs[0]), 0
 
 
 def _flat_state(experiment: Experiment, tissue: Tissue, state: State) -> State:

@@ -23,7 +23,8 @@ _UNMARKED = ContextVar("loops are compiled as usual", default=False)
 
 @contextmanager
 def unmarked() -> Iterator[None]:
-    """Within, nothing is marked: for what will be transposed, because XLA has no reductions for marked functions."""
+    """Within, no loop becomes one kernel: for what will be transposed, because XLA has no reductions
+    for them."""
     token = _UNMARKED.set(True)
     try:
         yield
@@ -31,8 +32,8 @@ def unmarked() -> Iterator[None]:
         _UNMARKED.reset(token)
 
 
-def marks_are_used() -> bool:
-    """Whether what is traced now may be marked, so that blocking for the first-level cache makes sense."""
+def loops_are_marked() -> bool:
+    """Whether loops traced now become one kernel, so that blocking for the first-level cache makes sense."""
     return on_one_cpu_device() and not _UNMARKED.get()
 
 
@@ -50,10 +51,10 @@ def on_one_cpu_device() -> bool:
 def as_one_kernel(function: Callable) -> Callable:
     """`function`, compiled on CPU into one machine-code function: for loops over little data.
 
-    What it calls must be elementwise arithmetic, slices, pads, reductions and loops over its arguments: no constant array
-    of more than 128 bytes, no FFT, no sorting, no callback. XLA aborts the process otherwise.
+    What it calls must be elementwise arithmetic, slices, pads and loops over its arguments: no reduction, no constant array
+    of more than 128 bytes, no FFT, no sorting, no callback. XLA refuses such programs or aborts.
     """
-    return _called(function, {"xla_cpu_small_call": "true", "inlineable": "false"})
+    return _called(function, {"xla_cpu_small_call": "true", "inlineable": "false"}, loops_are_marked)
 
 
 def apart(function: Callable) -> Callable:
@@ -62,10 +63,10 @@ def apart(function: Callable) -> Callable:
     XLA fuses a value into everything that uses it and computes it anew for each; between two steps of a recursion that
     multiplies the work.
     """
-    return _called(function, {"xla_cpu_small_call": "false", "inlineable": "false"})
+    return _called(function, {"xla_cpu_small_call": "false", "inlineable": "false"}, on_one_cpu_device)
 
 
-def _called(function: Callable, marks: dict[str, str]) -> Callable:
+def _called(function: Callable, marks: dict[str, str], wanted: Callable[[], bool]) -> Callable:
     @jax.jit
     def inside(*arguments: Any) -> Any:
         with set_xla_metadata(**_AS_USUAL):
@@ -73,7 +74,7 @@ def _called(function: Callable, marks: dict[str, str]) -> Callable:
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
-        if not marks_are_used():
+        if not wanted():
             return function(*arguments)
         # XLA aborts where a marked function does not use an argument. So none may be a constant, which XLA would use in its
         # place, and all are returned, at no cost, to someone who seems to need them
