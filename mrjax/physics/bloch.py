@@ -10,7 +10,7 @@ from jaxtyping import Array, Complex, Float
 
 from mrjax import _checks, units
 from mrjax.physics import chunks, cores, precession
-from mrjax.physics.bloch_kernel import Components, relaxed, rotated, step
+from mrjax.physics.bloch_kernel import Components, relaxed, step
 from mrjax.physics.derivatives import valued_by
 from mrjax.physics.loops import checkpointed_scan
 from mrjax.physics.one_kernel import as_one_kernel, unmarked
@@ -146,7 +146,7 @@ def _play(waveform: Waveform, spins: Spins) -> Components:
     n = spins.t1.size
 
     def fast(waveform: Waveform, spins: Spins) -> Components:
-        size = chunks.chunk_size(3 * dtype.itemsize, n, one_kernel=True)
+        size = chunks.chunk_size(3.0 * dtype.itemsize, n, one_kernel=True)
         return chunks.in_chunks(lambda spins: _played(waveform, spins), spins, _voxels_last, n, size)
 
     def plain(waveform: Waveform, spins: Spins) -> Components:
@@ -156,7 +156,7 @@ def _play(waveform: Waveform, spins: Spins) -> Components:
     return valued_by(fast, plain)(waveform, spins)
 
 
-def _voxels_last(outputs: Components) -> tuple[int, ...]:
+def _voxels_last(outputs: tuple) -> tuple[int, ...]:
     return tuple(leaf.ndim - 1 for leaf in outputs)
 
 
@@ -169,7 +169,9 @@ def _played(waveform: Waveform, spins: Spins) -> Components:
     arguments = (spins.transmit, spins.position, per_second, whole)
 
     def steps(magnetisation: Components, angles: Any, arguments: Any) -> Components:
-        play = lambda magnetisation, now: (step(magnetisation, now, *arguments), None)
+        play = jax.checkpoint(
+            lambda magnetisation, now: (step(magnetisation, now, *arguments), None), prevent_cse=False
+        )
         return checkpointed_scan(play, magnetisation, angles, len(angles[0]))[0]
 
     magnetisation = relaxed(spins.start, *half)

@@ -30,7 +30,8 @@ def chunk_size(bytes_per_voxel: float, n_voxels: int, one_kernel: bool) -> int:
 def in_chunks(function: Callable[[Any], Any], maps: Any, axes: Callable[[Any], Any], n_voxels: int, size: int) -> Any:
     """`function(maps)`, `size` voxels at a time; they lie on the last axis of the arrays that go in.
 
-    `axes(outputs)` tells on which axis of each output they lie, the first or the last. Reverse mode computes a chunk again instead of storing what lies between.
+    `axes(outputs)` tells on which axis of each output they lie, the first or the last. Reverse mode computes a chunk again
+    instead of storing what lies between.
     """
     if n_voxels <= size:
         return function(maps)

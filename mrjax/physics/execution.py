@@ -1,6 +1,7 @@
 """Running a checked simulation: on devices, on cores, and in chunks of voxels that fit the cache."""
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -131,7 +132,7 @@ def _in_chunks(experiment: Experiment, tissue: Tissue, state: State | None) -> t
     return chunks.in_chunks(play, maps, _voxel_axes, n_voxels, experiment.chunk_size(tissue))
 
 
-def _voxel_axes(outputs: tuple[State, Array]) -> tuple[State, int]:
+def _voxel_axes(outputs: tuple[State, Any]) -> tuple[State, int]:
     """Where the voxels lie: last in the state, first in the signal."""
     return jax.tree.map(lambda leaf: leaf.ndim - 1, outputs[0]), 0
 

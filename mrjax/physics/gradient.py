@@ -126,19 +126,19 @@ class ForwardJacobian(AbstractGradient):
         return jax.lax.scan(body, carry, inputs, length=length, unroll=2)
 
 
-_DEFAULT: ContextVar[AbstractGradient] = ContextVar("gradient where none is given", default=Checkpoints())
+_FORWARD = ContextVar("simulations are traced for forward mode", default=False)
 
 
 def default_gradient() -> AbstractGradient:
     """What `simulate` uses where no gradient is given."""
-    return _DEFAULT.get()
+    return Forward() if _FORWARD.get() else Checkpoints()
 
 
 @contextmanager
 def forward_by_default() -> Iterator[None]:
     """Within, simulations are traced for forward mode: what computes Jacobians knows that nothing else is asked."""
-    token = _DEFAULT.set(Forward())
+    token = _FORWARD.set(True)
     try:
         yield
     finally:
-        _DEFAULT.reset(token)
+        _FORWARD.reset(token)
