@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 ALIGNMENT = 64
@@ -31,19 +32,21 @@ def on_cores(run: Callable[[Any], Any], arguments: Any, axes: Callable[[Any], An
     """
     size = -(-n // n_parts)
     starts = [min(part * size, n - size) for part in range(n_parts)]
-    in_float64 = jax.config.jax_enable_x64
+    in_float64 = jnp.result_type(float) == jnp.float64
 
     def part(start: int) -> Any:
         return run(jax.tree.map(lambda leaf: leaf[..., start : start + size], arguments))
 
     outputs = jax.eval_shape(lambda: part(0))  # traces, which threads would only do in turns
-    axes = jax.tree.leaves(axes(outputs))
-    wholes = [_aligned(_with_length(leaf, axis, n)) for leaf, axis in zip(jax.tree.leaves(outputs), axes, strict=True)]
+    voxel_axes = jax.tree.leaves(axes(outputs))
+    wholes = [
+        _aligned(_with_length(leaf, axis, n)) for leaf, axis in zip(jax.tree.leaves(outputs), voxel_axes, strict=True)
+    ]
 
     def run_and_write(start: int) -> None:
         with jax.enable_x64(in_float64):  # a thread starts with the defaults
             leaves = jax.tree.leaves(part(start))
-        for whole, leaf, axis in zip(wholes, leaves, axes, strict=True):
+        for whole, leaf, axis in zip(wholes, leaves, voxel_axes, strict=True):
             np.moveaxis(whole, axis, 0)[start : start + size] = np.moveaxis(np.asarray(leaf), axis, 0)
 
     with ThreadPoolExecutor(n_parts) as pool:

@@ -1,6 +1,8 @@
 """Functions whose value, derivative and second derivative come from different programs for the same numbers."""
 
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 from typing import Any
 
 import jax
@@ -79,7 +81,7 @@ def _contracted(columns: Array, output: Array, axis: int, changes: list[Array]) 
         return columns[0]
     others = [i for i in range(output.ndim) if i != axis]
     along_voxels = lambda change: jnp.expand_dims(change, others).astype(output.dtype)
-    return sum(column * along_voxels(change) for column, change in zip(columns, changes, strict=True))
+    return reduce(add, (column * along_voxels(change) for column, change in zip(columns, changes, strict=True)))
 
 
 def _is_symbolic(leaf: Any) -> bool:

@@ -121,7 +121,7 @@ def _played(experiment: Experiment, tissue: Tissue, state: State | None) -> tupl
     state, samples = interpreter.run(engine, sequence, tissue, begin, experiment.gradient)
     if samples is None:
         samples = jnp.zeros((0, *tissue.voxel_shape), jnp.result_type(tissue.t1, 1j))
-    return state, (samples * tissue.m0[None] if tissue.has("m0") else samples).T
+    return state, (samples * tissue.m0[None] if isinstance(tissue.m0, Array) else samples).T
 
 
 def _in_chunks(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:

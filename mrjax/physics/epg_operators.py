@@ -1,0 +1,160 @@
+"""The state of extended phase graphs, and what each event does to it."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Inexact
+
+from mrjax.physics.engine import AbstractOperator
+from mrjax.physics.mixing import Components, Mixing, mixed, mixed_and_wound
+from mrjax.physics.trigonometry import cosine_and_sine
+from mrjax.sequence import Pulse
+from mrjax.tissue import Tissue
+
+
+class EPGState(eqx.Module):
+    """Configuration states; orders on the first axis, voxels on the last.
+
+    Stored are `plus` and `minus`, a quarter turn from the transverse states F, because they and `z` stay real where all
+    pulses have phase zero and there is no off-resonance: real arithmetic then serves.
+    """
+
+    plus: Inexact[Array, "k *voxel"]
+    minus: Inexact[Array, "k *voxel"]
+    z: Inexact[Array, "k *voxel"]
+    truncated_energy: Float[Array, "*voxel"]
+    """Energy of the states dropped so far, relative to M0 squared and relaxing with T1."""
+    truncation_error: Float[Array, "*voxel"]
+    """The largest truncated energy so far: an estimate of the largest error of a sample, relative to M0."""
+    put_off: Mixing | None = None
+    """What pulses and relaxation since the last winding do to every order; None in what `play` returns."""
+
+    @property
+    def f_plus(self) -> Complex[Array, "k *voxel"]:
+        """Transverse states $F_k$."""
+        return -1j * self.plus
+
+    @property
+    def f_minus(self) -> Complex[Array, "k *voxel"]:
+        """Conjugate transverse states of negative order, $F^*_{-k}$."""
+        return 1j * self.minus
+
+
+class Rotation(AbstractOperator):
+    """An RF pulse: the same rotation for every order (Weigel 2015, the operator T)."""
+
+    cosine: Float[Array, "#voxel"]  # of half the flip angle
+    sine: Float[Array, "#voxel"]
+    axis: Complex[Array, ""] | None  # e^{ip}
+
+    @classmethod
+    def of(cls, pulse: Pulse, tissue: Tissue) -> "Rotation":
+        angle = pulse.flip_angle * (tissue.b1 if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype))
+        axis = jnp.exp(1j * pulse.phase) if isinstance(pulse.phase, Array) else None
+        return cls(*cosine_and_sine(angle / 2), axis)
+
+    def __call__(self, state: EPGState) -> tuple[EPGState, None]:
+        axis = 1.0 if self.axis is None else self.axis
+        tip = 2 * self.sine * self.cosine * axis
+        turning = Mixing(
+            stay=self.cosine**2,
+            swap=-((self.sine * axis) ** 2),
+            tip=tip,
+            untip=-jnp.conj(tip) / 2,
+            keep=self.cosine**2 - self.sine**2,
+        )
+        return _then(state, turning), None
+
+
+class Attenuation(eqx.Module):
+    """Diffusion factors of the states, one per order."""
+
+    plus: Float[Array, "k #voxel"]
+    minus: Float[Array, "k #voxel"]
+    z: Float[Array, "k #voxel"]
+
+
+class Relaxation(AbstractOperator):
+    """Relaxation, off-resonance and diffusion (Weigel 2015, the operators E and D)."""
+
+    e1: Float[Array, "#voxel"]
+    e2: Inexact[Array, "#voxel"]  # turned by off-resonance
+    recovered: Float[Array, "#voxel"]
+    attenuation: Attenuation | None
+
+    def __call__(self, state: EPGState) -> tuple[EPGState, None]:
+        shrinks = jax.lax.stop_gradient(jnp.maximum(self.e1, jnp.abs(self.e2)))
+        state = _then(state, Mixing(stay=self.e2, keep=self.e1, recovered=self.recovered))
+        state = dataclasses.replace(state, truncated_energy=shrinks * state.truncated_energy)
+        if self.attenuation is not None:
+            plus, minus, z = _components(settled(state))
+            attenuation = self.attenuation
+            state = _with(state, (attenuation.plus * plus, attenuation.minus * minus, attenuation.z * z))
+        return state, None
+
+
+class Shift(AbstractOperator):
+    """Dephasing by whole cycles, after the relaxation of the time it takes (Weigel 2015, the operator S)."""
+
+    relaxation: Relaxation | None
+    order: int = eqx.field(static=True)
+
+    def __call__(self, state: EPGState) -> tuple[EPGState, None]:
+        if self.relaxation is not None:
+            state, _ = self.relaxation(state)
+        for _ in range(abs(self.order)):
+            state = _wind(state) if self.order > 0 else _swapped(_wind(_swapped(settled(state))))
+        return state, None
+
+
+class IdealSpoiling(AbstractOperator):
+    """No transverse magnetisation is left."""
+
+    def __call__(self, state: EPGState) -> tuple[EPGState, None]:
+        return _then(state, Mixing(keep=jnp.ones(1, state.truncated_energy.dtype))), None
+
+
+class Reading(AbstractOperator):
+    """The sample is the order that is not dephased."""
+
+    turn: Complex[Array, ""] | None
+
+    def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, " voxel"]]:
+        sample = -1j * _plus_of_order(state, 0)
+        return state, sample if self.turn is None else sample * self.turn
+
+
+def _components(state: EPGState) -> Components:
+    return state.plus, state.minus, state.z
+
+
+def _with(state: EPGState, components: Components) -> EPGState:
+    return EPGState(*components, state.truncated_energy, state.truncation_error)
+
+
+def _then(state: EPGState, mixing: Mixing) -> EPGState:
+    """The state with one more mixing put off."""
+    return dataclasses.replace(state, put_off=mixing.after(state.put_off))
+
+
+def settled(state: EPGState) -> EPGState:
+    return state if state.put_off is None else _with(state, mixed(_components(state), state.put_off))
+
+
+def _plus_of_order(state: EPGState, order: int) -> Inexact[Array, " voxel"]:
+    return state.plus[order] if state.put_off is None else state.put_off.plus_of_order(_components(state), order)
+
+
+def _wind(state: EPGState) -> EPGState:
+    """One cycle of dephasing; the highest order is dropped, and its energy counted."""
+    top = jax.lax.stop_gradient(jnp.abs(_plus_of_order(state, state.plus.shape[0] - 1)))
+    plus, minus, z = mixed_and_wound(_components(state), state.put_off)
+    energy = state.truncated_energy + top**2
+    return EPGState(plus, minus, z, energy, jnp.maximum(state.truncation_error, energy))
+
+
+def _swapped(state: EPGState) -> EPGState:
+    """The state with the sense of winding reversed."""
+    return _with(state, (state.minus, state.plus, state.z))
