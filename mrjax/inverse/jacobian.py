@@ -72,7 +72,8 @@ def signal_and_jacobian(model: Model, params: PyTree) -> tuple[Inexact[Array, "*
     params = _parameters.checked(params)
     signal, columns = signal_and_columns(model, params)
     _parameters.check_signal(signal, params)
-    return signal, jax.tree.unflatten(jax.tree.structure(params), list(columns))
+    # indexed, not iterated, which would gather columns that are spread over devices
+    return signal, jax.tree.unflatten(jax.tree.structure(params), [columns[i] for i in range(len(columns))])
 
 
 def signal_and_columns(
