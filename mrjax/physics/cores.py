@@ -24,14 +24,16 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def on_cores(run: Callable[[Any], Any], arguments: Any, axes: Callable[[Any], Any], n: int, n_parts: int) -> Any:
+def on_cores(
+    run: Callable[[Any], Any], arguments: Any, axes: Callable[[Any], Any], n: int, n_parts: int, multiple: int = 1
+) -> Any:
     """`run(arguments)` as NumPy arrays, the last axis of every array in `arguments`, of length `n`, cut into parts.
 
-    `axes(outputs)` tells for each array that `run` returns which axis has length `n`. All parts are equally long, so that
-    `run` compiles once; the last overlaps where `n` does not divide.
+    `axes(outputs)` tells for each array that `run` returns which axis has length `n`. All parts are equally long, a multiple
+    of `multiple` where that is possible, so that `run` compiles once; the last overlaps where `n` does not divide.
     """
-    size = -(-n // n_parts)
-    starts = [min(part * size, n - size) for part in range(n_parts)]
+    size = min(n, -(-n // (n_parts * multiple)) * multiple)
+    starts = [min(start, n - size) for start in range(0, n, size)]
     in_float64 = jnp.result_type(float) == jnp.float64
 
     def part(start: int) -> Any:
@@ -49,7 +51,7 @@ def on_cores(run: Callable[[Any], Any], arguments: Any, axes: Callable[[Any], An
         for whole, leaf, axis in zip(wholes, leaves, voxel_axes, strict=True):
             np.moveaxis(whole, axis, 0)[start : start + size] = np.moveaxis(np.asarray(leaf), axis, 0)
 
-    with ThreadPoolExecutor(n_parts) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         list(pool.map(run_and_write, starts))
     return jax.tree.unflatten(jax.tree.structure(outputs), wholes)
 

@@ -15,7 +15,7 @@ from mrjax.physics.derivatives import by_jacobian, pushed_forward_by, valued_by
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.gradient import AbstractGradient, Forward, ForwardJacobian
 from mrjax.physics.one_kernel import unmarked
-from mrjax.sequence import AbstractContainer
+from mrjax.sequence import AbstractContainer, Sample
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
 
@@ -44,6 +44,10 @@ class Experiment(eqx.Module):
         return chunks.chunk_size(self.bytes_per_voxel(tissue), n_voxels, self.engine.fits_one_kernel)
 
 
+PART_BYTES = 2**23
+"""Signal of one part of a call that is split."""
+
+
 def execute(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
     """The final state, voxels last, and the signal, voxels first."""
     spread = sharding.voxel_sharding(tissue)
@@ -55,14 +59,18 @@ def execute(experiment: Experiment, tissue: Tissue, state: State | None) -> tupl
 
 
 def _n_parts(experiment: Experiment, tissue: Tissue, state: State | None) -> int:
-    """Number of threads that a call is worth; 1 where numbers are traced."""
+    """Number of parts that a call is worth; 1 where numbers are traced."""
     if not all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves((experiment, tissue, state))):
         return 1
     n_voxels = math.prod(tissue.voxel_shape)
-    n_events = sum(math.prod(located.repeats) for located in events_of(experiment.sequence.events))
+    events = list(events_of(experiment.sequence.events))
+    n_events = sum(math.prod(at.repeats) for at in events)
     work = n_voxels * experiment.bytes_per_voxel(tissue) / 4 * n_events
-    parts = min(cores.available_cores(), n_voxels // chunks.VECTOR)
-    return max(1, min(parts, int(work / WORTH_A_THREAD)))
+    # parts of a few megabytes: memory freed by one is taken by the next, while fresh memory has to be cleared first
+    n_samples = sum(math.prod(at.repeats) for at in events if isinstance(at.event, Sample))
+    n_cores = cores.available_cores()
+    each = max(1, round(n_voxels * n_samples * 8 / PART_BYTES / n_cores))
+    return max(1, min(n_cores * each, n_voxels // chunks.VECTOR, int(work / WORTH_A_THREAD)))
 
 
 def _on_cores(experiment: Experiment, tissue: Tissue, state: State | None, n_parts: int) -> tuple[State, Array]:
@@ -70,7 +78,7 @@ def _on_cores(experiment: Experiment, tissue: Tissue, state: State | None, n_par
     flat = (tissue.flattened(), None if state is None else _flat_state(experiment, tissue, state))
     maps, same = eqx.partition(flat, lambda leaf: eqx.is_array(leaf) and leaf.shape[-1] == n_voxels)
     run = lambda maps: _play(experiment, *eqx.combine(maps, same))
-    final_state, signal = cores.on_cores(run, maps, _voxel_axes, n_voxels, n_parts)
+    final_state, signal = cores.on_cores(run, maps, _voxel_axes, n_voxels, n_parts, experiment.chunk_size(tissue))
     final_state = jax.tree.map(lambda leaf: leaf.reshape(*leaf.shape[:-1], *shape), final_state)
     return jax.tree.map(jax.device_put, (final_state, signal.reshape(*shape, signal.shape[-1])))
 
