@@ -18,13 +18,16 @@ SECOND_LEVEL = 2**15
 VECTOR = 16
 """Chunks are multiples of it, so that every row of voxels begins at a cache line."""
 
+FEWEST = 32
+"""Voxels of a chunk at least: with shorter rows the steps cost more than the cache saves."""
+
 
 def chunk_size(bytes_per_voxel: float, n_voxels: int, one_kernel: bool) -> int:
     """How many voxels to play at once; all where the device is no CPU."""
     if not on_one_cpu_device():
         return max(1, n_voxels)
     cache = FIRST_LEVEL if one_kernel and loops_are_marked() else SECOND_LEVEL
-    return _divisor_near(max(VECTOR, int(cache / max(1.0, bytes_per_voxel)) // VECTOR * VECTOR), n_voxels)
+    return _divisor_near(max(FEWEST, int(cache / max(1.0, bytes_per_voxel)) // VECTOR * VECTOR), n_voxels)
 
 
 def in_chunks(function: Callable[[Any], Any], maps: Any, axes: Callable[[Any], Any], n_voxels: int, size: int) -> Any:
