@@ -88,6 +88,7 @@ def _segments(
             for k in np.flatnonzero(np.abs(state.z[:, 0]) > threshold):
                 longitudinal.append(((timed.start, k), (end, k), float(np.abs(state.z[k, 0]))))
         state, _ = engine.prepare(jax.tree.map(jnp.asarray, timed.event), tissue)(state)
+        state = engine.settled(state)
     return transverse, longitudinal
 
 
