@@ -129,8 +129,7 @@ class Dictionary(eqx.Module):
             raise ValueError(
                 "`signals` is real but the atoms are complex; pass complex signals, or build from magnitudes."
             )
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(f"`batch_size` must be an integer of at least 1, but got {batch_size!r}.")
+        _checks.positive_integer(batch_size, "batch_size")
         voxels = signals.shape[:-1]
         known = {name: _checks.real_array(value, name) for name, value in (known or {}).items()}
         for name, value in known.items():

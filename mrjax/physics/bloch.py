@@ -46,14 +46,15 @@ def bloch(
     **Arguments:**
 
     - `b1`: Transmit field of each step in T, real or complex (the phase is that of the axis), of shape `(n_steps,)`.
-    - `duration`: Of one step, in s. Positive.
-    - `tissue`: `t1`, `t2`, `off_resonance` and `b1` (relative to nominal) of each spin; shapes broadcast with `position`.
-    - `field_gradient`: In T/m; one number, or one for each step.
-    - `position`: Of each spin along the gradient, in m.
+    - `duration`: Of one step, in s; one positive number.
+    - `tissue`: `t1`, `t2`, `off_resonance` and `b1` (relative to nominal) of each spin, of shapes that broadcast with
+      `position` to `(*voxels)`.
+    - `field_gradient`: In T/m; one number, or `(n_steps,)`.
+    - `position`: Of each spin along the gradient, in m; its shape broadcasts with those of the tissue.
     - `gyromagnetic_ratio`: In rad/s/T, protons by default.
-    - `start`: Magnetisation to begin with; equilibrium by default.
+    - `start`: Magnetisation to begin with, `(*voxels)`; equilibrium by default.
 
-    **Returns:** the `Magnetisation` of every spin at the end.
+    **Returns:** the `Magnetisation` of every spin at the end, `(*voxels)`.
 
     Each step is the exact rotation between two halves of exact relaxation: exact where the field is piecewise constant and
     relaxation during one step is negligible or isotropic; otherwise the error is of third order in the step per step.
@@ -68,8 +69,8 @@ def bloch(
         ```python
         >>> import jax.numpy as jnp
         >>> import mrjax as mr
-        >>> flip_angle = mr.bloch(jnp.full(100, 5.87e-6), 10e-6, mr.Tissue(jnp.inf, jnp.inf))
-        >>> print(f"{flip_angle.transverse.imag:.3f}")  # 90 degrees about x take z to -y
+        >>> tipped = mr.bloch(jnp.full(100, 5.87e-6), 10e-6, mr.Tissue(jnp.inf, jnp.inf))
+        >>> print(f"{tipped.transverse.imag:.3f}")  # 90 degrees about x take z to -y
         -1.000
 
         ```

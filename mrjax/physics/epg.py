@@ -70,8 +70,8 @@ class EPG(AbstractEngine):
     voxel_size: Float[Array, ""] | None = eqx.field(default=None, converter=_checks.optional_length)
 
     def __check_init__(self):
-        if self.n_states is not None and (not isinstance(self.n_states, int) or self.n_states < 1):
-            raise ValueError(f"`n_states` must be an integer of at least 1, but got {self.n_states!r}.")
+        if self.n_states is not None:
+            _checks.positive_integer(self.n_states, "n_states")
 
     def sized(self, sequence: AbstractContainer, tissue: Tissue, state: EPGState | None, keeps_state: bool) -> "EPG":
         require_state(state, EPGState, self)

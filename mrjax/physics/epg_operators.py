@@ -140,6 +140,7 @@ def _then(state: EPGState, mixing: Mixing) -> EPGState:
 
 
 def settled(state: EPGState) -> EPGState:
+    """The state with the mixing carried out that was put off."""
     return state if state.put_off is None else _with(state, mixed(_components(state), state.put_off))
 
 

@@ -22,6 +22,9 @@ from mrjax.tissue import Tissue
 WORTH_A_THREAD = 2**24
 """Numbers of the state, times events, that take some ten milliseconds: less is not split over cores."""
 
+PART_BYTES = 2**23
+"""Signal of one part of a call that is split."""
+
 
 class Experiment(eqx.Module):
     """Everything but the voxels: what is played, and how."""
@@ -42,10 +45,6 @@ class Experiment(eqx.Module):
             return self.batch_size
         n_voxels = math.prod(tissue.voxel_shape)
         return chunks.chunk_size(self.bytes_per_voxel(tissue), n_voxels, self.engine.fits_one_kernel)
-
-
-PART_BYTES = 2**23
-"""Signal of one part of a call that is split."""
 
 
 def execute(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:

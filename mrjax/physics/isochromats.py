@@ -68,8 +68,8 @@ class Isochromats(AbstractEngine):
     voxel_size: Float[Array, ""] | None = eqx.field(default=None, converter=_checks.optional_length)
 
     def __check_init__(self):
-        if self.n is not None and (not isinstance(self.n, int) or self.n < 1):
-            raise ValueError(f"`n` must be an integer of at least 1, but got {self.n!r}.")
+        if self.n is not None:
+            _checks.positive_integer(self.n, "n")
 
     def sized(
         self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool

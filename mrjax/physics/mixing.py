@@ -23,6 +23,7 @@ Coefficient = Inexact[Array, "#voxel"] | None
 """One number for each voxel or for all; None for zero."""
 
 Factor = Inexact[Array, "..."] | None
+"""A coefficient or all orders of a component; None for zero."""
 
 
 class Mixing(eqx.Module):

@@ -17,14 +17,12 @@ from jax.experimental.xla_metadata import set_xla_metadata
 
 _AS_USUAL = {"xla_cpu_small_call": "false", "inlineable": "true"}
 
-
 _UNMARKED = ContextVar("loops are compiled as usual", default=False)
 
 
 @contextmanager
 def unmarked() -> Iterator[None]:
-    """Within, no loop becomes one kernel: for what will be transposed, because XLA has no reductions
-    for them."""
+    """Within, no loop becomes one kernel: for what will be transposed, since XLA has no reductions for such loops."""
     token = _UNMARKED.set(True)
     try:
         yield

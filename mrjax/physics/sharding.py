@@ -31,7 +31,6 @@ def voxel_sharding(tissue: Tissue) -> NamedSharding | None:
 
 def placed(tissue: Tissue, state: PyTree, others: PyTree, sharding: NamedSharding) -> tuple[Tissue, PyTree, PyTree]:
     """The arrays with known values where `on_devices` wants them; those that lie there already are not touched."""
-
     if not isinstance(sharding.mesh, Mesh):  # seen in traced arrays, which lie where they lie
         return tissue, state, others
 

@@ -61,10 +61,3 @@ def repetition_phases(increment: Any, counts: np.ndarray) -> Float[Array, " n"]:
     if _checks.is_concrete(increment):
         return jnp.asarray(np.mod(float(increment) * counts, 2 * np.pi))
     return jnp.mod(checked * jnp.asarray(counts, float), 2 * jnp.pi)
-
-
-def positive_count(value: Any, name: str) -> int:
-    """`value` as a Python integer of at least one."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"`{name}` must be an integer of at least 1, but got {value!r}.")
-    return int(value)

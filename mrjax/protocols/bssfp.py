@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mrjax import _checks
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Pulse, Repeat, Sample, Sequence
 
@@ -39,7 +40,7 @@ def bssfp(
 
         ```
     """
-    n_repetitions = _arguments.positive_count(n_repetitions, "n_repetitions")
+    n_repetitions = _checks.positive_integer(n_repetitions, "n_repetitions")
     tr = _arguments.echo_time(tr, "tr")
     te = tr / 2 if te is None else _arguments.echo_time(te)
     rest = _arguments.remainder(tr, te, ("tr", "te"))

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mrjax import _checks
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence, Spoil
 from mrjax.units import deg
@@ -41,7 +42,7 @@ def spgr(flip_angle: Any, tr: Any, te: Any, n_repetitions: int, phase_increment:
 
         ```
     """
-    n_repetitions = _arguments.positive_count(n_repetitions, "n_repetitions")
+    n_repetitions = _checks.positive_integer(n_repetitions, "n_repetitions")
     te = _arguments.echo_time(te)
     rest = _arguments.remainder(_arguments.time(tr, "tr"), te, ("tr", "te"))
     if phase_increment is None:
