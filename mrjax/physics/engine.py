@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 from jaxtyping import Array, Complex, PyTree
 
+from mrjax.physics.stages import Course, Stage
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.tissue import Tissue
 
@@ -59,6 +60,21 @@ class AbstractEngine(eqx.Module):
 
     def settled(self, state: State) -> State:
         """The state with everything carried out that operators put off; called at the end of each round of a loop."""
+        return state
+
+    def stages(self, loop: AbstractContainer, course: Course) -> tuple[Stage, ...]:
+        """How to cut a loop that begins at a place in the sequence, where states of different sizes serve."""
+        del course
+        return (Stage(0, *loop.repetitions),)
+
+    def entering(self, state: State, stage: Stage) -> State:
+        """The state in the size of a stage."""
+        del stage
+        return state
+
+    def leaving(self, state: State, entered: State, stage: Stage) -> State:
+        """The state in its full size again, after a stage into which it went as `entered`."""
+        del entered, stage
         return state
 
     def report(self, sequence: AbstractContainer, state: State) -> None:

@@ -20,8 +20,10 @@ from mrjax.physics.epg_operators import (
     Relaxation,
     Rotation,
     Shift,
+    resized,
     settled,
 )
+from mrjax.physics.stages import Course, Stage
 from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Dephase, Pulse, Sample, Spoil
 from mrjax.sequence.walk import events_of, winding
 from mrjax.tissue import Tissue
@@ -93,12 +95,8 @@ class EPG(AbstractEngine):
         return EPGState(nothing, nothing, nothing.at[0].set(1.0), never, never)
 
     def adopted(self, state: EPGState, sequence: AbstractContainer, tissue: Tissue) -> EPGState:
-        missing = self._kept - state.z.shape[0]
         dtype = jnp.result_type(state.z, 1j) if _needs_complex(sequence, tissue) else state.z.dtype
-        grow = lambda orders: jnp.pad(orders.astype(dtype), [(0, missing)] + [(0, 0)] * (orders.ndim - 1))
-        return EPGState(
-            grow(state.plus), grow(state.minus), grow(state.z), state.truncated_energy, state.truncation_error
-        )
+        return resized(state, self._kept, dtype)
 
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         match event:
@@ -118,6 +116,21 @@ class EPG(AbstractEngine):
 
     def settled(self, state: EPGState) -> EPGState:
         return settled(state)
+
+    def stages(self, loop: AbstractContainer, course: Course) -> tuple[Stage, ...]:
+        return course.stages(loop, self._kept)
+
+    def entering(self, state: EPGState, stage: Stage) -> EPGState:
+        return resized(state, stage.n_states or self._kept)
+
+    def leaving(self, state: EPGState, entered: EPGState, stage: Stage) -> EPGState:
+        state = resized(state, self._kept)
+        if not stage.emptying:
+            return state
+        # what is dropped now is lost to the samples anyway
+        return dataclasses.replace(
+            state, truncated_energy=entered.truncated_energy, truncation_error=entered.truncation_error
+        )
 
     def report(self, sequence: AbstractContainer, state: EPGState) -> None:
         if self._kept >= _needed(sequence) or not state.truncation_error.size:

@@ -5,6 +5,7 @@ import dataclasses
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax.physics.engine import AbstractOperator
@@ -90,8 +91,8 @@ class Relaxation(AbstractOperator):
         state = dataclasses.replace(state, truncated_energy=shrinks * state.truncated_energy)
         if self.attenuation is not None:
             plus, minus, z = _components(settled(state))
-            attenuation = self.attenuation
-            state = _with(state, (attenuation.plus * plus, attenuation.minus * minus, attenuation.z * z))
+            n, attenuation = len(z), self.attenuation
+            state = _with(state, (attenuation.plus[:n] * plus, attenuation.minus[:n] * minus, attenuation.z[:n] * z))
         return state, None
 
 
@@ -142,6 +143,13 @@ def _then(state: EPGState, mixing: Mixing) -> EPGState:
 def settled(state: EPGState) -> EPGState:
     """The state with the mixing carried out that was put off."""
     return state if state.put_off is None else _with(state, mixed(_components(state), state.put_off))
+
+
+def resized(state: EPGState, n_states: int, dtype: DTypeLike | None = None) -> EPGState:
+    """The state with orders above cut off, or with empty orders added."""
+    grown = lambda orders: [(0, max(0, n_states - orders.shape[0]))] + [(0, 0)] * (orders.ndim - 1)
+    sized = lambda orders: jnp.pad(orders[:n_states], grown(orders)).astype(dtype or orders.dtype)
+    return dataclasses.replace(state, plus=sized(state.plus), minus=sized(state.minus), z=sized(state.z))
 
 
 def _plus_of_order(state: EPGState, order: int) -> Inexact[Array, " voxel"]:

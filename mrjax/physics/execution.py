@@ -15,6 +15,7 @@ from mrjax.physics.derivatives import by_jacobian, pushed_forward_by, valued_by
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.gradient import AbstractGradient, Forward, ForwardJacobian
 from mrjax.physics.one_kernel import unmarked
+from mrjax.physics.stages import Course
 from mrjax.sequence import AbstractContainer, Sample
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
@@ -32,6 +33,7 @@ class Experiment(eqx.Module):
     engine: AbstractEngine
     sequence: AbstractContainer
     gradient: AbstractGradient
+    course: Course = eqx.field(static=True)
     batch_size: int | None = eqx.field(static=True)
 
     def bytes_per_voxel(self, tissue: Tissue) -> float:
@@ -125,7 +127,7 @@ def _differentiable(experiment: Experiment, tissue: Tissue, state: State | None)
 def _played(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
     engine, sequence = experiment.engine, experiment.sequence
     begin = engine.init(sequence, tissue) if state is None else state
-    state, samples = interpreter.run(engine, sequence, tissue, begin, experiment.gradient)
+    state, samples = interpreter.run(engine, sequence, tissue, begin, experiment.gradient, experiment.course)
     if samples is None:
         samples = jnp.zeros((0, *tissue.voxel_shape), jnp.result_type(tissue.t1, 1j))
     return state, (samples * tissue.m0[None] if isinstance(tissue.m0, Array) else samples).T

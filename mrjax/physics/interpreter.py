@@ -12,6 +12,7 @@ from jaxtyping import Array, Complex
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, State
 from mrjax.physics.gradient import AbstractGradient
 from mrjax.physics.one_kernel import as_one_kernel
+from mrjax.physics.stages import Course, Stage
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.tissue import Tissue
 
@@ -27,11 +28,16 @@ class Prepared(eqx.Module):
 
 
 def run(
-    engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, state: State, gradient: AbstractGradient
+    engine: AbstractEngine,
+    sequence: AbstractContainer,
+    tissue: Tissue,
+    state: State,
+    gradient: AbstractGradient,
+    course: Course,
 ) -> tuple[State, Samples]:
     """Play `sequence` from `state`; samples on the first axis, None if there are none."""
     player = Player(engine, gradient)
-    state, samples = player.play(sequence, _prepare_all(engine, sequence, tissue, 0), state)
+    state, samples = player.play(sequence, _prepare_all(engine, sequence, tissue, 0), state, course)
     return engine.settled(state), samples
 
 
@@ -69,8 +75,10 @@ class Player:
     engine: AbstractEngine
     gradient: AbstractGradient
 
-    def play(self, container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
-        """Play the events of `container` once."""
+    def play(
+        self, container: AbstractContainer, prepared: tuple, state: State, course: Course | None = None
+    ) -> tuple[State, Samples]:
+        """Play the events of `container` once; `course` is None inside loops."""
         samples = []
         for entry, part in zip(container.events, prepared, strict=True):
             if isinstance(entry, AbstractEvent):
@@ -78,12 +86,16 @@ class Player:
                 samples.append(None if sample is None else sample[None])
             else:
                 play = self._repeat if entry.repetitions else self.play
-                state, inside = play(entry, part, state)
+                state, inside = play(entry, part, state, course)
                 samples.append(inside)
-        taken = [sample for sample in samples if sample is not None]
-        return state, jnp.concatenate(taken) if taken else None
+            course = None if course is None else course.past(entry)
+        return state, _joined(samples)
 
-    def _repeat(self, container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
+    def _repeat(
+        self, container: AbstractContainer, prepared: tuple, state: State, course: Course | None
+    ) -> tuple[State, Samples]:
+        (length,) = container.repetitions
+        stages = (Stage(0, length),) if course is None else self.engine.stages(container, course)
         changing = _map(lambda part: part.operator if part.changes[0] else None, prepared)
 
         def repetition(state: State, now: Any) -> tuple[State, Samples]:
@@ -95,13 +107,26 @@ class Player:
             state, samples = self.play(container, current, state)
             return self.engine.settled(state), samples
 
-        (length,) = container.repetitions
-        loop = lambda state, changing: self.gradient.scan(repetition, state, changing, length)
+        def loop(state: State, changing: Any) -> tuple[State, Complex[Array, "repetition n_samples voxel"] | None]:
+            samples = []
+            for stage in stages:
+                entered = self.engine.entering(state, stage)
+                now = changing if len(stages) == 1 else jax.tree.map(lambda x: x[stage.start : stage.stop], changing)  # noqa: B023
+                left, inside = self.gradient.scan(repetition, entered, now, stage.stop - stage.start)
+                state = self.engine.leaving(left, entered, stage)
+                samples.append(inside)
+            return state, _joined(samples)
+
         loop = as_one_kernel(loop) if self.engine.fits_one_kernel else loop
         state, samples = loop(self.engine.settled(state), changing)
         return state, None if samples is None else samples.reshape(
             samples.shape[0] * samples.shape[1], samples.shape[2]
         )
+
+
+def _joined(samples: list[Array | None]) -> Array | None:
+    taken = [sample for sample in samples if sample is not None]
+    return jnp.concatenate(taken) if taken else None
 
 
 def _map(fn: Any, prepared: tuple, *rest: Any) -> Any:

@@ -1,5 +1,6 @@
 """The public entry: a sequence, a tissue and an engine give signals."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -12,6 +13,7 @@ from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg import EPG
 from mrjax.physics.execution import Experiment, execute
 from mrjax.physics.gradient import AbstractGradient, default_gradient
+from mrjax.physics.stages import Course
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.walk import validated
@@ -123,7 +125,9 @@ def _simulated(
     tissue = tissue.checked()
     engine = engine.sized(sequence, tissue, state, keeps_state)
     engine, sequence, tissue, state = _in_one_dtype((engine, sequence, tissue, state))
-    state, signal = execute(Experiment(engine, sequence, gradient, batch_size), tissue, state)
+    n_voxels = math.prod(tissue.voxel_shape)
+    course = Course.start(sequence, n_voxels, from_equilibrium=state is None, keeps_state=keeps_state)
+    state, signal = execute(Experiment(engine, sequence, gradient, course, batch_size), tissue, state)
     return signal, state, engine
 
 

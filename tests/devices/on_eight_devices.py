@@ -8,8 +8,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import mrjax as mr
 from mrjax.physics import execution, sharding
+from mrjax.physics.stages import Course
 
 ENGINE = mr.EPG(10)
+COURSE = Course.start(mr.Sequence(), 1, from_equilibrium=True, keeps_state=False)
 
 
 def inputs() -> dict[str, np.ndarray]:
@@ -44,7 +46,7 @@ def one_device_gives_the_same_bits(tissue: mr.Tissue, mesh: Mesh) -> None:
 def nothing_is_gathered(tissue: mr.Tissue, mesh: Mesh) -> None:
     sequence, tissue = mr.Sequence(fisp()), spread(tissue, mesh)
     engine = ENGINE.sized(sequence, tissue, None, keeps_state=False)
-    experiment = execution.Experiment(engine, sequence, mr.gradient.Checkpoints(), None)
+    experiment = execution.Experiment(engine, sequence, mr.gradient.Checkpoints(), COURSE, None)
     others, static = eqx.partition(experiment, eqx.is_array)
     where = sharding.voxel_sharding(tissue)
     placed = sharding.placed(tissue, None, others, where)
