@@ -1,5 +1,7 @@
 """Differentiable magnetic-resonance physics in JAX."""
 
+from importlib import import_module
+
 from . import (
     inverse as inverse,
     io as io,
@@ -7,6 +9,7 @@ from . import (
     plot as plot,
     protocols as protocols,
     signals as signals,
+    synthesis as synthesis,
     units as units,
 )
 from .physics import (
@@ -29,3 +32,16 @@ from .sequence import (
 from .tissue import Tissue as Tissue
 
 __version__ = "0.1.0"
+
+_ON_DEMAND = ("nn", "zoo")
+"""Rooms that import flax, which takes as long as all the rest."""
+
+
+def __getattr__(name: str):
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module 'mrjax' has no attribute {name!r}")
+    return import_module(f"mrjax.{name}")
+
+
+def __dir__():
+    return sorted([*globals(), *_ON_DEMAND])

@@ -1,0 +1,8 @@
+"""Networks, physics inside them, and their training."""
+
+from .bloch_decoder import BlochDecoder as BlochDecoder
+from .decoders import RecurrentDecoder as RecurrentDecoder
+from .encoders import FullyConnected as FullyConnected, RecurrentEncoder as RecurrentEncoder, normalised as normalised
+from .history import History as History
+from .hydra import Hydra as Hydra
+from .training import Schedule as Schedule, train as train

@@ -1,0 +1,68 @@
+"""States of a training on disk, whole or not at all."""
+
+from pathlib import Path
+from types import TracebackType
+
+import jax
+import orbax.checkpoint as ocp
+from jaxtyping import PyTree
+
+KEPT = 2
+"""Newest checkpoints that stay: should one be damaged, there is another."""
+
+
+class Checkpoints:
+    """The checkpoints in a folder, written by orbax: a write that is cut short leaves the older ones as they were."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder.absolute()
+        options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False)
+        handler = ocp.StandardCheckpointHandler()  # told at once, so that structures can be read without numbers
+        self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handler)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._manager.close()
+
+    @property
+    def newest(self) -> int | None:
+        """Step of the newest checkpoint; None where there is none."""
+        return self._manager.latest_step()
+
+    def save(self, step: int, state: PyTree) -> None:
+        """Write `state` as that of `step`; what was saved for that step before stays."""
+        if self.newest != step:
+            self._manager.save(step, args=ocp.args.StandardSave(state))
+
+    def restore(self, like: PyTree) -> PyTree:
+        """The newest state, in the structure, shapes and dtypes of `like`.
+
+        **Raises:** `ValueError` where the checkpoint is damaged or of another network; it says what to do.
+        """
+        step = self.newest
+        place = self.folder / str(step)
+        try:
+            stored = _shapes(self._manager.item_metadata(step).tree)
+        except Exception as error:  # orbax and its storage raise all kinds
+            raise _unreadable(place) from error
+        if stored != _shapes(like):
+            raise ValueError(f"The checkpoint {place} is of another network or optimiser; train into an empty folder.")
+        try:
+            return self._manager.restore(step, args=ocp.args.StandardRestore(like))
+        except Exception as error:
+            raise _unreadable(place) from error
+
+
+def _shapes(tree: PyTree) -> list[tuple[int, ...]]:
+    """Of all leaves; sorted, since orbax stores tuples with names as dicts."""
+    return sorted(tuple(leaf.shape) for leaf in jax.tree.leaves(tree))
+
+
+def _unreadable(place: Path) -> ValueError:
+    return ValueError(
+        f"The checkpoint {place} cannot be read. Delete that folder to go on from the checkpoint before it, if there is one."
+    )
