@@ -62,11 +62,17 @@ QUESTIONS = (
     of_epg("fisp_gradient", 1000),
     of_epg("cpmg", 100_000, small=500),
     Question("bloch", ("blochsimulator_peer", "bloch"), ("bloch",), of_bloch(1000, 100), of_bloch(20, 25)),
+    Question(
+        "blochnet_step",
+        ("blochnet_torch_peer",),
+        size=("--voxels", "1000", "--repetitions", "1000"),
+        small=("--voxels", "100", "--repetitions", "100"),
+    ),
     Question("trigonometry", threads=(1,)),
     Question("scaling", threads=(1,), arguments=("--plot",)),
 )
 
-COMPARED = {"fisp", "fisp_jacobian", "fisp_gradient", "cpmg", "bloch_float32", "bloch_float64"}
+COMPARED = {"fisp", "fisp_jacobian", "fisp_gradient", "cpmg", "bloch_float32", "bloch_float64", "blochnet_step"}
 """The jobs that the peer and the floor of their script do as well; other jobs do more."""
 
 

@@ -38,12 +38,11 @@ class Checkpoints:
         if self.newest != step:
             self._manager.save(step, args=ocp.args.StandardSave(state))
 
-    def restore(self, like: PyTree) -> PyTree:
-        """The newest state, in the structure, shapes and dtypes of `like`.
+    def restore(self, step: int, like: PyTree) -> PyTree:
+        """The state of a step, in the structure, shapes and dtypes of `like`.
 
         **Raises:** `ValueError` where the checkpoint is damaged or of another network; it says what to do.
         """
-        step = self.newest
         place = self.folder / str(step)
         try:
             stored = _shapes(self._manager.item_metadata(step).tree)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from mrjax.plot._style import axes_or_new
+
 Line = dict[str, Any]
 
 
@@ -55,9 +57,7 @@ class History:
 
         **Returns:** The axes.
         """
-        import matplotlib.pyplot as plt
-
-        axes = plt.subplots(layout="constrained")[1] if axes is None else axes
+        axes = axes_or_new(axes)
         names = dict.fromkeys(name for line in self.lines for name in line if name not in ("step", "time"))
         for name in names:
             steps, values = self.column(name)

@@ -146,8 +146,8 @@ class _Run:
         return step
 
     def resume(self, checkpoints: Checkpoints) -> None:
-        if checkpoints.newest is not None:
-            self.state = State(*checkpoints.restore(self.state))
+        if (newest := checkpoints.newest) is not None:
+            self.state = State(*checkpoints.restore(newest, self.state))
             self._hand_back()
 
     def through(

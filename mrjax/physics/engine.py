@@ -65,7 +65,8 @@ class AbstractEngine(eqx.Module):
     def stages(self, loop: AbstractContainer, course: Course) -> tuple[Stage, ...]:
         """How to cut a loop that begins at a place in the sequence, where states of different sizes serve."""
         del course
-        return (Stage(0, *loop.repetitions),)
+        (length,) = loop.repetitions
+        return (Stage(0, length),)
 
     def entering(self, state: State, stage: Stage) -> State:
         """The state in the size of a stage."""

@@ -1,0 +1,52 @@
+"""DRONE: a fully connected network on noisy signal magnitudes."""
+
+import dataclasses
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from mrjax.nn import FullyConnected
+from mrjax.nn.training import Loss
+from mrjax.zoo import fingerprints
+from mrjax.zoo.fingerprints import Batch
+from mrjax.zoo.system import System
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(fingerprints.Config):
+    """As `fingerprints.Config`, with noise by default."""
+
+    snr: float = 40.0
+
+
+def network(config: Config, rngs: nnx.Rngs) -> FullyConnected:
+    """Two hidden layers of 300 units."""
+    return FullyConnected((config.n_repetitions, 300, 300, 2), rngs=rngs)
+
+
+def loss(config: Config) -> Loss:
+    """Error of the labels, from magnitudes."""
+    del config
+
+    def of_batch(network: FullyConnected, batch: Batch) -> tuple[Array, dict[str, Array]]:
+        error = fingerprints.label_error(predict(network, batch["signal"]), batch)
+        return error, {"labels": error}
+
+    return of_batch
+
+
+def predict(network: FullyConnected, signal: Float[Array, "*batch n"]) -> Float[Array, "*batch 2"]:
+    """log10 of T1 and T2 in ms."""
+    return network(jnp.abs(signal))
+
+
+SYSTEM = System(
+    "drone",
+    "fully connected network on magnitudes with noise; published ranges, rates and output units are not known",
+    "O. Cohen, B. Zhu, M. S. Rosen, Magn Reson Med (2018), doi 10.1002/mrm.27198",
+    {"paper": Config(), "smoke": Config(batch_size=500, steps=600)},
+    network,
+    loss,
+    predict,
+)

@@ -1,0 +1,191 @@
+"""What BlochNet and its competitors share: the FISP fingerprints they learn from, and how they are scored.
+
+**Source:** recipe of BlochNet ("Physics-based decoding improves MRF"; code: rmrisforbidden/CauMedical): 1000 pulses of the
+published FISP schedule, TE 10 ms, an ideal inversion without delay, 20 states, T1 and T2 on grids of 10 ms with T1 >= T2,
+signals real and of unit norm. The relaxation after the echo, which the public decoder leaves out, is in; and every schedule
+is decoded with its own pulses, not with those of the first sample of a batch.
+"""
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from mrjax import _checks
+from mrjax.nn import BlochDecoder, normalised
+from mrjax.physics.epg import EPG
+from mrjax.protocols import mrf_fisp
+from mrjax.protocols.mrf_fisp import published_fisp_schedule
+from mrjax.synthesis import Grid, Stream, longer_t1, spline_schedule
+from mrjax.units import deg, ms
+
+ECHO_TIME = 10 * ms
+LONGEST_T1, LONGEST_T2, GRID_STEP = 5.0, 2.0, 10 * ms
+SEEN_AFTER = 10 * ms
+"""T2 from which a voxel is scored as one "with signal"."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """How fingerprints are made, and how a network is trained on them.
+
+    **Arguments:**
+
+    - `train_on`: "fisp", the published schedule; "splines", half of each batch with a smooth train of five knots, half with
+      a noisy one of eleven (Table 2 of the paper; the published trains are lost, so these are seeded stand-ins).
+    - `n_repetitions`: Pulses, at most the 1000 of the published schedule.
+    - `n_states`: Orders of the phase graphs.
+    - `batch_size`, `steps`, `learning_rate`, `seed`: Of the training.
+    - `snr`: Root mean square of a fingerprint over the standard deviation of its noise; infinite for none.
+
+    **Raises:** `ValueError` where a value is not possible.
+    """
+
+    train_on: str = "fisp"
+    n_repetitions: int = 1000
+    n_states: int = 20
+    batch_size: int = 1000
+    steps: int = 8000
+    learning_rate: float = 1e-3
+    seed: int = 1234
+    snr: float = math.inf
+
+    def __post_init__(self):
+        if self.train_on not in ("fisp", "splines"):
+            raise ValueError(f"`train_on` must be 'fisp' or 'splines', but got {self.train_on!r}.")
+        for name in ("n_repetitions", "n_states", "batch_size", "steps"):
+            _checks.positive_integer(getattr(self, name), name)
+        if self.n_repetitions > 1000:
+            raise ValueError(f"`n_repetitions` must be at most 1000, as the schedule is, but got {self.n_repetitions}.")
+        if self.batch_size % 4:
+            raise ValueError(f"`batch_size` must be a multiple of 4, but got {self.batch_size}.")
+        for name in ("learning_rate", "snr"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"`{name}` must be positive, but got {getattr(self, name)!r}.")
+
+
+Batch = dict[str, Float[Array, "schedule sample ..."]]
+"""`signal`, real and of unit norm, `t1` and `t2` in s: schedules first, then samples."""
+
+
+def fisp_decoder(config: Config) -> BlochDecoder:
+    """The published schedule as a physics layer: what networks are tested on."""
+    flip_angle, tr = (jnp.asarray(x[: config.n_repetitions], jnp.float32) for x in published_fisp_schedule())
+    return BlochDecoder(_train(flip_angle, tr), EPG(config.n_states))
+
+
+def training_decoder(config: Config) -> BlochDecoder:
+    """The schedules that networks are trained on as a physics layer, with the axis of schedules."""
+    return BlochDecoder(jax.vmap(_train, in_axes=(0, None))(*schedules(config)), EPG(config.n_states))
+
+
+def schedules(config: Config) -> tuple[Float[Array, "schedule n"], Float[Array, " n"]]:
+    """Flip angles in rad of the schedules that networks are trained on, and repetition times in s."""
+    flip_angle, tr = published_fisp_schedule()
+    angles = flip_angle[None]
+    if config.train_on == "splines":
+        smooth, noisy = jax.random.split(jax.random.key(200))  # the same two trains for every seed of a training
+        angles = jnp.stack([spline_schedule(smooth, 1000, 5), spline_schedule(noisy, 1000, 11, noise=5 * deg)])
+    n = config.n_repetitions
+    return jnp.asarray(angles[:, :n], jnp.float32), jnp.asarray(tr[:n], jnp.float32)
+
+
+def _train(flip_angle: Float[Array, " n"], tr: Float[Array, " n"]) -> Any:
+    return mrf_fisp(flip_angle, tr, jnp.asarray(ECHO_TIME, jnp.float32))
+
+
+def fingerprint(signal: Any) -> Float[Array, "*batch n"]:
+    """What networks see of a complex FISP signal, which lies along -y: a real signal of unit norm."""
+    return normalised(-jnp.imag(signal))
+
+
+def simulated(decoder: BlochDecoder, parameters: dict[str, Any]) -> Float[Array, "*batch n"]:
+    """The fingerprints of given tissues, without a warning: the number of states is part of the recipe."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*truncates")
+        return fingerprint(decoder(parameters))
+
+
+def noisy(key: Key[Array, ""], signal: Float[Array, "*batch n"], snr: float) -> Float[Array, "*batch n"]:
+    """A fingerprint with real Gaussian noise, of unit norm again."""
+    if math.isinf(snr):
+        return signal
+    deviation = 1 / (snr * math.sqrt(signal.shape[-1]))
+    return normalised(signal + deviation * jax.random.normal(key, signal.shape, signal.dtype))
+
+
+def tissues(config: Config) -> tuple[Grid, ...]:
+    """The grids of T1 and T2 in s that training samples are drawn from: one, and a second half a step aside."""
+    offsets = (1 * ms, 5 * ms) if config.train_on == "fisp" else (5 * ms,)
+    return tuple(grid(offset) for offset in offsets)
+
+
+def grid(offset: float) -> Grid:
+    """All pairs with T1 >= T2 on steps of 10 ms: 80,100 where the first value is 1 or 5 ms."""
+    values = lambda longest: (offset + GRID_STEP * np.arange(round(longest / GRID_STEP))).astype(np.float32)
+    return Grid({"t1": values(LONGEST_T1), "t2": values(LONGEST_T2)}, where=longer_t1)
+
+
+def stream(config: Config) -> Stream:
+    """Batches without end, simulated while training."""
+    grids, decoder = tissues(config), training_decoder(config)
+    n_schedules = 2 if config.train_on == "splines" else 1
+
+    def make(key: Key[Array, ""], n: int) -> Batch:
+        keys = jax.random.split(key, len(grids) + 1)
+        drawn = [grid.sample(k, n // len(grids)) for grid, k in zip(grids, keys, strict=False)]
+        parameters = {
+            name: jnp.concatenate([d[name] for d in drawn]).reshape(n_schedules, -1).astype(jnp.float32)
+            for name in ("t1", "t2")
+        }
+        signal = fingerprint(decoder.per_schedule(parameters))
+        return {"signal": noisy(keys[-1], signal, config.snr), **parameters}
+
+    return Stream(make, config.batch_size, config.seed)
+
+
+def labels(parameters: dict[str, Any]) -> Float[Array, "*batch 2"]:
+    """What networks predict: the logarithms to base 10 of T1 and T2 in ms."""
+    return jnp.log10(jnp.stack([parameters["t1"] / ms, parameters["t2"] / ms], axis=-1))
+
+
+def relaxation_times(logarithms: Float[Array, "*batch 2"]) -> dict[str, Float[Array, "*batch"]]:
+    """The inverse of `labels`: T1 and T2 in s."""
+    return {name: 10 ** logarithms[..., i] * ms for i, name in enumerate(("t1", "t2"))}
+
+
+def label_error(predicted: Float[Array, "*batch 2"], batch: dict[str, Any]) -> Float[Array, ""]:
+    """Mean square error of the logarithms."""
+    return jnp.mean((predicted - labels(batch)) ** 2)
+
+
+Estimate = Callable[[Float[Array, "voxel n"]], dict[str, Float[Array, " voxel"]]]
+"""From fingerprints to T1 and T2 in s."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """Mean square errors of log10 T1 and log10 T2, averaged over both."""
+
+    all_voxels: float
+    with_signal: float
+    """Over voxels with T2 of at least 10 ms whose signal is not zero."""
+    n_voxels: int
+    n_with_signal: int
+
+
+def score(
+    estimate: Estimate, parameters: dict[str, np.ndarray], signal: Float[np.ndarray, "voxel n"], at_once: int = 1000
+) -> Scores:
+    """How far an estimate is off, voxel by voxel, on given tissues and their fingerprints."""
+    parts = [estimate(jnp.asarray(signal[i : i + at_once])) for i in range(0, len(signal), at_once)]
+    found = {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in ("t1", "t2")}
+    square = np.mean([np.log10(found[name] / np.asarray(parameters[name])) ** 2 for name in found], axis=0)
+    seen = (np.asarray(parameters["t2"]) >= SEEN_AFTER) & (np.linalg.norm(signal, axis=-1) > 0)
+    return Scores(float(square.mean()), float(square[seen].mean()), len(square), int(seen.sum()))

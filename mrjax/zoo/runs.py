@@ -1,0 +1,167 @@
+"""Trained systems in folders: train, keep, load and describe."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from flax import nnx
+from matplotlib.figure import Figure
+
+import mrjax
+from mrjax.nn import History, Schedule, train as train_network
+from mrjax.zoo import blochnet, drone, fingerprints, hydra, mrf_autoencoders
+from mrjax.zoo.fingerprints import Config, Estimate
+from mrjax.zoo.system import System
+
+SYSTEMS: dict[str, System] = {s.SYSTEM.name: s.SYSTEM for s in (blochnet, drone, hydra, mrf_autoencoders)}
+
+
+def system_called(name: str) -> System:
+    """The system of that name; `ValueError` lists all where there is none."""
+    if name not in SYSTEMS:
+        raise ValueError(f"The system must be one of {', '.join(SYSTEMS)}, but got {name!r}.")
+    return SYSTEMS[name]
+
+
+def configured(system: System, preset: str, changes: dict[str, str]) -> Any:
+    """A preset with some values replaced, each given as text.
+
+    **Raises:** `ValueError` for a preset or a name that does not exist, or a value that cannot be read.
+    """
+    if preset not in system.presets:
+        raise ValueError(f"The preset must be one of {', '.join(system.presets)}, but got {preset!r}.")
+    config = system.presets[preset]
+    for name, text in changes.items():
+        if name not in (fields := [field.name for field in dataclasses.fields(config)]):
+            raise ValueError(f"{system.name} has no setting {name!r}; it has {', '.join(fields)}.")
+        kind = type(getattr(config, name))
+        try:
+            config = dataclasses.replace(config, **{name: kind(text)})
+        except ValueError as error:
+            raise (
+                ValueError(f"`{name}` must be {_KINDS[kind]}, but got {text!r}.") if _is_kind(error) else error
+            ) from None
+    return config
+
+
+_KINDS = {int: "a whole number", float: "a number", str: "text"}
+
+
+def _is_kind(error: ValueError) -> bool:
+    return "invalid literal" in str(error) or "could not convert" in str(error)
+
+
+def trained(system: System, config: Config, folder: Path | None, progress: bool = True) -> nnx.Module:
+    """Train a system, or go on with what the folder holds.
+
+    **Arguments:**
+
+    - `system`, `config`: What to train and how.
+    - `folder`: Where to keep configuration, checkpoints, log, loss figure, weights and model card; None to keep nothing.
+    - `progress`: Whether to show a bar.
+
+    **Returns:** the network.
+
+    **Raises:** `ValueError` where the folder holds a training with other settings, or a damaged checkpoint.
+    """
+    network = system.network(config, nnx.Rngs(config.seed))
+    schedule = Schedule(config.steps, checkpoint_every=min(500, config.steps))
+    if folder is not None:
+        _claim(folder, system, config)
+    batches = fingerprints.stream(config).batch
+    optimiser = optax.adam(config.learning_rate)
+    history = train_network(network, system.loss(config), batches, schedule, optimiser, folder, progress=progress)
+    if folder is not None:
+        _keep(folder, network, history)
+    return network
+
+
+def load(folder: Path | str) -> tuple[System, Config, nnx.Module]:
+    """The trained system in a folder, with its configuration and weights.
+
+    **Raises:** `ValueError` where the folder holds no finished training, or weights of another network.
+    """
+    folder = Path(folder)
+    if not (folder / "weights.npz").exists():
+        raise ValueError(f"{folder} holds no finished training (no weights.npz); run `mrjax train` into it first.")
+    known = _read_config(folder / "config.json")
+    system = system_called(known["system"])
+    config = type(system.presets["paper"])(**known["settings"])
+    network = system.network(config, nnx.Rngs(config.seed))
+    with np.load(folder / "weights.npz") as stored:
+        weights = dict(stored)
+    named = _named(network)
+    if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in named.items()}:
+        raise ValueError(f"{folder / 'weights.npz'} does not fit the network of config.json; train again.")
+    leaves = [weights[name] for name in named]
+    structure = jax.tree.structure(nnx.to_pure_dict(nnx.state(network, nnx.Param)))
+    nnx.update(network, nnx.State(jax.tree.unflatten(structure, leaves)))
+    return system, config, network
+
+
+def estimator(system: System, network: nnx.Module) -> Estimate:
+    """What a trained network answers: T1 and T2 in s."""
+    graph, state = nnx.split(network)
+    answer = jax.jit(lambda state, s: fingerprints.relaxation_times(system.predict(nnx.merge(graph, state), s)))
+    return lambda signal: answer(state, signal)
+
+
+def card(system: System, config: Config, network: nnx.Module, history: History) -> str:
+    """The model card: what was trained, on what, and how far it came."""
+    n_weights = sum(leaf.size for leaf in _named(network).values())
+    losses = history.column("loss")[1]
+    data = "the published FISP schedule" if config.train_on == "fisp" else "a smooth and a noisy spline schedule"
+    settings = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(config).items())
+    return "\n".join(
+        [
+            f"# {system.name}: {system.summary}",
+            "",
+            f"- Source: {system.source}",
+            f"- Weights: {n_weights:,}",
+            f"- Data: simulated fingerprints of {data}, {config.n_repetitions} repetitions, T1 up to 5 s and T2 up to 2 s",
+            f"- Settings: {settings}",
+            f"- Loss: {losses[0]:.3e} at first, {losses[-1]:.3e} at step {config.steps}",
+            f"- mrjax {mrjax.__version__}, jax {jax.__version__}, {jax.devices()[0].device_kind}",
+            "",
+        ]
+    )
+
+
+def _claim(folder: Path, system: System, config: Config) -> None:
+    """Write the configuration, or find the same one there."""
+    text = json.dumps({"system": system.name, "settings": dataclasses.asdict(config)}, indent=1)
+    file = folder / "config.json"
+    if file.exists() and file.read_text() != text:
+        raise ValueError(
+            f"{folder} holds a training with other settings; see its config.json, or choose another folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def _keep(folder: Path, network: nnx.Module, history: History) -> None:
+    weights: dict[str, Any] = _named(network)
+    np.savez(folder / "weights.npz", **weights)
+    figure = Figure(layout="constrained")
+    history.plot(figure.subplots())
+    figure.savefig(folder / "loss.png", dpi=150)
+    known = _read_config(folder / "config.json")
+    system = system_called(known["system"])
+    config = type(system.presets["paper"])(**known["settings"])
+    (folder / "card.md").write_text(card(system, config, network, history))
+
+
+def _named(network: nnx.Module) -> dict[str, np.ndarray]:
+    leaves = jax.tree_util.tree_leaves_with_path(nnx.to_pure_dict(nnx.state(network, nnx.Param)))
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{file} cannot be read as the configuration of a training: {error}.") from None

@@ -1,0 +1,117 @@
+"""Every published system: built, trained a few steps, kept, loaded and asked; and the commands around it."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from mrjax.cli import main
+from mrjax.zoo import fingerprints, runs
+
+TINY = {"n_repetitions": "40", "n_states": "6", "batch_size": "8", "steps": "3"}
+VARIANTS = [
+    ("blochnet", {}),
+    ("drone", {}),
+    ("hydra", {"narrowing": "8"}),
+    *[("mrf_autoencoders", {"variant": variant}) for variant in ("fc", "rnn", "fc-fc", "rnn-rnn")],
+]
+pytestmark = pytest.mark.filterwarnings("ignore:.*truncates")
+
+
+ON_SPLINES = [
+    ("blochnet", {"train_on": "splines"}),
+    ("mrf_autoencoders", {"variant": "rnn-rnn", "train_on": "splines"}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), [*VARIANTS, *ON_SPLINES], ids=str)
+def test_a_system_is_trained_kept_and_loaded(tmp_path, name, changes):
+    system = runs.system_called(name)
+    config = runs.configured(system, "paper", TINY | changes)
+    network = runs.trained(system, config, tmp_path, progress=False)
+    again, same_config, loaded = runs.load(tmp_path)
+    assert (again, same_config) == (system, config)
+    signal = fingerprints.stream(config).batch(9)["signal"][0]
+    answers = [runs.estimator(system, net)(signal) for net in (network, loaded)]
+    for key in ("t1", "t2"):
+        assert np.all(np.isfinite(answers[0][key]))
+        np.testing.assert_array_equal(answers[0][key], answers[1][key])
+    assert (tmp_path / "loss.png").stat().st_size > 1000
+    assert f"# {name}" in (tmp_path / "card.md").read_text()
+
+
+@pytest.mark.parametrize(("name", "changes"), VARIANTS, ids=str)
+def test_the_gradient_of_every_loss(name, changes):
+    """Along a random direction, against a difference in float64."""
+    system = runs.system_called(name)
+    config = runs.configured(system, "paper", TINY | changes)
+    graph, weights, rest = nnx.split(system.network(config, nnx.Rngs(0)), nnx.Param, ...)
+    weights = jax.tree.map(lambda w: w.astype(np.float64), weights)
+    batch = {key: value.astype(np.float64) for key, value in fingerprints.stream(config).batch(0).items()}
+    loss = lambda w: system.loss(config)(nnx.merge(graph, w, rest), batch)[0]
+    leaves, structure = jax.tree.flatten(weights)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    along = jax.tree.unflatten(
+        structure, [jax.random.normal(k, leaf.shape, leaf.dtype) for k, leaf in zip(keys, leaves, strict=True)]
+    )
+    slope = sum(np.vdot(g, d) for g, d in zip(*map(jax.tree.leaves, (jax.grad(loss)(weights), along)), strict=True))
+    moved = lambda by: loss(jax.tree.map(lambda w, d: w + by * d, weights, along))
+    numeric = (moved(1e-7) - moved(-1e-7)) / 2e-7
+    np.testing.assert_allclose(slope, numeric, rtol=2e-4)
+
+
+def test_presets_are_as_published():
+    config = runs.system_called("blochnet").presets["paper"]
+    network = runs.system_called("blochnet").network(config, nnx.Rngs(0))
+    n_weights = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(network, nnx.Param)))
+    assert n_weights == 1000 * 1000 + 1000 + 1000 * 300 + 300 + 300 * 300 + 300 + 300 * 2 + 2
+    assert (config.batch_size, config.n_states, config.learning_rate, config.seed) == (1000, 20, 1e-3, 1234)
+
+
+def test_the_commands_train_and_evaluate(tmp_path, capsys):
+    settings = [f"{key}={value}" for key, value in TINY.items()]
+    folder = str(tmp_path / "run")
+    assert main(["train", "blochnet", "--set", *settings, "--out", folder]) == 0
+    assert "BlochNet" in capsys.readouterr().out or (tmp_path / "run" / "card.md").exists()
+    np.savez(tmp_path / "maps.npz", t1=np.array([1.0, 0.7]), t2=np.array([0.1, 0.005]))
+    assert main(["evaluate", folder, "--maps", str(tmp_path / "maps.npz")]) == 0
+    printed = capsys.readouterr().out
+    assert "log10 mean square error" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "alexnet"], "The system must be one of blochnet, drone, hydra, mrf_autoencoders, but got 'alexnet'"),
+        (["train", "blochnet", "--preset", "huge"], "The preset must be one of paper, smoke, but got 'huge'"),
+        (["train", "blochnet", "--set", "depth=3"], "blochnet has no setting 'depth'"),
+        (["train", "blochnet", "--set", "steps=many"], "`steps` must be a whole number, but got 'many'"),
+        (["train", "blochnet", "--set", "steps"], "--set takes NAME=VALUE"),
+        (["train", "mrf_autoencoders", "--set", "variant=lstm"], "`variant` must be one of fc, rnn"),
+        (["evaluate", "nowhere"], "nowhere holds no finished training"),
+    ],
+)
+def test_wrong_commands_end_with_one_sentence(capsys, arguments, message):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_of_another_training_is_not_written_over(tmp_path):
+    system = runs.system_called("drone")
+    config = runs.configured(system, "paper", TINY)
+    runs.trained(system, config, tmp_path, progress=False)
+    other = runs.configured(system, "paper", TINY | {"steps": "4"})
+    with pytest.raises(ValueError, match="holds a training with other settings"):
+        runs.trained(system, other, tmp_path, progress=False)
+
+
+def test_weights_that_do_not_fit_are_named(tmp_path):
+    system = runs.system_called("drone")
+    runs.trained(system, runs.configured(system, "paper", TINY), tmp_path, progress=False)
+    known = json.loads((tmp_path / "config.json").read_text())
+    known["settings"]["n_repetitions"] = 41
+    (tmp_path / "config.json").write_text(json.dumps(known))
+    with pytest.raises(ValueError, match=r"weights.npz does not fit the network"):
+        runs.load(tmp_path)
