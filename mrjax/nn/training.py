@@ -67,7 +67,7 @@ def train(
     With a `folder`, checkpoints and a log of JSON lines are written there, and training goes on from the newest checkpoint,
     with the same weights, bit for bit, as if it had never stopped: batches depend on the step alone, and weights, optimiser
     and validation are in the checkpoint. An interrupt saves before it ends. On several devices the batch is spread
-    over all and the weights are on each.
+    over all, where one of its axes divides, and the weights are on each.
 
     **Arguments:**
 
@@ -216,20 +216,23 @@ class _Run:
         nnx.update(self.network, nnx.State(jax.tree.map(jnp.copy, self.state.weights)))
 
 
-def _devices() -> NamedSharding | None:
-    if jax.device_count() == 1:
-        return None
-    return NamedSharding(Mesh(np.array(jax.devices()), ("batch",)), PartitionSpec("batch"))
+def _mesh() -> Mesh | None:
+    return None if jax.device_count() == 1 else Mesh(np.array(jax.devices()), ("batch",))
 
 
 def _spread(batch: PyTree) -> PyTree:
-    """The samples of a batch over all devices, where they divide; a single device takes them as they are."""
-    sharding = _devices()
-    return batch if sharding is None else jax.device_put(batch, sharding)
+    """The samples of a batch over all devices, along the first axis that all arrays share and that divides."""
+    mesh = _mesh()
+    if mesh is None:
+        return batch
+    shapes = [leaf.shape for leaf in jax.tree.leaves(batch)]
+    divides = lambda axis: all(shape[axis] % mesh.size == 0 for shape in shapes)
+    axis = next((axis for axis in range(min(map(len, shapes))) if divides(axis)), None)
+    spec = PartitionSpec() if axis is None else PartitionSpec(*[None] * axis, "batch")
+    return jax.device_put(batch, NamedSharding(mesh, spec))
 
 
 def _everywhere(weights: PyTree) -> PyTree:
     """A copy of the weights on every device."""
-    sharding = _devices()
-    copied = jax.tree.map(jnp.copy, weights)
-    return copied if sharding is None else jax.device_put(copied, NamedSharding(sharding.mesh, PartitionSpec()))
+    mesh, copied = _mesh(), jax.tree.map(jnp.copy, weights)
+    return copied if mesh is None else jax.device_put(copied, NamedSharding(mesh, PartitionSpec()))

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 HERE = Path(__file__).parent
 
 
@@ -34,3 +36,16 @@ def test_two_processes():
     assert all("holds (128, 3, 40)" in output for output in outputs) or all(
         "holds (64, 3, 40)" in output for output in outputs
     )
+
+
+def test_training_on_eight_devices_learns_what_one_device_learns(tmp_path):
+    weights = []
+    for n_devices in (1, 8):
+        file = tmp_path / f"{n_devices}.npz"
+        process = start("train_on_eight_devices.py", str(file), n_devices=n_devices)
+        output, _ = process.communicate(timeout=400)
+        assert process.returncode == 0, output[-4000:]
+        with np.load(file) as stored:
+            weights.append([stored[name] for name in stored.files])
+    for alone, spread in zip(*weights, strict=True):  # sums over a batch go another way
+        np.testing.assert_allclose(spread, alone, atol=2e-4)
