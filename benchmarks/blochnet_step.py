@@ -6,14 +6,18 @@ Batch of 1000, 1000 repetitions, 20 states, under `jax.jit`, the batch already s
 one signal; the peer does the same step in torch as the published code does, in reverse mode through every state.
 """
 
+from collections.abc import Callable
+
 import jax
 from flax import nnx
 
 from benchmarks.measuring import jitted, options, report
 from mrjax.zoo import blochnet, fingerprints, mrf_autoencoders
+from mrjax.zoo.fingerprints import Config
+from mrjax.zoo.system import System
 
 
-def step_of(system, config):
+def step_of(system: System, config: Config) -> tuple[Callable, nnx.State]:
     """Loss and gradient of a network in its weights; and the weights."""
     graph, weights, rest = nnx.split(system.network(config, nnx.Rngs(0)), nnx.Param, ...)
     loss = system.loss(config)
@@ -27,7 +31,7 @@ def main() -> None:
     batch = fingerprints.stream(config).batch(0)
     decoder = fingerprints.training_decoder(config)
     times = {name: batch[name] for name in ("t1", "t2")}
-    signal = jitted(decoder.per_schedule, times)
+    signal = jitted(lambda times: decoder.per_schedule(times), times)
     jobs = []
     for name, system, settings in (
         ("blochnet_step", blochnet.SYSTEM, config),

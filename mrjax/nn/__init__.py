@@ -1,5 +1,6 @@
 """Networks, physics inside them, and their training."""
 
+from ._run import Loss as Loss
 from .bloch_decoder import BlochDecoder as BlochDecoder
 from .decoders import RecurrentDecoder as RecurrentDecoder
 from .encoders import FullyConnected as FullyConnected, RecurrentEncoder as RecurrentEncoder, normalised as normalised

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
@@ -45,23 +46,30 @@ class Checkpoints:
         """
         place = self.folder / str(step)
         try:
-            stored = _shapes(self._manager.item_metadata(step).tree)
+            stored = _leaves(self._manager.item_metadata(step).tree)
         except Exception as error:  # orbax and its storage raise all kinds
-            raise _unreadable(place) from error
-        if stored != _shapes(like):
+            raise _unreadable(place, error) from error
+        if stored != _leaves(like):
             raise ValueError(f"The checkpoint {place} is of another network or optimiser; train into an empty folder.")
         try:
             return self._manager.restore(step, args=ocp.args.StandardRestore(like))
         except Exception as error:
-            raise _unreadable(place) from error
+            raise _unreadable(place, error) from error
 
 
-def _shapes(tree: PyTree) -> list[tuple[int, ...]]:
-    """Of all leaves; sorted, since orbax stores tuples with names as dicts."""
-    return sorted(tuple(leaf.shape) for leaf in jax.tree.leaves(tree))
+def _leaves(tree: PyTree) -> set[tuple[tuple[str, ...], tuple[int, ...]]]:
+    """Path and shape of all leaves, the same whether a tuple with names comes as such or, as orbax stores it, as a dict."""
+    flat = jax.tree_util.tree_leaves_with_path(tree)
+    return {(tuple(_name(key) for key in path), tuple(leaf.shape)) for path, leaf in flat}
 
 
-def _unreadable(place: Path) -> ValueError:
+def _name(key: Any) -> str:
+    return str(next(getattr(key, name) for name in ("name", "key", "idx") if hasattr(key, name)))
+
+
+def _unreadable(place: Path, error: Exception) -> ValueError:
+    reason = (str(error).strip().splitlines() or ["no reason given"])[0][:120]
     return ValueError(
-        f"The checkpoint {place} cannot be read. Delete that folder to go on from the checkpoint before it, if there is one."
+        f"The checkpoint {place} cannot be read ({type(error).__name__}: {reason}). Delete that folder to go on from the "
+        "checkpoint before it, if there is one."
     )

@@ -56,7 +56,8 @@ def signal_of_length(signal: Any, n_samples: int) -> Float[Array, "*batch n_samp
 class FullyConnected(nnx.Module):
     r"""Linear layers with ReLU between them and none after the last.
 
-    Kernels start He-normal and biases at zero. Published networks of this form, by their widths:
+    Kernels start He-normal and biases at zero, where the published torch code has uniform ones.
+    Published networks of this form, by their widths:
 
     - encoder of BlochNet: `(n, n, 300, 300, 2)`; its learned decoder: `(2, 300, 300, n, n)`
     - DRONE: `(n, 300, 300, 2)`; the activations of the original are not confirmed

@@ -28,7 +28,9 @@ class History:
     def in_file(cls, file: Path, before: int) -> "History":
         """The history in a file up to step `before`; later lines, of steps that will be taken again, are dropped."""
         lines = [line for line in _read(file) if line["step"] <= before] if file.exists() else []
-        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        part = file.with_suffix(".part")
+        part.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        part.replace(file)
         return cls(lines, file)
 
     @classmethod
@@ -63,7 +65,7 @@ class History:
             steps, values = self.column(name)
             axes.semilogy(steps, values, label=name, marker="o" if len(steps) < 3 else None)
         axes.set_xlabel("step")
-        axes.set_ylabel("mean square error")
+        axes.set_ylabel("loss")
         axes.legend()
         return axes
 

@@ -6,14 +6,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from mrjax.nn import FullyConnected
-from mrjax.nn.training import Loss
+from mrjax.nn import FullyConnected, Loss
 from mrjax.zoo import fingerprints
 from mrjax.zoo.fingerprints import Batch
 from mrjax.zoo.system import System
 
-LONGEST = 10.0
-"""In s: what is decoded of a prediction that is longer, early in training, where the exponent is still wild."""
+DECODED = (-2.0, 4.0)
+"""log10 of times in ms that are decoded; early in training predictions are still wild, and their powers are not finite."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +27,10 @@ class Config(fingerprints.Config):
 
     reconstruction_weight: float = 100.0
 
+    def __post_init__(self):
+        super().__post_init__()
+        fingerprints.require_weight(self.reconstruction_weight)
+
 
 def network(config: Config, rngs: nnx.Rngs) -> FullyConnected:
     """The encoder, the only part with weights."""
@@ -41,8 +44,7 @@ def loss(config: Config) -> Loss:
 
     def of_batch(network: FullyConnected, batch: Batch) -> tuple[Array, dict[str, Array]]:
         predicted = network(batch["signal"])
-        times = fingerprints.relaxation_times(predicted)
-        decoded = decoder.per_schedule({name: jnp.clip(time, 1e-5, LONGEST) for name, time in times.items()})
+        decoded = decoder.per_schedule(fingerprints.relaxation_times(jnp.clip(predicted, *DECODED)))
         label_error = fingerprints.label_error(predicted, batch)
         reconstruction_error = jnp.mean((fingerprints.fingerprint(decoded) - batch["signal"]) ** 2)
         value = label_error + config.reconstruction_weight * reconstruction_error

@@ -1,4 +1,4 @@
-"""DRONE: a fully connected network on noisy signal magnitudes."""
+"""DRONE: a fully connected network on the magnitudes of noisy fingerprints, which are real: their noise folds at zero."""
 
 import dataclasses
 
@@ -6,8 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from mrjax.nn import FullyConnected
-from mrjax.nn.training import Loss
+from mrjax.nn import FullyConnected, Loss
 from mrjax.zoo import fingerprints
 from mrjax.zoo.fingerprints import Batch
 from mrjax.zoo.system import System

@@ -5,8 +5,7 @@ import dataclasses
 from flax import nnx
 from jaxtyping import Array, Float
 
-from mrjax.nn import Hydra
-from mrjax.nn.training import Loss
+from mrjax.nn import Hydra, Loss
 from mrjax.zoo import fingerprints
 from mrjax.zoo.fingerprints import Batch
 from mrjax.zoo.system import System
@@ -22,6 +21,11 @@ class Config(fingerprints.Config):
     """
 
     narrowing: int = 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.narrowing not in (1, 2, 4, 8):
+            raise ValueError(f"`narrowing` must be 1, 2, 4 or 8, but got {self.narrowing!r}.")
 
 
 def network(config: Config, rngs: nnx.Rngs) -> Hydra:

@@ -7,8 +7,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
-from mrjax.nn import FullyConnected, RecurrentDecoder, RecurrentEncoder
-from mrjax.nn.training import Loss
+from mrjax.nn import FullyConnected, Loss, RecurrentDecoder, RecurrentEncoder
 from mrjax.units import deg
 from mrjax.zoo import fingerprints
 from mrjax.zoo.fingerprints import Batch
@@ -32,6 +31,7 @@ class Config(fingerprints.Config):
 
     def __post_init__(self):
         super().__post_init__()
+        fingerprints.require_weight(self.reconstruction_weight)
         if self.variant not in VARIANTS:
             raise ValueError(f"`variant` must be one of {', '.join(VARIANTS)}, but got {self.variant!r}.")
 

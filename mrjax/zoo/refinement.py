@@ -1,4 +1,4 @@
-"""Beyond a network: a few Gauss-Newton steps through the physics, from where the network points."""
+"""Beyond a network: a few steps of least squares through the physics, from where the network points."""
 
 import jax
 import jax.numpy as jnp
@@ -64,7 +64,8 @@ def _better(
 def _inside(times: dict[str, Float[Array, " voxel"]]) -> dict[str, Float[Array, " voxel"]]:
     """Relaxation times within the limits of the search."""
     longest = {"t1": LONGEST_T1, "t2": LONGEST_T2}
-    return {name: jnp.clip(time, 2 * SHORTEST, 0.9 * longest[name]) for name, time in times.items()}
+    known = {name: jnp.where(jnp.isnan(time), 1.0, time) for name, time in times.items()}
+    return {name: jnp.clip(time, 2 * SHORTEST, 0.9 * longest[name]) for name, time in known.items()}
 
 
 def fitted(

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ def _is_kind(error: ValueError) -> bool:
     return "invalid literal" in str(error) or "could not convert" in str(error)
 
 
-def trained(system: System, config: Config, folder: Path | None, progress: bool = True) -> nnx.Module:
+def trained(system: System, config: Config, folder: Path | str | None, progress: bool = True) -> nnx.Module:
     """Train a system, or go on with what the folder holds.
 
     **Arguments:**
@@ -68,38 +70,43 @@ def trained(system: System, config: Config, folder: Path | None, progress: bool 
 
     **Raises:** `ValueError` where the folder holds a training with other settings, or a damaged checkpoint.
     """
-    network = system.network(config, nnx.Rngs(config.seed))
+    network, loss = system.network(config, nnx.Rngs(config.seed)), system.loss(config)
+    batches = fingerprints.stream(config).batch
     schedule = Schedule(config.steps, checkpoint_every=min(500, config.steps))
     if folder is not None:
+        folder = Path(folder)
         _claim(folder, system, config)
-    batches = fingerprints.stream(config).batch
-    optimiser = optax.adam(config.learning_rate)
-    history = train_network(network, system.loss(config), batches, schedule, optimiser, folder, progress=progress)
+    history = train_network(
+        network, loss, batches, schedule, optax.adam(config.learning_rate), folder, progress=progress
+    )
     if folder is not None:
-        _keep(folder, network, history)
+        _keep(folder, system, config, network, history)
     return network
 
 
 def load(folder: Path | str) -> tuple[System, Config, nnx.Module]:
     """The trained system in a folder, with its configuration and weights.
 
-    **Raises:** `ValueError` where the folder holds no finished training, or weights of another network.
+    **Raises:** `ValueError` where the folder holds no finished training, a damaged one, or weights of another network.
     """
     folder = Path(folder)
-    if not (folder / "weights.npz").exists():
+    file = folder / "weights.npz"
+    if not file.exists():
         raise ValueError(f"{folder} holds no finished training (no weights.npz); run `mrjax train` into it first.")
-    known = _read_config(folder / "config.json")
-    system = system_called(known["system"])
-    config = type(system.presets["paper"])(**known["settings"])
+    system, config = _read_config(folder / "config.json")
     network = system.network(config, nnx.Rngs(config.seed))
-    with np.load(folder / "weights.npz") as stored:
-        weights = dict(stored)
+    try:
+        with np.load(file) as stored:
+            weights = dict(stored)
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{file} cannot be read: {error}. `mrjax train` into the same folder writes it again."
+        ) from None
     named = _named(network)
     if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in named.items()}:
-        raise ValueError(f"{folder / 'weights.npz'} does not fit the network of config.json; train again.")
-    leaves = [weights[name] for name in named]
+        raise ValueError(f"{file} does not fit the network of config.json; train again.")
     structure = jax.tree.structure(nnx.to_pure_dict(nnx.state(network, nnx.Param)))
-    nnx.update(network, nnx.State(jax.tree.unflatten(structure, leaves)))
+    nnx.update(network, nnx.State(jax.tree.unflatten(structure, [weights[name] for name in named])))
     return system, config, network
 
 
@@ -114,6 +121,7 @@ def card(system: System, config: Config, network: nnx.Module, history: History) 
     """The model card: what was trained, on what, and how far it came."""
     n_weights = sum(leaf.size for leaf in _named(network).values())
     losses = history.column("loss")[1]
+    fell = f"{losses[0]:.3e} at first, {losses[-1]:.3e} at step {config.steps}" if len(losses) else "not logged"
     data = "the published FISP schedule" if config.train_on == "fisp" else "a smooth and a noisy spline schedule"
     settings = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(config).items())
     return "\n".join(
@@ -124,7 +132,7 @@ def card(system: System, config: Config, network: nnx.Module, history: History) 
             f"- Weights: {n_weights:,}",
             f"- Data: simulated fingerprints of {data}, {config.n_repetitions} repetitions, T1 up to 5 s and T2 up to 2 s",
             f"- Settings: {settings}",
-            f"- Loss: {losses[0]:.3e} at first, {losses[-1]:.3e} at step {config.steps}",
+            f"- Loss: {fell}",
             f"- mrjax {mrjax.__version__}, jax {jax.__version__}, {jax.devices()[0].device_kind}",
             "",
         ]
@@ -133,26 +141,33 @@ def card(system: System, config: Config, network: nnx.Module, history: History) 
 
 def _claim(folder: Path, system: System, config: Config) -> None:
     """Write the configuration, or find the same one there."""
-    text = json.dumps({"system": system.name, "settings": dataclasses.asdict(config)}, indent=1)
     file = folder / "config.json"
-    if file.exists() and file.read_text() != text:
-        raise ValueError(
-            f"{folder} holds a training with other settings; see its config.json, or choose another folder."
-        )
+    if file.exists():
+        if _read_config(file) != (system, config):
+            raise ValueError(
+                f"{folder} holds a training with other settings; see its config.json, or choose another folder."
+            )
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(text)
+    text = json.dumps({"system": system.name, "settings": dataclasses.asdict(config)}, indent=1)
+    _replace(file, lambda part: part.write_text(text))
 
 
-def _keep(folder: Path, network: nnx.Module, history: History) -> None:
-    weights: dict[str, Any] = _named(network)
-    np.savez(folder / "weights.npz", **weights)
+def _keep(folder: Path, system: System, config: Config, network: nnx.Module, history: History) -> None:
     figure = Figure(layout="constrained")
     history.plot(figure.subplots())
     figure.savefig(folder / "loss.png", dpi=150)
-    known = _read_config(folder / "config.json")
-    system = system_called(known["system"])
-    config = type(system.presets["paper"])(**known["settings"])
     (folder / "card.md").write_text(card(system, config, network, history))
+    weights: dict[str, Any] = _named(network)
+    # last, since weights say that a training is finished
+    _replace(folder / "weights.npz", lambda part: np.savez(part, **weights))
+
+
+def _replace(file: Path, write: Callable[[Path], Any]) -> None:
+    """Write a file whole or not at all."""
+    part = file.with_name(f"part.{file.name}")
+    write(part)
+    part.replace(file)
 
 
 def _named(network: nnx.Module) -> dict[str, np.ndarray]:
@@ -160,8 +175,10 @@ def _named(network: nnx.Module) -> dict[str, np.ndarray]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
 
 
-def _read_config(file: Path) -> dict[str, Any]:
+def _read_config(file: Path) -> tuple[System, Config]:
     try:
-        return json.loads(file.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+        known = json.loads(file.read_text())
+        system = system_called(known["system"])
+        return system, type(system.presets["paper"])(**known["settings"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{file} cannot be read as the configuration of a training: {error}.") from None

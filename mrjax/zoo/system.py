@@ -7,7 +7,7 @@ from typing import Any
 from flax import nnx
 from jaxtyping import Array, Float
 
-from mrjax.nn.training import Loss
+from mrjax.nn import Loss
 from mrjax.zoo.fingerprints import Config
 
 

@@ -1,6 +1,7 @@
 """What trained systems are judged on: tissues they have not seen."""
 
 import dataclasses
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def _both(t1: Path, t2: Path | None) -> tuple[Float[np.ndarray, "..."], Float[np
             return np.asarray(stored["t1"], float), np.asarray(stored["t2"], float)
     except FileNotFoundError:
         raise
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{t1} must be an npz file with arrays `t1` and `t2`, or come with a T2 map: {error}"
         ) from None

@@ -145,6 +145,41 @@ def test_a_loss_that_is_not_finite_stops_with_the_step():
         trained(None, batch=lambda step: {"x": jnp.full((2, 3), jnp.nan), "y": jnp.zeros((2, 1))})
 
 
+def test_patience_without_a_validation_is_refused():
+    with pytest.raises(ValueError, match="`patience` counts validations, but `validate` is not given"):
+        trained(None, schedule={"patience": 2})
+
+
+def test_an_interrupt_during_a_validation_repeats_it(tmp_path):
+    """The scores, and so the step where patience ends, are those of a training that was not stopped."""
+    stop_at = [2]
+
+    def validate(net):
+        stop_at[0] -= 1
+        if stop_at[0] == 0:
+            raise KeyboardInterrupt
+        return 1.0
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path, validate=validate, schedule={"patience": 2})
+    _, history = trained(tmp_path, validate=validate, schedule={"patience": 2})
+    assert list(history.column("validation")[0]) == [10, 20, 30]
+
+
+def test_weights_that_are_not_finite_are_not_kept(tmp_path):
+    bad = lambda net, now: (jnp.sqrt(jnp.sum(net(now["x"]) ** 2) * 0.0), {})
+    schedule = mr.nn.Schedule(2, checkpoint_every=1)
+    with pytest.raises(ValueError, match="The weights are not finite at step 1"):
+        mr.nn.train(network(), bad, batch, schedule, optax.sgd(1.0), tmp_path, progress=False)
+    assert not any((tmp_path / "checkpoints").iterdir())
+
+
+def test_another_optimiser_is_named(tmp_path):
+    trained(tmp_path, steps=10)
+    with pytest.raises(ValueError, match="of another network or optimiser"):
+        mr.nn.train(network(), loss, batch, mr.nn.Schedule(20), optax.sgd(0.1), tmp_path, progress=False)
+
+
 @pytest.mark.parametrize("name", ["steps", "log_every", "checkpoint_every", "patience"])
 def test_lengths_are_positive_integers(name):
     with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least 1, but got 0"):

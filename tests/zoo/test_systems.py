@@ -3,6 +3,7 @@
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
@@ -88,6 +89,9 @@ def test_the_commands_train_and_evaluate(tmp_path, capsys):
         (["train", "blochnet", "--preset", "huge"], "The preset must be one of paper, smoke, but got 'huge'"),
         (["train", "blochnet", "--set", "depth=3"], "blochnet has no setting 'depth'"),
         (["train", "blochnet", "--set", "steps=many"], "`steps` must be a whole number, but got 'many'"),
+        (["train", "blochnet", "--set", "seed=-1"], "`seed` must not be negative, but got -1"),
+        (["train", "blochnet", "--set", "reconstruction_weight=nan"], "`reconstruction_weight` must be finite"),
+        (["train", "hydra", "--set", "narrowing=0"], "`narrowing` must be 1, 2, 4 or 8, but got 0"),
         (["train", "blochnet", "--set", "steps"], "--set takes NAME=VALUE"),
         (["train", "mrf_autoencoders", "--set", "variant=lstm"], "`variant` must be one of fc, rnn"),
         (["evaluate", "nowhere"], "nowhere holds no finished training"),
@@ -96,6 +100,31 @@ def test_the_commands_train_and_evaluate(tmp_path, capsys):
 def test_wrong_commands_end_with_one_sentence(capsys, arguments, message):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("weights.npz", b"PK", "weights.npz cannot be read"),
+        ("config.json", b"[]", "config.json cannot be read as the configuration"),
+        ("config.json", b"{}", "config.json cannot be read as the configuration"),
+        ("config.json", b'{"system": "drone", "settings": {"depth": 3}}', "config.json cannot be read"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path, file, content, message):
+    system = runs.system_called("drone")
+    runs.trained(system, runs.configured(system, "paper", TINY), tmp_path, progress=False)
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        runs.load(tmp_path)
+
+
+def test_a_wild_prediction_has_a_finite_gradient():
+    system = runs.system_called("blochnet")
+    config = runs.configured(system, "paper", TINY)
+    loss, batch = system.loss(config), fingerprints.stream(config).batch(0)
+    slope = jax.grad(lambda offset: loss(lambda signal: jnp.full((1, 8, 2), 60.0) + offset, batch)[0])(jnp.float32(0))
+    assert np.isfinite(slope)
 
 
 def test_a_folder_of_another_training_is_not_written_over(tmp_path):

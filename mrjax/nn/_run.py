@@ -1,0 +1,135 @@
+"""One training: what changes from step to step, the compiled step, and where it all goes."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Array, PyTree
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mrjax.nn._devices import everywhere, spread
+from mrjax.nn.checkpoints import Checkpoints
+from mrjax.nn.history import History
+
+Loss = Callable[[Any, PyTree], tuple[Array, dict[str, Array]]]
+"""Takes a network and a batch; returns the loss and its named parts."""
+
+COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+
+
+class State(NamedTuple):
+    """All that changes in a training, and that a checkpoint holds."""
+
+    weights: PyTree
+    optimiser: PyTree
+    step: np.ndarray
+    best: np.ndarray
+    """The least number that a validation gave."""
+    since_best: np.ndarray
+    """Validations since then."""
+
+
+class Run:
+    """A training in progress; `state` is always that of a step that is complete, with its log and its validation."""
+
+    def __init__(
+        self,
+        network: nnx.Module,
+        loss: Loss,
+        schedule: Any,
+        optimiser: optax.GradientTransformation,
+        validate: Callable[[Any], float] | None,
+    ):
+        self.network, self.schedule, self.validate = network, schedule, validate
+        graph, weights, rest = nnx.split(network, nnx.Param, ...)
+        weights = everywhere(nnx.to_pure_dict(weights))
+        memory = everywhere(optimiser.init(weights))
+        self.state = State(weights, memory, np.asarray(0), np.asarray(np.inf), np.asarray(0))
+
+        @jax.jit
+        def step(weights: PyTree, memory: PyTree, batch: PyTree) -> tuple[PyTree, PyTree, Array, dict[str, Array]]:
+            of_weights = lambda weights: loss(nnx.merge(graph, nnx.State(weights), rest), batch)
+            (value, parts), slope = jax.value_and_grad(of_weights, has_aux=True)(weights)
+            change, memory = optimiser.update(slope, memory, weights)
+            return optax.apply_updates(weights, change), memory, value, parts
+
+        self.step = step
+
+    def resume(self, checkpoints: Checkpoints) -> None:
+        """Go on from the newest checkpoint, if there is one."""
+        if (newest := checkpoints.newest) is not None:
+            stored = State(*checkpoints.restore(newest, self.state))
+            self.state = stored._replace(weights=everywhere(stored.weights), optimiser=everywhere(stored.optimiser))
+            self._hand_over(self.state)
+
+    def through(
+        self, batch: Callable[[int], PyTree], history: History, checkpoints: Checkpoints | None, progress: bool
+    ) -> History:
+        """The steps that are left; an interrupt saves the last complete one."""
+        with Progress(*COLUMNS, disable=not progress) as bar:
+            task = bar.add_task("training", total=self.schedule.steps, completed=int(self.state.step))
+            try:
+                while self.state.step < self.schedule.steps and not self._out_of_patience():
+                    state, numbers = self._next(batch)
+                    lines = self._due(state.step, self.schedule.log_every)
+                    if lines:
+                        self._log(history, state, numbers)
+                        bar.update(task, description=f"loss {numbers['loss']:.3e}")
+                    keeps = self._due(state.step, self.schedule.checkpoint_every)
+                    self.state = self._validated(history, state) if keeps else state
+                    if keeps and checkpoints is not None:
+                        checkpoints.save(int(self.state.step), self.state)
+                    bar.update(task, completed=int(self.state.step))
+            except KeyboardInterrupt:
+                if checkpoints is not None:
+                    checkpoints.save(int(self.state.step), self.state)
+                raise
+            finally:
+                self._hand_over(self.state)
+        return history
+
+    def _next(self, batch: Callable[[int], PyTree]) -> tuple[State, dict[str, Array]]:
+        now = spread(batch(int(self.state.step)))
+        weights, memory, value, parts = self.step(self.state.weights, self.state.optimiser, now)
+        following = self.state._replace(weights=weights, optimiser=memory, step=np.asarray(self.state.step + 1))
+        return following, {"loss": value, **parts}
+
+    def _due(self, step: np.ndarray, every: int) -> bool:
+        return bool(step % every == 0 or step == self.schedule.steps)
+
+    def _log(self, history: History, state: State, numbers: dict[str, Array]) -> None:
+        _require_finite(bool(np.isfinite(float(numbers["loss"]))), f"The loss is {float(numbers['loss'])}", state)
+        floats = {name: float(number) for name, number in numbers.items()}
+        history.append({"step": int(state.step), **floats, "time": time.time()})
+
+    def _validated(self, history: History, state: State) -> State:
+        """The state with the score of a validation."""
+        finite = all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state.weights))
+        _require_finite(finite, "The weights are not finite", state)
+        if self.validate is None:
+            return state
+        self._hand_over(state)
+        score = float(self.validate(self.network))
+        history.append({"step": int(state.step), "validation": score, "time": time.time()})
+        better = score < state.best
+        best, since = (score, 0) if better else (float(state.best), int(state.since_best) + 1)
+        return state._replace(best=np.asarray(best), since_best=np.asarray(since))
+
+    def _out_of_patience(self) -> bool:
+        return self.schedule.patience is not None and int(self.state.since_best) >= self.schedule.patience
+
+    def _hand_over(self, state: State) -> None:
+        """Put the weights into the user's network."""
+        nnx.update(self.network, nnx.State(state.weights))
+
+
+def _require_finite(finite: bool, what: str, state: State) -> None:
+    if not finite:
+        raise ValueError(
+            f"{what} at step {int(state.step)}; lower the learning rate, or look for samples that are not finite."
+        )
