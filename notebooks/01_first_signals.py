@@ -17,6 +17,7 @@
 # that agree, differentiates it, and compares it with theory.
 
 # %%
+# %matplotlib inline
 import jax
 import jax.numpy as jnp
 import numpy as np

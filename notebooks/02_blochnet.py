@@ -17,6 +17,8 @@
 # give. This notebook trains the `smoke` preset, maps a brain slice, and then lets the physics finish what the network began.
 
 # %%
+# %matplotlib inline
+import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
@@ -96,6 +98,29 @@ figure
 # (`zoo.refinement`) ends at the truth; the network gives it a start.
 
 # %%
-for method, answer in answers.items():
+for method in ("BlochNet", "refined"):
+    answer = answers[method]
     error = np.mean([np.log10(np.asarray(answer[name]) / truth[name]) ** 2 for name in truth])
     print(f"{method:10s} {error:.2e}")
+
+# %% [markdown]
+# With noise the refined answer cannot be the truth, but it can be as good as any unbiased one: its spread over voxels, in units
+# of the standard deviation that the fit itself reports, should be 1.
+
+# %%
+snr = 20.0
+noisy = zoo.fingerprints.noisy(jax.random.key(0), signal, snr)
+deviation = 1 / (snr * np.sqrt(signal.shape[-1]))
+refine = jax.jit(lambda s, start: zoo.refinement.fitted(decoder, s, start, noise_std=deviation))
+fit = refine(noisy, by_network(noisy))
+scaled = {name: (fit.parameters[name] - np.log(truth[name])) / fit.standard_deviation[name] for name in truth}
+
+figure = Figure(figsize=(9, 3), layout="constrained")
+bins = np.linspace(-4, 4, 41)
+for axes, (name, values) in zip(figure.subplots(1, 2, sharey=True), scaled.items(), strict=True):
+    axes.hist(values, bins, density=True, label=f"standard deviation {np.std(values):.2f}")
+    axes.plot(bins, np.exp(-(bins**2) / 2) / np.sqrt(2 * np.pi), "k--", label="normal distribution")
+    axes.set_xlabel(f"error of ln T{name[1]} / its standard deviation")
+    axes.set_ylim(0, 0.65)
+    axes.legend()
+figure
