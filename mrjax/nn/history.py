@@ -14,7 +14,19 @@ Line = dict[str, Any]
 
 
 class History:
-    """Losses by step, kept in memory and, if a file is given, as JSON lines in it."""
+    """Losses by step, kept in memory and, if a file is given, as JSON lines in it.
+
+    !!! example
+
+        ```python
+        >>> import mrjax as mr
+        >>> history = mr.nn.History.in_memory()
+        >>> history.append({"step": 1, "loss": 0.5})
+        >>> history.column("loss")[1].tolist()
+        [0.5]
+
+        ```
+    """
 
     def __init__(self, lines: list[Line], file: Path | None):
         self.lines, self.file = lines, file

@@ -111,7 +111,24 @@ def _train(flip_angle: Float[Array, " n"], tr: Float[Array, " n"]) -> Any:
 
 
 def fingerprint(signal: Any) -> Float[Array, "*batch n"]:
-    """What networks see of a complex FISP signal, which lies along -y: a real signal of unit norm."""
+    """What networks see of a complex FISP signal, which lies along -y: a real signal of unit norm.
+
+    **Arguments:**
+
+    - `signal`: As `simulate` gives it, `(*batch, n)`.
+
+    **Returns:** minus its imaginary part over the norm of that, `(*batch, n)`; zero where the signal is.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from mrjax.zoo.fingerprints import fingerprint
+        >>> print(*(f"{value:.2f}" for value in fingerprint(jnp.array([-3j, -4j]))))
+        0.60 0.80
+
+        ```
+    """
     return normalised(-jnp.imag(signal))
 
 
@@ -123,7 +140,16 @@ def simulated(decoder: BlochDecoder, parameters: dict[str, Any]) -> Float[Array,
 
 
 def noisy(key: Key[Array, ""], signal: Float[Array, "*batch n"], snr: float) -> Float[Array, "*batch n"]:
-    """A fingerprint with real Gaussian noise, of unit norm again."""
+    """A fingerprint with real Gaussian noise, of unit norm again.
+
+    **Arguments:**
+
+    - `key`: Of the noise.
+    - `signal`: Fingerprints of unit norm, `(*batch, n)`.
+    - `snr`: Root mean square of a fingerprint over the standard deviation of its noise. Positive; infinite for no noise.
+
+    **Returns:** noisy fingerprints of unit norm, `(*batch, n)`.
+    """
     if math.isinf(snr):
         return signal
     deviation = 1 / (snr * math.sqrt(signal.shape[-1]))
@@ -143,7 +169,25 @@ def grid(offset: float) -> Grid:
 
 
 def stream(config: Config) -> Stream:
-    """Batches without end, simulated while training."""
+    """Batches without end, simulated while training.
+
+    **Arguments:**
+
+    - `config`: Schedules, grids, noise, size of a batch and seed.
+
+    **Returns:** a `mrjax.synthesis.Stream` of batches: dicts of `signal`, `(n_schedules, n, n_repetitions)`, and of `t1` and `t2`
+    in s, `(n_schedules, n)`.
+
+    !!! example
+
+        ```python
+        >>> from mrjax.zoo.fingerprints import Config, stream
+        >>> batch = stream(Config(n_repetitions=20, n_states=5, batch_size=8)).batch(0)
+        >>> batch["signal"].shape, batch["t1"].shape
+        ((1, 8, 20), (1, 8))
+
+        ```
+    """
     grids, decoder = tissues(config), training_decoder(config)
     n_schedules = 2 if config.train_on == "splines" else 1
 
@@ -193,7 +237,28 @@ class Scores:
 def score(
     estimate: Estimate, parameters: dict[str, np.ndarray], signal: Float[np.ndarray, "voxel n"], at_once: int = 1000
 ) -> Scores:
-    """How far an estimate is off, voxel by voxel, on given tissues and their fingerprints."""
+    """How far an estimate is off, voxel by voxel, on given tissues and their fingerprints.
+
+    **Arguments:**
+
+    - `estimate`: From fingerprints `(voxel, n)` to T1 and T2 in s.
+    - `parameters`: The true `t1` and `t2` in s, each `(voxel,)`.
+    - `signal`: Their fingerprints, `(voxel, n)`.
+    - `at_once`: Voxels estimated at once.
+
+    **Returns:** the `Scores`.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp, numpy as np
+        >>> from mrjax.zoo.fingerprints import score
+        >>> tenfold = lambda signal: {"t1": jnp.ones(len(signal)), "t2": jnp.ones(len(signal))}
+        >>> score(tenfold, {"t1": np.ones(4), "t2": np.full(4, 0.1)}, np.ones((4, 3))).all_voxels
+        0.5
+
+        ```
+    """
     parts = [estimate(jnp.asarray(signal[i : i + at_once])) for i in range(0, len(signal), at_once)]
     found = {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in ("t1", "t2")}
     square = np.mean([np.log10(found[name] / np.asarray(parameters[name])) ** 2 for name in found], axis=0)

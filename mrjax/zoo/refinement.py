@@ -29,6 +29,19 @@ def refined(start: Estimate, decoder: BlochDecoder, steps: int = STEPS) -> Estim
     - `steps`: Levenberg-Marquardt steps at most, each about one signal and its Jacobian.
 
     **Returns:** an estimate of T1 and T2 in s.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from mrjax import zoo
+        >>> decoder = zoo.fingerprints.fisp_decoder(zoo.fingerprints.Config(n_repetitions=100))
+        >>> signal = zoo.fingerprints.simulated(decoder, {"t1": jnp.array([0.8]), "t2": jnp.array([0.07])})
+        >>> guess = lambda signal: {"t1": jnp.array([1.5]), "t2": jnp.array([0.2])}
+        >>> print(f"{zoo.refinement.refined(guess, decoder)(signal)['t2'][0]:.4f}")
+        0.0700
+
+        ```
     """
 
     atoms = Dictionary.build(
@@ -75,7 +88,17 @@ def fitted(
     steps: int = STEPS,
     noise_std: float | None = None,
 ) -> Fit:
-    """The fit behind `refined`: logarithms of T1 and T2 in s, and a scale, with their standard deviations."""
+    """The fit behind `refined`, with standard deviations.
+
+    **Arguments:**
+
+    - `decoder`, `steps`: As for `refined`.
+    - `signal`: Fingerprints, `(voxel, n)`.
+    - `start`: `t1` and `t2` in s to begin at, each `(voxel,)`.
+    - `noise_std`: Standard deviation of the noise of a fingerprint; None takes it from the residual.
+
+    **Returns:** a `Fit` of `t1` and `t2`, the natural logarithms of the times in s, and of `m0`, the scale.
+    """
 
     def model(p: dict[str, Array]) -> Float[Array, "voxel n"]:
         return -decoder({"t1": jnp.exp(p["t1"]), "t2": jnp.exp(p["t2"])}).imag * p["m0"][:, None]

@@ -32,7 +32,24 @@ def system_called(name: str) -> System:
 def configured(system: System, preset: str, changes: dict[str, str]) -> Any:
     """A preset with some values replaced, each given as text.
 
+    **Arguments:**
+
+    - `system`: Whose presets.
+    - `preset`: "smoke", two minutes on two cores, or "paper", as published.
+    - `changes`: Values by name of a setting, as on a command line.
+
+    **Returns:** the configuration.
+
     **Raises:** `ValueError` for a preset or a name that does not exist, or a value that cannot be read.
+
+    !!! example
+
+        ```python
+        >>> from mrjax import zoo
+        >>> zoo.configured(zoo.system_called("blochnet"), "paper", {"steps": "100"}).steps
+        100
+
+        ```
     """
     if preset not in system.presets:
         raise ValueError(f"The preset must be one of {', '.join(system.presets)}, but got {preset!r}.")
@@ -69,6 +86,19 @@ def trained(system: System, config: Config, folder: Path | str | None, progress:
     **Returns:** the network.
 
     **Raises:** `ValueError` where the folder holds a training with other settings, or a damaged checkpoint.
+
+    !!! example
+
+        ```python
+        >>> from mrjax import zoo
+        >>> system = zoo.system_called("drone")
+        >>> config = zoo.configured(system, "smoke", {"n_repetitions": "20", "batch_size": "8", "steps": "2"})
+        >>> network = zoo.trained(system, config, folder=None, progress=False)
+        >>> signal = zoo.fingerprints.stream(config).batch(5)["signal"][0]
+        >>> zoo.estimator(system, network)(signal)["t1"].shape
+        (8,)
+
+        ```
     """
     network, loss = system.network(config, nnx.Rngs(config.seed)), system.loss(config)
     batches = fingerprints.stream(config).batch
@@ -111,7 +141,14 @@ def load(folder: Path | str) -> tuple[System, Config, nnx.Module]:
 
 
 def estimator(system: System, network: nnx.Module) -> Estimate:
-    """What a trained network answers: T1 and T2 in s."""
+    """What a trained network answers.
+
+    **Arguments:**
+
+    - `system`, `network`: As `trained` took and gave them, or `load`.
+
+    **Returns:** a function from fingerprints `(*batch, n)` to `t1` and `t2` in s, `(*batch)`.
+    """
     graph, state = nnx.split(network)
     answer = jax.jit(lambda state, s: fingerprints.relaxation_times(system.predict(nnx.merge(graph, state), s)))
     return lambda signal: answer(state, signal)

@@ -54,6 +54,18 @@ def phantom(seed: int = 0, draws: int = 2, slices: Sequence[int] = SLICES, shape
     - `draws`: Of tissues for each slice.
     - `slices`: Axial slices of the phantom, 0 to 80.
     - `shape`: Voxels of a slice.
+
+    **Returns:** the `Voxels` inside the brain.
+
+    !!! example
+
+        ```python
+        >>> from mrjax import zoo
+        >>> voxels = zoo.phantom(slices=(44,), shape=(32, 32))
+        >>> bool((voxels.t2 <= voxels.t1).all())
+        True
+
+        ```
     """
     random = np.random.default_rng(seed)
     tissues = [_drawn(brain(shape, slice=index), random) for index in slices for _ in range(draws)]
@@ -76,6 +88,8 @@ def maps(t1: Path | str, t2: Path | str | None = None, milliseconds: bool = Fals
     - `t1`: The npz file, or the T1 map.
     - `t2`: The T2 map, on the same grid; None with an npz file.
     - `milliseconds`: Whether the maps are in ms, not in s.
+
+    **Returns:** the `Voxels` where both maps are above zero.
 
     **Raises:** `ValueError` where files do not hold such maps, shapes differ, or T2 exceeds T1.
     """
