@@ -143,10 +143,10 @@ def _count(events: tuple, n_repetitions: int | None) -> int:
     counts = {"n_repetitions": int(n_repetitions)} if n_repetitions is not None else {}
     for located in walk.events_of(events):
         axis = len(located.repeats) + 1
-        for name, leaf in located.event.leaves().items():
-            if np.ndim(leaf) >= axis and np.shape(leaf)[-axis] != 1:
-                counts[f"`{name}` of {located.name}"] = np.shape(leaf)[-axis]
-            elif np.ndim(leaf) >= axis:
+        for name, shape in located.event.repetition_shapes().items():
+            if len(shape) >= axis and shape[-axis] != 1:
+                counts[f"`{name}` of {located.name}"] = shape[-axis]
+            elif len(shape) >= axis:
                 counts.setdefault("a leaf of length 1", 1)
     # one entry stands for every repetition beside longer leaves, and for a single repetition alone
     longer = {who: n for who, n in counts.items() if who != "a leaf of length 1"} or counts

@@ -2,9 +2,12 @@
 
 import dataclasses
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
@@ -12,12 +15,20 @@ from mrjax._checks import Neutral
 
 
 class AbstractEvent(eqx.Module):
-    """Something the scanner does. Its float leaves are scalars, or have one axis for each enclosing `Repeat`."""
+    """Something the scanner does. Its leaves are single values, or have one axis for each enclosing `Repeat`."""
 
-    def leaves(self) -> dict[str, Array | float]:
+    own_axes: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    """How many axes of a leaf are its own, after those of the repetitions: one for the samples of a waveform."""
+
+    def leaves(self) -> dict[str, Any]:
         """The numbers of this event by name."""
         numbers = [field.name for field in dataclasses.fields(self) if not field.metadata.get("static", False)]
         return {name: getattr(self, name) for name in numbers}
+
+    def repetition_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the leaves without their own axes, by name."""
+        shapes = {name: np.shape(leaf) for name, leaf in self.leaves().items()}
+        return {name: shape[: len(shape) - self.own_axes.get(name, 0)] for name, shape in shapes.items()}
 
     def checked(self, where: str) -> "AbstractEvent":
         """This event with its values checked, at run time where they are traced; `where` names it in the message."""
@@ -51,10 +62,10 @@ class Pulse(AbstractEvent):
     def __init__(self, flip_angle: Any, phase: Any = 0.0):
         self.flip_angle = _checks.real_array(flip_angle, "flip_angle")
         self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
-        _checked_now(self)
+        checked_now(self)
 
     def checked(self, where: str) -> "Pulse":
-        return _replace_checked(self, where, flip_angle=_checks.finite, phase=_checks.finite)
+        return replace_checked(self, where, flip_angle=_checks.finite, phase=_checks.finite)
 
 
 class Delay(AbstractEvent):
@@ -69,10 +80,10 @@ class Delay(AbstractEvent):
 
     def __init__(self, duration: Any):
         self.duration = _checks.real_array(duration, "duration")
-        _checked_now(self)
+        checked_now(self)
 
     def checked(self, where: str) -> "Delay":
-        return _replace_checked(self, where, duration=_non_negative_duration)
+        return replace_checked(self, where, duration=non_negative_duration)
 
 
 class Dephase(AbstractEvent):
@@ -93,17 +104,21 @@ class Dephase(AbstractEvent):
             raise ValueError(f"`order` must be a Python integer (whole cycles across the voxel), but got {order!r}.")
         self.order = order
         self.duration = _checks.real_leaf(duration, "duration", Neutral(0.0))
-        _checked_now(self)
+        checked_now(self)
 
     def checked(self, where: str) -> "Dephase":
-        return _replace_checked(self, where, duration=_non_negative_duration)
+        return replace_checked(self, where, duration=non_negative_duration)
 
 
 class Spoil(AbstractEvent):
     """An ideal spoiler: the transverse magnetisation vanishes, the longitudinal stays."""
 
 
-class Sample(AbstractEvent):
+class AbstractSample(AbstractEvent):
+    """The receiver records one number per voxel."""
+
+
+class Sample(AbstractSample):
     """The receiver records the transverse magnetisation, averaged over the voxel.
 
     **Arguments:**
@@ -115,25 +130,52 @@ class Sample(AbstractEvent):
 
     def __init__(self, phase: Any = 0.0):
         self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
-        _checked_now(self)
+        checked_now(self)
 
     def checked(self, where: str) -> "Sample":
-        return _replace_checked(self, where, phase=_checks.finite)
+        return replace_checked(self, where, phase=_checks.finite)
 
 
-def _non_negative_duration(value: Array, name: str) -> Array:
+class SampleLongitudinal(AbstractSample):
+    """The receiver records the longitudinal magnetisation of the water as it is, real, without disturbing it.
+
+    No scanner can; saturation experiments are simulated so, as if a perfect readout stood here.
+    """
+
+
+class Reset(AbstractEvent):
+    """The magnetisation is set along z, whatever it was; repetitions that begin so are played side by side.
+
+    **Arguments:**
+
+    - `magnetisation`: Relative to equilibrium; 1 for full relaxation. Scalar, or one entry per repetition.
+    """
+
+    magnetisation: Float[Array, "..."] | float
+
+    def __init__(self, magnetisation: Any = 1.0):
+        self.magnetisation = _checks.real_leaf(magnetisation, "magnetisation", Neutral(1.0))
+        checked_now(self)
+
+    def checked(self, where: str) -> "Reset":
+        return replace_checked(self, where, magnetisation=_checks.finite)
+
+
+def non_negative_duration(value: Array, name: str) -> Array:
+    """A duration in s, zero or more."""
     return _checks.non_negative(value, name, "s")
 
 
-def _replace_checked(event, where: str, **checks):
+def replace_checked(event, where: str, **checks):
+    """`event` with the named leaves replaced by what the checks return; defaults are left out."""
     names = [name for name in checks if not isinstance(getattr(event, name), Neutral)]
     called = {name: f"{name}` of `{where}" for name in names}
     # numbers that `equinox.tree_at` put in place of an array or a default become arrays here
-    values = [checks[name](_checks.real_array(getattr(event, name), called[name]), called[name]) for name in names]
+    values = [checks[name](_checks.number_array(getattr(event, name), called[name]), called[name]) for name in names]
     return eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, values) if names else event
 
 
-def _checked_now(event: AbstractEvent) -> None:
+def checked_now(event: AbstractEvent) -> None:
     """Check what is known at construction; traced values are checked when the sequence is played."""
     if all(_checks.is_concrete(leaf) for leaf in event.leaves().values()):
         event.checked(type(event).__name__)

@@ -34,11 +34,23 @@ def describe_event(event: AbstractEvent) -> str:
     return f"{type(event).__name__:<8} {', '.join(order + numbers)}".rstrip()
 
 
+UNITS = {
+    "duration": (1e3, "ms"),
+    "dt": (1e6, "us"),
+    "b1": (1e6, "uT"),
+    "waveform": (1e6, "uT"),
+    "offset": (1.0, "Hz"),
+    "magnetisation": (1.0, ""),
+}
+"""How numbers of events are shown; angles in degrees."""
+
+
 def _quantity(name: str, value: Any) -> str:
-    factor, unit = (1e3, "ms") if name == "duration" else (180 / np.pi, "deg")
+    factor, unit = UNITS.get(name, (180 / np.pi, "deg"))
     if not _checks.is_concrete(value):
         return f"traced {np.shape(value)} {unit}" if np.shape(value) else f"traced {unit}"
-    numbers = np.asarray(value, dtype=float) * factor
+    magnitudes = np.abs(value) if np.iscomplexobj(value) else np.asarray(value, dtype=float)
+    numbers = np.asarray(magnitudes, dtype=float) * factor
     if numbers.size == 1 or np.all(numbers == numbers.flat[0]):
-        return f"{numbers.flat[0]:.6g} {unit}"
+        return f"{numbers.flat[0]:.6g} {unit}".rstrip()
     return f"{numbers.min():.6g} ... {numbers.max():.6g} {unit} {numbers.shape}"

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax.sequence import walk
-from mrjax.sequence.events import AbstractContainer, AbstractEvent, Sample
+from mrjax.sequence.events import AbstractContainer, AbstractEvent, AbstractSample
 
 
 def n_samples(sequence: AbstractContainer) -> int:
@@ -13,7 +13,7 @@ def n_samples(sequence: AbstractContainer) -> int:
     return sum(
         int(np.prod(located.repeats, dtype=int))
         for located in walk.events_of(sequence.events)
-        if isinstance(located.event, Sample)
+        if isinstance(located.event, AbstractSample)
     )
 
 
@@ -36,7 +36,7 @@ def _clock(
     samples = []
     for entry in container.events:
         if isinstance(entry, AbstractEvent):
-            if isinstance(entry, Sample):
+            if isinstance(entry, AbstractSample):
                 samples.append(now[..., None])
             elapsed = jnp.broadcast_to(jnp.asarray(getattr(entry, "duration", 0.0)), shape)
         else:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -14,7 +15,7 @@ from mrjax.sequence.events import AbstractContainer, AbstractEvent
 
 @dataclass(frozen=True)
 class TimedEvent:
-    """One playing of an event whose leaves are scalars."""
+    """One playing of an event, whose leaves have no axes of repetitions any more."""
 
     event: AbstractEvent
     start: float
@@ -47,12 +48,21 @@ def _played(container: AbstractContainer, outer: tuple[int, ...]) -> Iterator[Ab
         here = (*outer, repetition) if container.repetitions else outer
         for entry in container.events:
             if isinstance(entry, AbstractEvent):
-                yield jax.tree.map(lambda leaf, here=here: _entry(leaf, here), entry)
+                yield _now(entry, here)
             else:
                 yield from _played(entry, here)
 
 
-def _entry(leaf: np.ndarray, repetitions: tuple[int, ...]) -> np.ndarray:
-    """The value of a leaf in one repetition of each enclosing `Repeat`; axes of length one are the same in each."""
-    last = repetitions[len(repetitions) - leaf.ndim :]
-    return np.asarray(leaf[tuple(0 if n == 1 else i for i, n in zip(last, leaf.shape, strict=True))])
+def _now(event: AbstractEvent, repetitions: tuple[int, ...]) -> AbstractEvent:
+    """The event in one repetition of each enclosing `Repeat`; axes of length one are the same in each."""
+    shapes = {name: shape for name, shape in event.repetition_shapes().items() if shape}
+
+    def entry(name: str) -> np.ndarray:
+        last = repetitions[len(repetitions) - len(shapes[name]) :]
+        return np.asarray(
+            getattr(event, name)[tuple(0 if n == 1 else i for i, n in zip(last, shapes[name], strict=True))]
+        )
+
+    names = list(shapes)
+    values = [entry(name) for name in names]
+    return eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, values) if names else event

@@ -41,15 +41,16 @@ def events_of(events: tuple, path: tuple[int, ...] = (), repeats: tuple[int, ...
 def validated(sequence: Container) -> Container:
     """`sequence` with shapes checked now and values checked now or at run time; errors name the event."""
     for located in events_of(sequence.events):
-        for name, leaf in located.event.leaves().items():
+        for name, shape in located.event.repetition_shapes().items():
             try:
-                fits = np.broadcast_shapes(np.shape(leaf), located.repeats) == located.repeats
+                fits = np.broadcast_shapes(shape, located.repeats) == located.repeats
             except ValueError:
                 fits = False
             if not fits:
+                own = " before its own" if name in located.event.own_axes else ""
                 raise ValueError(
-                    f"`{name}` of {located.name} must be a scalar or have one axis per enclosing Repeat, "
-                    f"{located.repeats}, but got shape {np.shape(leaf)}."
+                    f"`{name}` of {located.name} must be a scalar or have one axis per enclosing Repeat{own}, "
+                    f"{located.repeats}, but got shape {shape}."
                 )
 
     def check(keys: tuple, event: AbstractEvent) -> AbstractEvent:

@@ -1,0 +1,115 @@
+"""RF pulses that last: a constant field, and a sampled one."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact
+
+from mrjax import _checks
+from mrjax._checks import Neutral
+from mrjax.sequence.events import AbstractEvent, checked_now, non_negative_duration, replace_checked
+
+
+class ContinuousWave(AbstractEvent):
+    r"""A constant RF field, off resonance or on it: a block pulse, whatever its length, is one step.
+
+    The field is $B_1 \exp(i (2 \pi f t + \phi))$ in the frame of the scanner, with $t$ from the start of this event.
+
+    **Arguments:**
+
+    - `b1`: Amplitude in T, any sign. Scalar, or one entry per repetition inside a `Repeat`.
+    - `duration`: In s, zero or more. As `b1`.
+    - `offset`: $f$ in Hz from the scanner's frequency. As `b1`.
+    - `phase`: $\phi$ in rad, of the axis of rotation. As `b1`.
+
+    !!! example
+
+        ```python
+        >>> import mrjax as mr
+        >>> saturation = mr.ContinuousWave(b1=2e-6, duration=2.0, offset=447.0)
+        >>> mr.Sequence(saturation, mr.Spoil(), mr.SampleLongitudinal()).n_samples
+        1
+
+        ```
+    """
+
+    b1: Float[Array, "..."]
+    duration: Float[Array, "..."]
+    offset: Float[Array, "..."] | float
+    phase: Float[Array, "..."] | float
+
+    def __init__(self, b1: Any, duration: Any, offset: Any = 0.0, phase: Any = 0.0):
+        self.b1 = _checks.real_array(b1, "b1")
+        self.duration = _checks.real_array(duration, "duration")
+        self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
+        self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
+        checked_now(self)
+
+    def checked(self, where: str) -> "ContinuousWave":
+        return replace_checked(
+            self,
+            where,
+            b1=_checks.finite,
+            duration=lambda value, name: _checks.finite(non_negative_duration(value, name), name),
+            offset=_checks.finite,
+            phase=_checks.finite,
+        )
+
+
+class ShapedPulse(AbstractEvent):
+    r"""An RF pulse of any shape, constant over each of its samples.
+
+    Sample $k$ is the field $w_k \exp(i (2 \pi f t + \phi))$ in the frame of the scanner, with $t$ from the start of this event.
+
+    **Arguments:**
+
+    - `waveform`: $w$ in T, real or complex. Shape `(n,)`, or `(n_repetitions, n)` inside a `Repeat`.
+    - `dt`: Duration of one sample in s, positive. Scalar, or one entry per repetition.
+    - `offset`: $f$ in Hz from the scanner's frequency. As `dt`.
+    - `phase`: $\phi$ in rad. As `dt`.
+
+    **Raises:** `ValueError` where the waveform has no sample.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> import mrjax as mr
+        >>> gauss = jnp.exp(-jnp.linspace(-3, 3, 200) ** 2 / 2)
+        >>> pulse = mr.ShapedPulse(2e-6 * gauss, dt=0.25e-3, offset=447.0)
+        >>> print(f"{pulse.duration:.3f}")
+        0.050
+
+        ```
+    """
+
+    own_axes: ClassVar[Mapping[str, int]] = MappingProxyType({"waveform": 1})
+
+    waveform: Inexact[Array, "*repetitions n"]
+    dt: Float[Array, "..."]
+    offset: Float[Array, "..."] | float
+    phase: Float[Array, "..."] | float
+
+    def __init__(self, waveform: Any, dt: Any, offset: Any = 0.0, phase: Any = 0.0):
+        self.waveform = _checks.number_array(waveform, "waveform")
+        if self.waveform.ndim < 1 or self.waveform.shape[-1] == 0:
+            raise ValueError(
+                f"`waveform` must have at least one sample on its last axis, but got shape {self.waveform.shape}."
+            )
+        self.dt = _checks.real_array(dt, "dt")
+        self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
+        self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
+        checked_now(self)
+
+    @property
+    def duration(self) -> Float[Array, "..."]:
+        """In s."""
+        return jnp.asarray(self.dt) * self.waveform.shape[-1]
+
+    def checked(self, where: str) -> "ShapedPulse":
+        positive = lambda value, name: _checks.finite(_checks.positive(value, name, "s"), name)
+        return replace_checked(
+            self, where, waveform=_checks.finite, dt=positive, offset=_checks.finite, phase=_checks.finite
+        )
