@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Inexact
 
 from mrjax import _checks
 from mrjax._checks import Neutral
+from mrjax.pool import Pool
 
 # Values at which an effect is absent.
 NEUTRAL = {
@@ -35,8 +36,9 @@ class Tissue(eqx.Module):
     - `b1`: Transmit field relative to nominal; multiplies every flip angle.
     - `diffusion`: Isotropic diffusion coefficient in m²/s, e.g. `1e-9`. It acts where a gradient has wound the
       magnetisation, so the engine must know the voxel size.
+    - `pools`: `Pool`s that exchange with the water whose parameters stand above, a tuple of any number.
 
-    The last five have defaults at which the effect is absent. A default, or the same Python number, is left out of the
+    The five before `pools` have defaults at which the effect is absent. A default, or the same Python number, is left out of the
     computation and is no leaf of the PyTree; pass an array (`jnp.zeros(())`) to include the effect, for instance to
     differentiate at that point. `dataclasses.replace(tissue, b1=...)` gives a tissue with one leaf changed.
 
@@ -62,6 +64,7 @@ class Tissue(eqx.Module):
     off_resonance: Float[Array, "..."] | float
     b1: Float[Array, "..."] | float
     diffusion: Float[Array, "..."] | float
+    pools: tuple[Pool, ...]
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Tissue(eqx.Module):
         off_resonance: Any = NEUTRAL["off_resonance"],
         b1: Any = NEUTRAL["b1"],
         diffusion: Any = NEUTRAL["diffusion"],
+        pools: tuple[Pool, ...] = (),
     ):
         self.t1 = _checks.real_array(t1, "t1")
         self.t2 = _checks.real_array(t2, "t2")
@@ -80,6 +84,7 @@ class Tissue(eqx.Module):
         self.off_resonance = _checks.real_leaf(off_resonance, "off_resonance", NEUTRAL["off_resonance"])
         self.b1 = _checks.real_leaf(b1, "b1", NEUTRAL["b1"])
         self.diffusion = _checks.real_leaf(diffusion, "diffusion", NEUTRAL["diffusion"])
+        self.pools = _pools(pools)
         _ = self.voxel_shape
         if all(_checks.is_concrete(leaf) for leaf in self._leaves().values()):
             self.checked()
@@ -109,7 +114,9 @@ class Tissue(eqx.Module):
         names = [name for name in ranges if name in ("t1", "t2") or self.has(name)]
         # numbers that `equinox.tree_at` put in place of an array or a default become arrays here
         values = [ranges[name](_checks.number_array(getattr(self, name), name)) for name in names]
-        return eqx.tree_at(lambda tissue: [getattr(tissue, name) for name in names], self, values)
+        pools = tuple(pool.checked(f"pools[{i}]") for i, pool in enumerate(self.pools))
+        checked = eqx.tree_at(lambda tissue: [getattr(tissue, name) for name in names], self, values)
+        return eqx.tree_at(lambda tissue: tissue.pools, checked, pools) if pools else checked
 
     def flattened(self) -> "Tissue":
         """The same tissue with one voxel axis: every leaf has shape `(n_voxels,)`, or `(1,)` where it is a scalar."""
@@ -121,4 +128,16 @@ class Tissue(eqx.Module):
         return jax.tree.map(flatten, self)
 
     def _leaves(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("t1", "t2", *NEUTRAL)}
+        of_pools = {
+            f"{name} of pools[{i}]": leaf for i, pool in enumerate(self.pools) for name, leaf in pool.leaves().items()
+        }
+        return {name: getattr(self, name) for name in ("t1", "t2", *NEUTRAL)} | of_pools
+
+
+def _pools(pools: Any) -> tuple[Pool, ...]:
+    if isinstance(pools, Pool):
+        raise ValueError("`pools` must be a tuple of `Pool`s, but got a single one; write `pools=(pool,)`.")
+    for position, pool in enumerate(pools):
+        if not isinstance(pool, Pool):
+            raise ValueError(f"`pools` must hold `Pool`s, but entry {position} is a {type(pool).__name__}.")
+    return tuple(pools)

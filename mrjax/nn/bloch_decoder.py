@@ -1,6 +1,7 @@
 """Physics as the decoder of a network."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -89,7 +90,8 @@ class BlochDecoder(eqx.Module):
 
 
 def _decoded(decoder: BlochDecoder, parameters: Mapping[str, ArrayLike]) -> Complex[Array, "*batch n_samples"]:
-    return simulate(decoder.sequence, Tissue(**parameters), decoder.engine, gradient=decoder.gradient)
+    leaves: dict[str, Any] = dict(parameters)
+    return simulate(decoder.sequence, Tissue(**leaves), decoder.engine, gradient=decoder.gradient)
 
 
 def _arrays(sequence: AbstractContainer) -> list[Array]:
