@@ -126,6 +126,8 @@ def _spins(tissue: Tissue, position: Any, start: Magnetisation | None) -> tuple[
     for effect in ("t2_prime", "diffusion"):
         if tissue.has(effect):
             raise ValueError(f"`bloch` knows no `{effect}`; leave it out of the tissue.")
+    if tissue.pools:
+        raise ValueError("`bloch` knows no `pools`; use `simulate` with `BlochMcConnell`, or leave them out.")
     position = _checks.finite(_checks.real_array(position, "position"), "position")
     numbers = {"t1": tissue.t1, "t2": tissue.t2, "position": position}
     numbers |= {name: getattr(tissue, name) for name in ("off_resonance", "b1") if tissue.has(name)}

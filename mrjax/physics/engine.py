@@ -1,9 +1,11 @@
 """What an engine is: how spins answer to the events of a sequence."""
 
+import math
 from abc import abstractmethod
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 from jaxtyping import Array, Complex, PyTree
 
 from mrjax.physics.stages import Course, Stage
@@ -35,6 +37,12 @@ class AbstractEngine(eqx.Module):
     fits_one_kernel: ClassVar[bool] = False
     """Whether loops over the operators keep to what `one_kernel.as_one_kernel` asks for."""
 
+    prepares_alike_together: ClassVar[bool] = False
+    """Whether `prepare` is worth compiling once for all events that differ in numbers alone."""
+
+    plays_pools: ClassVar[bool] = False
+    """Whether the engine knows the `pools` of a tissue."""
+
     @abstractmethod
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> State:
         """Thermal equilibrium, with M0 = 1."""
@@ -42,6 +50,20 @@ class AbstractEngine(eqx.Module):
     @abstractmethod
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         """The operator of an event whose leaves are scalars; mapped over repetitions outside the loops."""
+
+    def lowered(self, event: AbstractEvent) -> tuple[AbstractEvent, ...]:
+        """The event as those that the engine prepares one by one; what they share over repetitions is prepared once."""
+        return (event,)
+
+    def plays_side_by_side(self, loop: AbstractContainer) -> bool:
+        """Whether all repetitions of a loop may be computed at once, because none depends on the one before."""
+        del loop
+        return False
+
+    def bytes_per_voxel(self, sequence: AbstractContainer, tissue: Tissue) -> float:
+        """Memory that one voxel needs in the inner loop: by default that of its state."""
+        leaves = jax.tree.leaves(jax.eval_shape(self.init, sequence, tissue))
+        return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) / max(1, math.prod(tissue.voxel_shape))
 
     def sized(
         self, sequence: AbstractContainer, tissue: Tissue, state: State | None, keeps_state: bool

@@ -82,7 +82,7 @@ class EPG(AbstractEngine):
         if tissue.has("diffusion"):
             precession.squared_winding(self.voxel_size)
         present = 0 if state is None else state.z.shape[0] - 1
-        needed = 1 + present + winding(sequence) if keeps_state else _needed(sequence)
+        needed = 1 + present + winding(sequence) if keeps_state else needed_states(sequence)
         n_states = needed if self.n_states is None else self.n_states
         if n_states <= present:
             raise ValueError(f"`n_states` must be at least the {present + 1} of the given state, but got {n_states}.")
@@ -133,13 +133,13 @@ class EPG(AbstractEngine):
         )
 
     def report(self, sequence: AbstractContainer, state: EPGState) -> None:
-        if self._kept >= _needed(sequence) or not state.truncation_error.size:
+        if self._kept >= needed_states(sequence) or not state.truncation_error.size:
             return
         worst = float(np.max(_checks.held_here(state.truncation_error)))
         if worst > WORTH_A_WARNING:
             warnings.warn(
                 f"EPG(n_states={self.n_states}) truncates: samples of the worst voxel are off by about {worst:.2g} of m0. "
-                f"Use more states; {_needed(sequence)} are exact.",
+                f"Use more states; {needed_states(sequence)} are exact.",
                 stacklevel=_checks.frames_to_the_caller(),
             )
 
@@ -171,9 +171,12 @@ class EPG(AbstractEngine):
         return Attenuation(attenuation(k, k + order), attenuation(k, k - order), attenuation(k, k))
 
 
-def _needed(sequence: AbstractContainer) -> int:
-    """Number of orders that take part in the samples: half of all winding takes one away, the other half back."""
-    return 1 + winding(sequence) // 2
+def needed_states(sequence: AbstractContainer, present: int = 0) -> int:
+    """Number of orders that take part in the samples: half of all winding takes one away, the other half back.
+
+    `present` is the highest order that is populated at the start.
+    """
+    return 1 + max(present, (present + winding(sequence)) // 2)
 
 
 def _needs_complex(sequence: AbstractContainer, tissue: Tissue) -> bool:

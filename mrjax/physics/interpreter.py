@@ -6,25 +6,17 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex
 
-from mrjax.physics.engine import AbstractEngine, AbstractOperator, State
+from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.gradient import AbstractGradient
 from mrjax.physics.one_kernel import as_one_kernel
+from mrjax.physics.preparation import Prepared, prepare_all
 from mrjax.physics.stages import Course, Stage
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.tissue import Tissue
 
 Samples = Complex[Array, "n_samples voxel"] | None
-
-
-class Prepared(eqx.Module):
-    """An operator whose coefficients have a leading axis for each enclosing `Repeat` with which they change."""
-
-    operator: AbstractOperator
-    changes: tuple[bool, ...] = eqx.field(static=True)
-    """For each enclosing `Repeat`, outermost first: whether the coefficients change from repetition to repetition."""
 
 
 def run(
@@ -37,35 +29,17 @@ def run(
 ) -> tuple[State, Samples]:
     """Play `sequence` from `state`; samples on the first axis, None if there are none."""
     player = Player(engine, gradient)
-    state, samples = player.play(sequence, _prepare_all(engine, sequence, tissue, 0), state, course)
+    sequence = _lowered(engine, sequence)
+    state, samples = player.play(sequence, prepare_all(engine, sequence, tissue), state, course)
     return engine.settled(state), samples
 
 
-def _prepare_all(engine: AbstractEngine, container: AbstractContainer, tissue: Tissue, depth: int) -> tuple:
-    depth += len(container.repetitions)
-    return tuple(
-        _prepare_event(engine, entry, tissue, depth)
-        if isinstance(entry, AbstractEvent)
-        else _prepare_all(engine, entry, tissue, depth)
-        for entry in container.events
-    )
-
-
-def _prepare_event(engine: AbstractEngine, event: AbstractEvent, tissue: Tissue, depth: int) -> Prepared:
-    """Map `engine.prepare` over the repetitions with which the leaves of `event` change."""
-    arrays = {name: leaf for name, leaf in event.leaves().items() if isinstance(leaf, jax.Array)}
-    shapes = {name: (1,) * (depth - leaf.ndim) + leaf.shape for name, leaf in arrays.items()}
-    leaves = {name: leaf.reshape([n for n in shapes[name] if n != 1]) for name, leaf in arrays.items()}
-    changes = tuple(any(shape[axis] != 1 for shape in shapes.values()) for axis in range(depth))
-
-    def prepare(leaves: dict[str, Array]) -> AbstractOperator:
-        names = list(leaves)
-        scalar_event = eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, [leaves[n] for n in names])
-        return engine.prepare(scalar_event if names else event, tissue)
-
-    for axis in reversed(np.flatnonzero(changes)):
-        prepare = jax.vmap(prepare, in_axes=({name: None if shapes[name][axis] == 1 else 0 for name in shapes},))
-    return Prepared(prepare(leaves), changes)
+def _lowered(engine: AbstractEngine, container: AbstractContainer) -> AbstractContainer:
+    """Every event as those that the engine makes of it."""
+    entries = []
+    for entry in container.events:
+        entries += [_lowered(engine, entry)] if isinstance(entry, AbstractContainer) else engine.lowered(entry)
+    return eqx.tree_at(lambda container: container.events, container, tuple(entries))
 
 
 @dataclass(frozen=True)
@@ -95,16 +69,13 @@ class Player:
         self, container: AbstractContainer, prepared: tuple, state: State, course: Course | None
     ) -> tuple[State, Samples]:
         (length,) = container.repetitions
+        if self.engine.plays_side_by_side(container):
+            return self._side_by_side(container, prepared, state)
         stages = (Stage(0, length),) if course is None else self.engine.stages(container, course)
-        changing = _map(lambda part: part.operator if part.changes[0] else None, prepared)
+        changing = _changing(prepared)
 
         def repetition(state: State, now: Any) -> tuple[State, Samples]:
-            current = _map(
-                lambda part, operator: Prepared(operator if part.changes[0] else part.operator, part.changes[1:]),
-                prepared,
-                now,
-            )
-            state, samples = self.play(container, current, state)
+            state, samples = self.play(container, _current(prepared, now), state)
             return self.engine.settled(state), samples
 
         def loop(state: State, changing: Any) -> tuple[State, Complex[Array, "repetition n_samples voxel"] | None]:
@@ -119,9 +90,30 @@ class Player:
 
         loop = as_one_kernel(loop) if self.engine.fits_one_kernel else loop
         state, samples = loop(self.engine.settled(state), changing)
-        return state, None if samples is None else samples.reshape(
-            samples.shape[0] * samples.shape[1], samples.shape[2]
-        )
+        return state, _in_a_row(samples)
+
+    def _side_by_side(self, container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
+        """All repetitions at once; each begins by itself, so any state serves."""
+        (length,) = container.repetitions
+        repetition = lambda now: self.play(container, _current(prepared, now), state)
+        states, samples = jax.vmap(repetition, axis_size=length)(_changing(prepared))
+        return jax.tree.map(lambda leaf: leaf[-1], states), _in_a_row(samples)
+
+
+def _changing(prepared: tuple) -> Any:
+    """The operators that change from repetition to repetition of the loop they are in."""
+    return _map(lambda part: part.operator if part.changes[0] else None, prepared)
+
+
+def _current(prepared: tuple, now: Any) -> tuple:
+    """The operators of one repetition."""
+    one = lambda part, operator: Prepared(operator if part.changes[0] else part.operator, part.changes[1:])
+    return _map(one, prepared, now)
+
+
+def _in_a_row(samples: Array | None) -> Samples:
+    """Samples of one repetition after the other."""
+    return None if samples is None else samples.reshape(-1, samples.shape[2])
 
 
 def _joined(samples: list[Array | None]) -> Array | None:

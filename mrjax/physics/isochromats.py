@@ -12,7 +12,17 @@ from jaxtyping import Array, Complex, Float, Int
 from mrjax import _checks
 from mrjax.physics import precession
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
-from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Dephase, Pulse, Sample, Spoil
+from mrjax.sequence import (
+    AbstractContainer,
+    AbstractEvent,
+    Delay,
+    Dephase,
+    Pulse,
+    Reset,
+    Sample,
+    SampleLongitudinal,
+    Spoil,
+)
 from mrjax.sequence.walk import winding
 from mrjax.tissue import Tissue
 
@@ -117,9 +127,13 @@ class Isochromats(AbstractEngine):
                 return Winding(None if time is None else self._precession(time, tissue, event.order), event.order)
             case Spoil():
                 return IdealSpoiling()
+            case Reset():
+                return AlongZ(jnp.asarray(event.magnetisation, tissue.t1.dtype))
             case Sample():
                 turn = jnp.exp(-1j * event.phase) if isinstance(event.phase, Array) else None
                 return Reading(turn, spread_over_lorentzian=tissue.has("t2_prime"))
+            case SampleLongitudinal():
+                return LongitudinalReading(spread_over_lorentzian=tissue.has("t2_prime"))
             case _:
                 raise cannot_play(self, event)
 
@@ -162,15 +176,16 @@ class Rotation(AbstractOperator):
             cosine,
         )
 
-    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
-        x, y, z = state.x, state.y, state.z
-        turned = IsochromatState(
+    def turned(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
+        """Magnetisation with the voxels on the second axis, turned."""
+        return (
             self.xx[None] * x + self.xy[None] * y + self.xz[None] * z,
             self.xy[None] * x + self.yy[None] * y + self.yz[None] * z,
             -self.xz[None] * x - self.yz[None] * y + self.zz[None] * z,
-            state.wound,
         )
-        return turned, None
+
+    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
+        return IsochromatState(*self.turned(state.x, state.y, state.z), state.wound), None
 
 
 class Precession(AbstractOperator):
@@ -232,12 +247,34 @@ class Reading(AbstractOperator):
     spread_over_lorentzian: bool = eqx.field(static=True)
 
     def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Complex[Array, "#voxel"]]:
-        n = state.x.shape[0]
-        weight = jnp.asarray(lorentzian(n)[1] if self.spread_over_lorentzian else np.full(n, 1 / n), state.x.dtype)[
-            :, None
-        ]
+        weight = _weights(state, self.spread_over_lorentzian)
         sample = jnp.sum(weight * state.x, axis=0) + 1j * jnp.sum(weight * state.y, axis=0)
         return state, sample if self.turn is None else sample * self.turn
+
+
+class LongitudinalReading(AbstractOperator):
+    """The sample is the mean z of the spins."""
+
+    spread_over_lorentzian: bool = eqx.field(static=True)
+
+    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Complex[Array, "#voxel"]]:
+        z = jnp.sum(_weights(state, self.spread_over_lorentzian) * state.z, axis=0)
+        return state, z.astype(jnp.result_type(z, 1j))
+
+
+class AlongZ(AbstractOperator):
+    """All spins along z."""
+
+    magnetisation: Float[Array, ""]
+
+    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
+        nothing = jnp.zeros_like(state.x)
+        return IsochromatState(nothing, nothing, nothing + self.magnetisation, jnp.zeros_like(state.wound)), None
+
+
+def _weights(state: IsochromatState, spread_over_lorentzian: bool) -> Float[Array, "spin 1"]:
+    n = state.x.shape[0]
+    return jnp.asarray(lorentzian(n)[1] if spread_over_lorentzian else np.full(n, 1 / n), state.x.dtype)[:, None]
 
 
 def lorentzian(n: int) -> tuple[np.ndarray, np.ndarray]:

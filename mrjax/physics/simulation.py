@@ -34,7 +34,8 @@ def simulate(
 
     - `sequence`: A `Sequence` (or `Repeat`); any float leaf can be differentiated.
     - `tissue`: Tissue parameters of shape `(*voxels)`; any leaf can be differentiated.
-    - `engine`: How spins answer: `EPG(...)` (the default, exact), `Isochromats(...)`.
+    - `engine`: How spins answer: `EPG(...)` (the default, exact), `Isochromats(...)`, or
+      `BlochMcConnell(...)` where the tissue has pools or RF lasts.
     - `batch_size`: Voxels computed at once. By default as many as stay in the cache of a CPU, or all on other devices.
     - `gradient`: How derivatives are computed, if any are: `mrjax.gradient.Checkpoints()` (the default),
       `mrjax.gradient.ForwardJacobian()` for losses over few tissue parameters, `mrjax.gradient.Direct()`.
@@ -123,6 +124,8 @@ def _simulated(
         batch_size = _checks.positive_integer(batch_size, "batch_size")
     sequence = validated(as_sequence(sequence))
     tissue = tissue.checked()
+    if tissue.pools and not engine.plays_pools:
+        raise ValueError(f"{type(engine).__name__} knows no `pools`; use `engine=BlochMcConnell(b0=...)`.")
     engine = engine.sized(sequence, tissue, state, keeps_state)
     engine, sequence, tissue, state = _in_one_dtype((engine, sequence, tissue, state))
     n_voxels = math.prod(tissue.voxel_shape)
