@@ -1,12 +1,17 @@
 """What the scanner plays."""
 
+from . import pulseq as pulseq
 from .containers import Repeat as Repeat, Sequence as Sequence
 from .events import (
     AbstractContainer as AbstractContainer,
     AbstractEvent as AbstractEvent,
+    AbstractSample as AbstractSample,
     Delay as Delay,
     Dephase as Dephase,
     Pulse as Pulse,
+    Reset as Reset,
     Sample as Sample,
+    SampleLongitudinal as SampleLongitudinal,
     Spoil as Spoil,
 )
+from .rf import ContinuousWave as ContinuousWave, ShapedPulse as ShapedPulse
