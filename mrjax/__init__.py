@@ -5,6 +5,7 @@ from importlib import import_module
 from . import (
     inverse as inverse,
     io as io,
+    lineshapes as lineshapes,
     phantoms as phantoms,
     plot as plot,
     protocols as protocols,
@@ -12,21 +13,29 @@ from . import (
     synthesis as synthesis,
     units as units,
 )
+from .conventions import Conventions as Conventions
 from .physics import (
     EPG as EPG,
+    BlochMcConnell as BlochMcConnell,
     Isochromats as Isochromats,
     bloch as bloch,
     gradient as gradient,
     play as play,
+    propagation as propagation,
     simulate as simulate,
 )
+from .pool import Pool as Pool
 from .sequence import (
+    ContinuousWave as ContinuousWave,
     Delay as Delay,
     Dephase as Dephase,
     Pulse as Pulse,
     Repeat as Repeat,
+    Reset as Reset,
     Sample as Sample,
+    SampleLongitudinal as SampleLongitudinal,
     Sequence as Sequence,
+    ShapedPulse as ShapedPulse,
     Spoil as Spoil,
 )
 from .tissue import Tissue as Tissue

@@ -4,3 +4,4 @@ from .diagram import sequence_diagram as sequence_diagram
 from .maps import parameter_map as parameter_map
 from .pathways import coherence_pathways as coherence_pathways
 from .signals import signal_curves as signal_curves
+from .z_spectrum import z_spectrum as z_spectrum
