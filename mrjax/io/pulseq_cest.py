@@ -15,6 +15,8 @@ from mrjax.conventions import Conventions
 from mrjax.io.nifti import FileError
 from mrjax.lineshapes import AbstractLineshape
 from mrjax.pool import Pool
+from mrjax.sequence import Sequence
+from mrjax.sequence.pulseq import PulseqFile, saturation_sequence
 from mrjax.tissue import Tissue
 
 DEFAULT_GAMMA = 267.5153
@@ -62,6 +64,16 @@ class PoolFile:
     magnetisation: float
     max_pulse_samples: int
     conventions: Conventions
+
+    def sequence(self, file: PulseqFile) -> Sequence:
+        """The measurements of a Pulseq-CEST file, played as this file says; samples are the longitudinal water."""
+        return saturation_sequence(
+            file,
+            self.conventions,
+            max_pulse_samples=self.max_pulse_samples,
+            reset=self.reset,
+            magnetisation=self.magnetisation,
+        )
 
 
 def read_pools(path: str | Path, *, legacy_lineshape: bool = False) -> PoolFile:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mrjax.physics.linear_operations import with_transpose
+from mrjax.physics.primitives import in_float64_on_cpus, with_transpose
 
 MOST_SQUARINGS = 63
 """Enough for any norm below 1e18."""
@@ -17,10 +17,12 @@ MOST_SQUARINGS = 63
 def exponential_less_one(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
     r"""$e^A - I$, by a polynomial of degree eight in $A / 2^s$ and $s$ squarings.
 
-    The difference from the identity is carried, $D \leftarrow 2 D + D^2$: what is near zero keeps its digits, so float32 is
-    right to some 1e-8 of the angle by which anything turns, where squaring the exponential itself loses far more. The number
-    of squarings follows from the largest norm of the batch, when the program runs; it is one number for all, so under
-    `vmap` too nothing is computed in vain.
+    The difference from the identity is carried, $D \leftarrow 2 D + D^2$, so that what is near zero keeps its digits. Each
+    squaring doubles the error that came before: in float32 that is some 3e-8 of the angle by which anything turns. On CPUs
+    products of small matrices take as long in float64, so there float32 matrices are squared in float64.
+
+    The number of squarings follows from the largest norm of the batch, when the program runs; it is one number for all, so
+    under `vmap` too nothing is computed in vain.
 
     The polynomial takes three products (Taylor's would take seven). Its relative error in the exponent is 1e-13 in float64
     and 1e-8 in float32.
@@ -30,13 +32,16 @@ def exponential_less_one(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*b
 
     **Source:** P. Bader, S. Blanes, F. Casas, Mathematics 7 (2019) 1174 (the polynomial of degree eight).
     """
-    return _squared(matrix, _squarings(matrix))
+    return _exponential(matrix)
 
 
 @exponential_less_one.defjvp
 def _rule(primals: tuple, tangents: tuple) -> tuple:
     (matrix,), (change,) = primals, tangents
     return exponential_less_one(matrix), _pushed_forward(matrix, change)
+
+
+_exponential = in_float64_on_cpus("exponential_less_one", lambda matrix: _squared(matrix, _squarings(matrix)))
 
 
 def _derivative(matrix: Float[Array, "*batch n n"], change: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
@@ -50,7 +55,7 @@ def _transposed(
     return _pushed_forward(jnp.swapaxes(matrix, -1, -2), cotangent)
 
 
-_pushed_forward = with_transpose("derivative_of_exponential", _derivative, _transposed)
+_pushed_forward = with_transpose("derivative_of_exponential", _derivative, _transposed, wide=True)
 
 
 def padded(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch m m"]:

@@ -107,7 +107,7 @@ def exchange_matrix(to_water: Float[Array, "#voxel pool"], equilibrium: Float[Ar
     """Star of exchange about the first pool: what each sends to the water, and what it gets in return."""
     from_water = to_water * equilibrium
     n = to_water.shape[-1]
-    first_row = jnp.broadcast_to(np.eye(n)[0][:, None], (n, n))
+    first_row = jnp.broadcast_to(jnp.asarray(np.eye(n)[0][:, None], to_water.dtype), (n, n))
     sent = first_row[None] * to_water[:, None, :] - diagonal(to_water)
     returned = jnp.swapaxes(first_row[None] * from_water[:, None, :], -1, -2) - jnp.pad(
         jnp.sum(from_water, axis=-1)[:, None, None], ((0, 0), (0, n - 1), (0, n - 1))
