@@ -4,16 +4,17 @@ import argparse
 import sys
 
 from mrjax import __version__
-from mrjax.cli import demo, fit, train
+from mrjax.cli import cest, demo, fit, train
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; mistakes in the input end with one sentence on stderr and exit status 2."""
     parser = argparse.ArgumentParser(prog="mrjax", description="Differentiable magnetic-resonance physics.")
     parser.add_argument("--version", action="version", version=f"mrjax {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|fit|train|evaluate")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|fit|cest|train|evaluate")
     demo.add_to(commands)
     fit.add_to(commands)
+    cest.add_to(commands)
     train.add_to(commands)
     chosen = parser.parse_args(arguments)
     try:
