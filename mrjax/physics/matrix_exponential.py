@@ -1,20 +1,27 @@
 """Exponentials of many small matrices, less the identity."""
 
 import math
+from typing import Any
 
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
+from jax.extend.core import Primitive
 from jaxtyping import Array, Float, Int
 
-from mrjax.physics.primitives import in_float64_on_cpus, with_transpose
+from mrjax.physics.primitives import operation, with_transpose
 
 MOST_SQUARINGS = 63
 """Enough for any norm below 1e18."""
 
+Matrices = Float[Array, "*batch n n"]
+Changes = Float[Array, "*batch n change n"]
+"""Several changes of each matrix, between its rows and its columns: products from either side are then products of two
+matrices, whatever the number of changes."""
+
 
 @jax.custom_jvp
-def exponential_less_one(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
+def exponential_less_one(matrix: Matrices) -> Matrices:
     r"""$e^A - I$, by a polynomial of degree eight in $A / 2^s$ and $s$ squarings.
 
     The difference from the identity is carried, $D \leftarrow 2 D + D^2$, so that what is near zero keeps its digits. Each
@@ -27,38 +34,21 @@ def exponential_less_one(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*b
     The polynomial takes three products (Taylor's would take seven). Its relative error in the exponent is 1e-13 in float64
     and 1e-8 in float32.
 
-    Derivatives are carried through the same squarings, three products for each, in forward mode; reverse mode is forward
-    mode at the transposed matrix, and stores that alone.
+    Forward mode carries derivatives through the same squarings, two products for each; reverse mode is forward mode at the
+    transposed matrix, and stores that alone.
 
     **Source:** P. Bader, S. Blanes, F. Casas, Mathematics 7 (2019) 1174 (the polynomial of degree eight).
     """
-    return _exponential(matrix)
+    return _exponential.bind(matrix)
 
 
 @exponential_less_one.defjvp
 def _rule(primals: tuple, tangents: tuple) -> tuple:
     (matrix,), (change,) = primals, tangents
-    return exponential_less_one(matrix), _pushed_forward(matrix, change)
+    return exponential_less_one(matrix), _changed.bind(matrix, change[..., None, :])[..., 0, :]
 
 
-_exponential = in_float64_on_cpus("exponential_less_one", lambda matrix: _squared(matrix, _squarings(matrix)))
-
-
-def _derivative(matrix: Float[Array, "*batch n n"], change: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
-    squarings = _squarings(matrix)
-    return jax.jvp(lambda matrix: _squared(matrix, squarings), (matrix,), (change,))[1]
-
-
-def _transposed(
-    matrix: Float[Array, "*batch n n"], cotangent: Float[Array, "*batch n n"]
-) -> Float[Array, "*batch n n"]:
-    return _pushed_forward(jnp.swapaxes(matrix, -1, -2), cotangent)
-
-
-_pushed_forward = with_transpose("derivative_of_exponential", _derivative, _transposed, wide=True)
-
-
-def padded(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch m m"]:
+def padded(matrix: Matrices) -> Float[Array, "*batch m m"]:
     """With rows and columns of zeros up to a size whose products are fast: on CPUs those of 4 to 7 take five times those of 8.
 
     They stay zeros in the exponential less one, which is cut to size when all products are formed.
@@ -68,27 +58,86 @@ def padded(matrix: Float[Array, "*batch n n"]) -> Float[Array, "*batch m m"]:
     return jnp.pad(matrix, [(0, 0)] * (matrix.ndim - 2) + [(0, missing)] * 2) if missing else matrix
 
 
-def times(second: Float[Array, "*batch n n"], first: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
+def times(second: Matrices, first: Matrices) -> Matrices:
     """What `first` and then `second` do together, all three less the identity."""
-    return second + first + _product(second, first)
+    return second + first + _product.bind(*jnp.broadcast_arrays(second, first))
 
 
+def _value(matrix: Matrices) -> Matrices:
+    return _squared(matrix, _squarings(matrix))
+
+
+def _derivative(matrix: Matrices, changes: Changes) -> Changes:
+    """How the exponential changes with the matrix, for all changes at once."""
+    squarings = _squarings(matrix)
+    scale = jnp.exp2(-squarings.astype(matrix.dtype))
+    push = lambda function, at, changes: jax.vmap(
+        lambda change: jax.jvp(function, (at,), (change,)), in_axes=-2, out_axes=(None, -2)
+    )(changes)
+    less_one, changed = push(_polynomial, matrix * scale, changes * scale)
+
+    def square(_: Any, pair: tuple[Matrices, Changes]) -> tuple[Matrices, Changes]:
+        less_one, changed = pair
+        return 2 * less_one + less_one @ less_one, 2 * changed + _left(less_one, changed) + _right(changed, less_one)
+
+    return jax.lax.fori_loop(0, squarings, square, (less_one, changed))[1]
+
+
+def _plain_derivative(matrix: Matrices, changes: Changes) -> Changes:
+    """The same in a form that can be differentiated in either mode."""
+    squarings = _squarings(matrix)
+    push = lambda change: jax.jvp(lambda matrix: _squared(matrix, squarings), (matrix,), (change,))[1]
+    return jax.vmap(push, in_axes=-2, out_axes=-2)(changes)
+
+
+def _left(matrix: Matrices, changes: Changes) -> Changes:
+    return (matrix @ changes.reshape(*matrix.shape[:-1], -1)).reshape(changes.shape)
+
+
+def _right(changes: Changes, matrix: Matrices) -> Changes:
+    n = matrix.shape[-1]
+    return (changes.reshape(*matrix.shape[:-2], -1, n) @ matrix).reshape(changes.shape)
+
+
+def _with_more_changes(primitive: Primitive, arguments: tuple, axes: tuple) -> tuple[Array, int]:
+    """`vmap` over changes of one matrix makes more changes, `vmap` over matrices a larger batch."""
+    (matrix, changes), (of_matrix, of_changes) = arguments, axes
+    if of_matrix is not None:
+        size = matrix.shape[of_matrix]
+        matrix = jnp.moveaxis(matrix, of_matrix, 0)
+        spread = lambda x: jnp.broadcast_to(x, (size, *x.shape))
+        changes = spread(changes) if of_changes is None else jnp.moveaxis(changes, of_changes, 0)
+        return primitive.bind(matrix, changes), 0
+    changes = jnp.moveaxis(changes, of_changes, -2)
+    together = changes.reshape(*changes.shape[:-3], -1, changes.shape[-1])
+    return primitive.bind(matrix, together).reshape(changes.shape), changes.ndim - 2
+
+
+_exponential = operation("exponential_less_one", _value, wide=True)
+_changed = operation("change_of_exponential", _derivative, batch=_with_more_changes, wide=True)
+_product = operation("product_of_matrices", lambda second, first: second @ first)
+_transposed = lambda matrix: jnp.swapaxes(matrix, -1, -2)
+with_transpose(
+    _changed,
+    lambda matrix, cotangents: _changed.bind(_transposed(matrix), cotangents),
+    _plain_derivative,
+)
 # XLA on CPUs multiplies a transposed left factor five times slower than one that is laid out again before
-_product = with_transpose(
-    "product_of_matrices",
+with_transpose(
+    _product,
+    lambda second, cotangent: jax.lax.optimization_barrier(_transposed(second)) @ cotangent,
     lambda second, first: second @ first,
-    lambda second, cotangent: jax.lax.optimization_barrier(jnp.swapaxes(second, -1, -2)) @ cotangent,
 )
 
 
-def _squarings(matrix: Float[Array, "*batch n n"]) -> Int[Array, ""]:
+def _squarings(matrix: Matrices) -> Int[Array, ""]:
     small = 0.125 if matrix.dtype == jnp.float64 else 0.5
     largest = jnp.max(jnp.sum(jnp.abs(jax.lax.stop_gradient(matrix)), axis=-1), initial=0.0)
     needed = jnp.ceil(jnp.log2(jnp.maximum(largest, small) / small))
     return eqxi.unvmap_max(jnp.clip(jnp.nan_to_num(needed), 0, MOST_SQUARINGS).astype(jnp.int32))
 
 
-def _squared(matrix: Float[Array, "*batch n n"], squarings: Int[Array, ""]) -> Float[Array, "*batch n n"]:
+def _squared(matrix: Matrices, squarings: Int[Array, ""]) -> Matrices:
     less_one = _polynomial(matrix * jnp.exp2(-squarings.astype(matrix.dtype)))
     square = lambda d: 2 * d + d @ d
     many = lambda n: lambda d: jax.lax.scan(lambda d, _: (square(d), None), d, None, length=n)[0]
@@ -99,7 +148,7 @@ def _squared(matrix: Float[Array, "*batch n n"], squarings: Int[Array, ""]) -> F
     return less_one
 
 
-def _polynomial(a: Float[Array, "*batch n n"]) -> Float[Array, "*batch n n"]:
+def _polynomial(a: Matrices) -> Matrices:
     """The exponential series up to degree eight, less one."""
     root = math.sqrt(177)
     x3 = 2 / 3

@@ -1,4 +1,4 @@
-"""Operations that JAX takes as one: with a transpose of their own, and computed in float64 where that is as fast."""
+"""Operations that JAX takes as one, with rules of their own; on CPUs computed in float64 and in the cache."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,67 +9,62 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
+from mrjax.physics.chunks import in_rows
+
 Operation = Callable[..., Array]
 
 
-def in_float64_on_cpus(name: str, function: Operation) -> Operation:
-    """`function`, as one operation, whose inside is computed in float64 on CPUs; arguments and result keep their dtype.
+def operation(name: str, function: Operation, batch: Callable | None = None, wide: bool = False) -> Primitive:
+    """A primitive that computes `function`, whose result is like its last argument.
 
-    All arguments have the shape and dtype of the result; leading axes are a batch. It has no derivatives: give it a rule.
+    All arguments begin with the same axes, those of a batch; `batch(primitive, arguments, axes)` may treat an axis of `vmap`
+    otherwise. `wide` says that on CPUs it is computed in float64, whatever the dtype: no float64 leaves it, so whether the
+    user has enabled it does not matter. Derivatives are for the caller to define.
     """
-    return _primitive(name, function, wide=True).bind
+    primitive = Primitive(name)
+    primitive.def_impl(jax.jit(primitive.bind))
+    primitive.def_abstract_eval(lambda *arguments: arguments[-1])
+    mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False))
+    if wide:
+        mlir.register_lowering(primitive, mlir.lower_fun(_on_cpu(function), multiple_results=False), platform="cpu")
+    rule = batch or _all_batched
+    batching.primitive_batchers[primitive] = lambda arguments, axes: rule(primitive, arguments, axes)
+    return primitive
 
 
-def with_transpose(name: str, function: Operation, transpose: Operation, wide: bool = False) -> Operation:
-    """`function(fixed, change)`, linear in `change`, whose reverse mode is `transpose(fixed, cotangent)`.
+def with_transpose(primitive: Primitive, transpose: Operation, plain: Operation) -> None:
+    """Define the derivatives of a primitive of two arguments that is linear in the second.
 
-    Both arguments have one shape, and so has the result; leading axes are a batch. JAX would transpose the program step by
-    step and store what each step needs; a function that knows its transpose stores `fixed` alone. Derivatives in `fixed`
-    are those of the program. `wide` computes in float64 on CPUs.
+    Reverse mode in that is `transpose(first, cotangent)`, where JAX would transpose the program step by step and store what
+    each step needs. Derivatives in the first argument are those of `plain`, the same function in a form for JAX.
     """
-    primitive = _primitive(name, function, wide)
-
-    def call(fixed: Array, change: Array) -> Array:
-        return primitive.bind(*jnp.broadcast_arrays(fixed, change))
 
     def jvp(primals: tuple, tangents: tuple) -> tuple:
         (fixed, change), (of_fixed, of_change) = primals, tangents
         terms = []
         if not isinstance(of_change, ad.Zero):
-            terms.append(call(fixed, of_change))
+            terms.append(primitive.bind(fixed, of_change))
         if not isinstance(of_fixed, ad.Zero):
-            terms.append(jax.jvp(lambda fixed: function(fixed, change), (fixed,), (of_fixed,))[1])
-        return call(fixed, change), sum(terms[1:], start=terms[0])
+            terms.append(jax.jvp(lambda fixed: plain(fixed, change), (fixed,), (of_fixed,))[1])
+        return primitive.bind(fixed, change), sum(terms[1:], start=terms[0])
 
     def transposed(cotangent: Any, fixed: Array, change: Any) -> tuple:
         return None, ad.Zero(change.aval) if isinstance(cotangent, ad.Zero) else transpose(fixed, cotangent)
 
     ad.primitive_jvps[primitive] = jvp
     ad.primitive_transposes[primitive] = transposed
-    return call
 
 
-def _primitive(name: str, function: Operation, wide: bool) -> Primitive:
-    primitive = Primitive(name)
-
-    def batched(arguments: tuple, axes: tuple) -> tuple:
-        size = next(x.shape[axis] for x, axis in zip(arguments, axes, strict=True) if axis is not None)
-        first = lambda x, axis: jnp.broadcast_to(x, (size, *x.shape)) if axis is None else jnp.moveaxis(x, axis, 0)
-        return primitive.bind(*map(first, arguments, axes)), 0
-
-    primitive.def_impl(jax.jit(primitive.bind))
-    primitive.def_abstract_eval(lambda *arguments: arguments[-1])
-    batching.primitive_batchers[primitive] = batched
-    mlir.register_lowering(primitive, mlir.lower_fun(function, multiple_results=False))
-    if wide:
-        mlir.register_lowering(primitive, mlir.lower_fun(_widened(function), multiple_results=False), platform="cpu")
-    return primitive
+def _all_batched(primitive: Primitive, arguments: tuple, axes: tuple) -> tuple[Array, int]:
+    size = next(x.shape[axis] for x, axis in zip(arguments, axes, strict=True) if axis is not None)
+    first = lambda x, axis: jnp.broadcast_to(x, (size, *x.shape)) if axis is None else jnp.moveaxis(x, axis, 0)
+    return primitive.bind(*map(first, arguments, axes)), 0
 
 
-def _widened(function: Operation) -> Operation:
-    def widened(*arguments: Array) -> Array:
-        # no float64 leaves this program, so whether the user has enabled it does not matter
+def _on_cpu(function: Operation) -> Operation:
+    def computed(*arguments: Array) -> Array:
         with jax.enable_x64(True):
-            return function(*(x.astype(jnp.float64) for x in arguments)).astype(arguments[0].dtype)
+            wide = [x.astype(jnp.float64) for x in arguments]
+            return in_rows(function, wide).astype(arguments[-1].dtype)
 
-    return widened
+    return computed
