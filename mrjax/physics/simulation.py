@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
 from mrjax import _checks
+from mrjax._memory import remembered
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg import EPG
 from mrjax.physics.execution import Experiment, execute
@@ -122,8 +123,8 @@ def _simulated(
     _require_kind(gradient, AbstractGradient, "gradient")
     if batch_size is not None:
         batch_size = _checks.positive_integer(batch_size, "batch_size")
-    sequence = validated(as_sequence(sequence))
-    tissue = tissue.checked()
+    sequence = _valid_sequence(sequence)
+    tissue = _valid_tissue(tissue)
     if tissue.pools and not engine.plays_pools:
         raise ValueError(f"{type(engine).__name__} knows no `pools`; use `engine=BlochMcConnell(b0=...)`.")
     engine = engine.sized(sequence, tissue, state, keeps_state)
@@ -132,6 +133,10 @@ def _simulated(
     course = Course.start(sequence, n_voxels, from_equilibrium=state is None, keeps_state=keeps_state)
     state, signal = execute(Experiment(engine, sequence, gradient, course, batch_size), tissue, state)
     return signal, state, engine
+
+
+_valid_sequence = remembered(lambda sequence: validated(as_sequence(sequence)))
+_valid_tissue = remembered(lambda tissue: tissue.checked())
 
 
 def _require_kind(value: Any, kind: type, name: str) -> None:
