@@ -113,7 +113,7 @@ def _current(prepared: tuple, now: Any) -> tuple:
 
 def _in_a_row(samples: Array | None) -> Samples:
     """Samples of one repetition after the other."""
-    return None if samples is None else samples.reshape(-1, samples.shape[2])
+    return None if samples is None else samples.reshape(samples.shape[0] * samples.shape[1], samples.shape[2])
 
 
 def _joined(samples: list[Array | None]) -> Array | None:

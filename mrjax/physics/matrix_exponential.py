@@ -91,12 +91,13 @@ def _plain_derivative(matrix: Matrices, changes: Changes) -> Changes:
 
 
 def _left(matrix: Matrices, changes: Changes) -> Changes:
-    return (matrix @ changes.reshape(*matrix.shape[:-1], -1)).reshape(changes.shape)
+    *batch, n, n_changes, _ = changes.shape
+    return (matrix @ changes.reshape(*batch, n, n_changes * n)).reshape(changes.shape)
 
 
 def _right(changes: Changes, matrix: Matrices) -> Changes:
-    n = matrix.shape[-1]
-    return (changes.reshape(*matrix.shape[:-2], -1, n) @ matrix).reshape(changes.shape)
+    *batch, n, n_changes, _ = changes.shape
+    return (changes.reshape(*batch, n * n_changes, n) @ matrix).reshape(changes.shape)
 
 
 def _with_more_changes(primitive: Primitive, arguments: tuple, axes: tuple) -> tuple[Array, int]:

@@ -21,7 +21,7 @@ def test_voxel_shapes(engine, shape):
     np.testing.assert_allclose(signal, -1j * np.exp(-0.1) * np.ones((*shape, 1)), atol=1e-14)
 
 
-@pytest.mark.parametrize("engine", [mr.EPG(), mr.Isochromats(8)])
+@pytest.mark.parametrize("engine", [mr.EPG(), mr.Isochromats(8), mr.BlochMcConnell(3.0)])
 def test_no_voxels_at_all(engine):
     train = mr.protocols.cpmg(jnp.full(3, jnp.pi), 0.01)
     assert mr.simulate(train, mr.Tissue(t1=jnp.ones(0), t2=0.1), engine).shape == (0, 3)
