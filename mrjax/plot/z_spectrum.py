@@ -66,7 +66,13 @@ def z_spectrum(
     axes = _style.axes_or_new(axes, figsize=(6, 4))
     order = np.argsort(offset)
     for i, curve in enumerate(curves[:, order]):
-        axes.plot(offset[order], curve, color=f"C{i % 10}", marker="." if offset.size < CROWDED else "", label=labels[i] if labels else None)
+        axes.plot(
+            offset[order],
+            curve,
+            color=f"C{i % 10}",
+            marker="." if offset.size < CROWDED else "",
+            label=labels[i] if labels else None,
+        )
     axes.set_xlim(offset.max(), offset.min())
     axes.set_ylim(0, max(1.05, float(np.nanmax(curves))))
     axes.set_xlabel("offset (ppm)")
