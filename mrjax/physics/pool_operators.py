@@ -93,7 +93,7 @@ class InstantTurn(AbstractOperator):
     def __call__(self, state: BlochMcConnellState) -> tuple[BlochMcConnellState, None]:
         n = len(state.x)
         # its arguments have one axis before the voxels
-        flat = lambda component: component.reshape(-1, component.shape[-1])
+        flat = lambda component: component.reshape(component.shape[0] * component.shape[1], component.shape[2])
         turned = self.rotation.turned(flat(state.x), flat(state.y), flat(state.z[:n]))
         x, y, z = (component.reshape(state.x.shape) for component in turned)
         return BlochMcConnellState(x, y, jnp.concatenate([z, state.z[n:]])), None
