@@ -90,6 +90,91 @@ WRONG = {
         lambda: mr.Tissue(1.0, 0.1, diffusion=-1e-9),
         "`diffusion` must not be negative (m^2/s), but got -1e-09.",
     ),
+    # pools
+    "pool fraction negative": (
+        lambda: mr.Pool(-1e-3, 30.0, 1.0, 0.1),
+        "`fraction` of `Pool` must not be negative (relative to water), but got -0.001.",
+    ),
+    "pool rate nan": (
+        lambda: mr.Pool(1e-3, NAN, 1.0, 0.1),
+        "`exchange_rate` of `Pool` must not be negative (1/s), but got nan.",
+    ),
+    "pool t2 zero": (lambda: mr.Pool(1e-3, 30.0, 1.0, 0.0), "`t2` of `Pool` must be positive (s), but got 0."),
+    "line shape by name": (
+        lambda: mr.Pool(0.1, 30.0, 1.0, 1e-5, lineshape="Lorentzian"),
+        "`lineshape` must be None or one of mrjax.lineshapes, such as SuperLorentzian(), but got 'Lorentzian'.",
+    ),
+    "one pool": (
+        lambda: mr.Tissue(1.0, 0.1, pools=mr.Pool(1e-3, 30.0, 1.0, 0.1)),
+        "`pools` must be a tuple of `Pool`s, but got a single one; write `pools=(pool,)`.",
+    ),
+    "pools of numbers": (
+        lambda: mr.Tissue(1.0, 0.1, pools=(1e-3,)),
+        "`pools` must hold `Pool`s, but entry 0 is a float.",
+    ),
+    "pool shapes": (
+        lambda: mr.Tissue(np.ones(3), 0.1, pools=(mr.Pool(np.full(2, 1e-3), 30.0, 1.0, 0.1),)),
+        "Shapes must broadcast to one voxel shape, but got t1 (3,), fraction of pools[0] (2,).",
+    ),
+    "pools in EPG": (
+        lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, pools=(mr.Pool(1e-3, 30.0, 1.0, 0.1),))),
+        "EPG knows no `pools`; use `engine=BlochMcConnell(b0=...)`.",
+    ),
+    "field of the pools": (lambda: mr.BlochMcConnell(0.0), "`b0` must be positive (T), but got 0."),
+    "fields of the pools": (
+        lambda: mr.BlochMcConnell([1.5, 3.0]),
+        "`b0` must be a scalar (T), but got shape (2,).",
+    ),
+    "t2_prime with pools": (
+        lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, t2_prime=0.05), mr.BlochMcConnell(3.0)),
+        "`BlochMcConnell` knows no `t2_prime`; leave it out of the tissue.",
+    ),
+    "convention": (
+        lambda: mr.Conventions(off_resonance_sign=0),
+        "`off_resonance_sign` must be 1 or -1, but got 0.",
+    ),
+    "parts of a splitting": (
+        lambda: mr.propagation.Splitting(0),
+        "`n_parts` must be an integer of at least 1, but got 0.",
+    ),
+    "waveform between samples": (
+        lambda: mr.propagation.ODE("cubic"),
+        "`waveform` must be 'constant' or 'linear', but got 'cubic'.",
+    ),
+    # RF that lasts
+    "wave of negative duration": (
+        lambda: mr.ContinuousWave(2e-6, -1.0),
+        "`duration` of `ContinuousWave` must not be negative (s), but got -1.",
+    ),
+    "wave without end": (
+        lambda: mr.ContinuousWave(2e-6, np.inf),
+        "`duration` of `ContinuousWave` must be finite, but got inf.",
+    ),
+    "wave of complex amplitude": (
+        lambda: mr.ContinuousWave(2e-6j, 1.0),
+        "`b1` must be real, but got complex128; pass its magnitude or its real part.",
+    ),
+    "waveform without samples": (
+        lambda: mr.ShapedPulse(2e-6, 1e-4),
+        "`waveform` must have at least one sample on its last axis, but got shape ().",
+    ),
+    "waveform nan": (
+        lambda: mr.ShapedPulse([2e-6, NAN], 1e-4),
+        "`waveform` of `ShapedPulse` must be finite, but got nan (1 of 2 values).",
+    ),
+    "samples that last no time": (
+        lambda: mr.ShapedPulse([2e-6, 1e-6], 0.0),
+        "`dt` of `ShapedPulse` must be positive (s), but got 0.",
+    ),
+    "waves in EPG": (
+        lambda: mr.simulate(mr.Sequence(mr.ContinuousWave(2e-6, 0.1)), WATER),
+        "EPG cannot play ContinuousWave events; use an engine that can.",
+    ),
+    "waveforms of many repetitions": (
+        lambda: mr.simulate(mr.Repeat(mr.ShapedPulse(np.ones((3, 5)), 1e-4), mr.Pulse(np.ones(4))), WATER),
+        "All leaves in a `Repeat` must have the same number of entries, but got `waveform` of event 0 (ShapedPulse): 3, "
+        "`flip_angle` of event 1 (Pulse): 4.",
+    ),
     # events and sequences
     "delay negative": (lambda: mr.Delay(-1e-3), "`duration` of `Delay` must not be negative (s), but got -0.001."),
     "delay nan": (lambda: mr.Delay(NAN), "`duration` of `Delay` must not be negative (s), but got nan."),
