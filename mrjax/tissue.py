@@ -137,7 +137,11 @@ class Tissue(eqx.Module):
 def _pools(pools: Any) -> tuple[Pool, ...]:
     if isinstance(pools, Pool):
         raise ValueError("`pools` must be a tuple of `Pool`s, but got a single one; write `pools=(pool,)`.")
+    try:
+        pools = tuple(pools)
+    except TypeError:
+        raise ValueError(f"`pools` must be a tuple of `Pool`s, but got {pools!r}.") from None
     for position, pool in enumerate(pools):
         if not isinstance(pool, Pool):
             raise ValueError(f"`pools` must hold `Pool`s, but entry {position} is a {type(pool).__name__}.")
-    return tuple(pools)
+    return pools

@@ -129,6 +129,35 @@ WRONG = {
         lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, t2_prime=0.05), mr.BlochMcConnell(3.0)),
         "`BlochMcConnell` knows no `t2_prime`; leave it out of the tissue.",
     ),
+    "pools that are none": (
+        lambda: mr.Tissue(1.0, 0.1, pools=None),
+        "`pools` must be a tuple of `Pool`s, but got None.",
+    ),
+    "method by name": (
+        lambda: mr.BlochMcConnell(3.0, method="ode"),
+        "`method` must be one such as `Propagator()`, but got 'ode'.",
+    ),
+    "conventions by name": (
+        lambda: mr.BlochMcConnell(3.0, "pulseq"),
+        "`conventions` must be one such as `Conventions()`, but got 'pulseq'.",
+    ),
+    "nothing left for the water": (
+        lambda: mr.simulate(
+            FID,
+            mr.Tissue(1.0, 0.1, pools=(mr.Pool(1.2, 30.0, 1.0, 0.1),)),
+            mr.BlochMcConnell(3.0, mr.Conventions(fractions="of_all")),
+        ),
+        '`fraction`s must sum to less than 1 where `fractions="of_all"`, but got 1.2.',
+    ),
+    "state of other pools": (
+        lambda: mr.play(
+            FID,
+            mr.Tissue(1.0, 0.1, pools=(mr.Pool(1e-3, 30.0, 1.0, 0.1),)),
+            mr.BlochMcConnell(3.0),
+            state=state(engine=mr.BlochMcConnell(3.0)),
+        ),
+        "`state` must be of a tissue with as many pools as this one, 2 with a transverse part and 2 in all, but it has 1 and 1.",
+    ),
     "convention": (
         lambda: mr.Conventions(off_resonance_sign=0),
         "`off_resonance_sign` must be 1 or -1, but got 0.",

@@ -1,6 +1,7 @@
 """Water and any number of pools in exchange: the Bloch-McConnell equations."""
 
 import dataclasses
+import warnings
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -43,6 +44,22 @@ from mrjax.sequence import (
 from mrjax.sequence.lowering import Turn, with_phases_as_turns
 from mrjax.sequence.walk import winding
 from mrjax.tissue import Tissue
+
+
+def _require(value: Any, kind: type, name: str, example: str) -> None:
+    if not isinstance(value, kind):
+        raise ValueError(f"`{name}` must be one such as `{example}`, but got {value!r}.")
+
+
+def _require_pools(state: BlochMcConnellState | None, tissue: Tissue) -> None:
+    """Refuse a state of other pools than the tissue has."""
+    n_mobile = 1 + sum(not pool.is_semisolid for pool in tissue.pools)
+    due = (n_mobile, 1 + len(tissue.pools))
+    if state is not None and (state.x.shape[0], state.z.shape[0]) != due:
+        raise ValueError(
+            f"`state` must be of a tissue with as many pools as this one, {due[0]} with a transverse part and {due[1]} in "
+            f"all, but it has {state.x.shape[0]} and {state.z.shape[0]}."
+        )
 
 
 def _field_strength(value: Any) -> Float[Array, ""]:
@@ -103,6 +120,8 @@ class BlochMcConnell(AbstractEngine):
     method: AbstractPropagation = Propagator()
 
     def __check_init__(self):
+        _require(self.conventions, Conventions, "conventions", "Conventions()")
+        _require(self.method, AbstractPropagation, "method", "Propagator()")
         if self.n_states is not None:
             _checks.positive_integer(self.n_states, "n_states")
 
@@ -120,9 +139,23 @@ class BlochMcConnell(AbstractEngine):
         for effect in ("t2_prime", "diffusion"):
             if tissue.has(effect):
                 raise ValueError(f"`BlochMcConnell` knows no `{effect}`; leave it out of the tissue.")
+        _require_pools(state, tissue)
+        if self.conventions.fractions == "of_all" and tissue.pools:
+            fractions = sum((pool.fraction for pool in tissue.pools[1:]), start=tissue.pools[0].fraction)
+            _checks.require(fractions, fractions < 1, '`fraction`s must sum to less than 1 where `fractions="of_all"`')
         present = 0 if state is None else state.z.shape[1] - 1
         needed = 1 + present + winding(sequence) if keeps_state else needed_states(sequence, present)
-        return dataclasses.replace(self, n_states=min(self.n_states or needed, needed))
+        if self.n_states is not None and self.n_states <= present:
+            raise ValueError(
+                f"`n_states` must be at least the {present + 1} of the given state, but got {self.n_states}."
+            )
+        if self.n_states is not None and self.n_states < needed:
+            warnings.warn(
+                f"BlochMcConnell(n_states={self.n_states}) loses what gradients wind beyond; {needed} states are exact.",
+                stacklevel=_checks.frames_to_the_caller(),
+            )
+        b0 = _checks.finite(_checks.positive(self.b0, "b0", "T"), "b0")
+        return dataclasses.replace(self, b0=b0, n_states=min(self.n_states or needed, needed))
 
     def adopted(self, state: BlochMcConnellState, sequence: AbstractContainer, tissue: Tissue) -> BlochMcConnellState:
         del sequence

@@ -1,6 +1,7 @@
 """Exponentials of many small matrices, less the identity."""
 
 import math
+from functools import partial
 from typing import Any
 
 import equinox.internal as eqxi
@@ -13,6 +14,9 @@ from mrjax.physics.primitives import operation, with_transpose
 
 MOST_SQUARINGS = 63
 """Enough for any norm below 1e18."""
+
+full_precision = partial(jax.default_matmul_precision, "highest")
+"""A context in which products of float32 matrices are not rounded to fewer digits, as they are on GPUs by default."""
 
 Matrices = Float[Array, "*batch n n"]
 Changes = Float[Array, "*batch n change n"]
@@ -64,12 +68,17 @@ def times(second: Matrices, first: Matrices) -> Matrices:
 
 
 def _value(matrix: Matrices) -> Matrices:
-    return _squared(matrix, _squarings(matrix))
+    with full_precision():
+        return _squared(matrix, _squarings(matrix))
 
 
 def _derivative(matrix: Matrices, changes: Changes) -> Changes:
     """How the exponential changes with the matrix, for all changes at once."""
-    squarings = _squarings(matrix)
+    with full_precision():
+        return _derivative_by_squarings(matrix, changes, _squarings(matrix))
+
+
+def _derivative_by_squarings(matrix: Matrices, changes: Changes, squarings: Int[Array, ""]) -> Changes:
     scale = jnp.exp2(-squarings.astype(matrix.dtype))
     push = lambda function, at, changes: jax.vmap(
         lambda change: jax.jvp(function, (at,), (change,)), in_axes=-2, out_axes=(None, -2)
@@ -87,7 +96,8 @@ def _plain_derivative(matrix: Matrices, changes: Changes) -> Changes:
     """The same in a form that can be differentiated in either mode."""
     squarings = _squarings(matrix)
     push = lambda change: jax.jvp(lambda matrix: _squared(matrix, squarings), (matrix,), (change,))[1]
-    return jax.vmap(push, in_axes=-2, out_axes=-2)(changes)
+    with full_precision():
+        return jax.vmap(push, in_axes=-2, out_axes=-2)(changes)
 
 
 def _left(matrix: Matrices, changes: Changes) -> Changes:
@@ -110,13 +120,19 @@ def _with_more_changes(primitive: Primitive, arguments: tuple, axes: tuple) -> t
         changes = spread(changes) if of_changes is None else jnp.moveaxis(changes, of_changes, 0)
         return primitive.bind(matrix, changes), 0
     changes = jnp.moveaxis(changes, of_changes, -2)
-    together = changes.reshape(*changes.shape[:-3], -1, changes.shape[-1])
+    *batch, n, n_changes, size, _ = changes.shape
+    together = changes.reshape(*batch, n, n_changes * size, n)
     return primitive.bind(matrix, together).reshape(changes.shape), changes.ndim - 2
+
+
+def _multiplied(second: Matrices, first: Matrices) -> Matrices:
+    with full_precision():
+        return second @ first
 
 
 _exponential = operation("exponential_less_one", _value, wide=True)
 _changed = operation("change_of_exponential", _derivative, batch=_with_more_changes, wide=True)
-_product = operation("product_of_matrices", lambda second, first: second @ first)
+_product = operation("product_of_matrices", _multiplied)
 _transposed = lambda matrix: jnp.swapaxes(matrix, -1, -2)
 with_transpose(
     _changed,
@@ -124,11 +140,8 @@ with_transpose(
     _plain_derivative,
 )
 # XLA on CPUs multiplies a transposed left factor five times slower than one that is laid out again before
-with_transpose(
-    _product,
-    lambda second, cotangent: jax.lax.optimization_barrier(_transposed(second)) @ cotangent,
-    lambda second, first: second @ first,
-)
+_laid_out = jax.lax.optimization_barrier
+with_transpose(_product, lambda second, cotangent: _multiplied(_laid_out(_transposed(second)), cotangent), _multiplied)
 
 
 def _squarings(matrix: Matrices) -> Int[Array, ""]:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Complex, Float, Inexact
 from mrjax.physics import precession
 from mrjax.physics.engine import AbstractOperator
 from mrjax.physics.isochromats import Rotation
-from mrjax.physics.matrix_exponential import exponential_less_one, padded
+from mrjax.physics.matrix_exponential import exponential_less_one, full_precision, padded
 from mrjax.physics.pool_dynamics import Pools
 
 
@@ -33,7 +33,8 @@ class BlochMcConnellState(eqx.Module):
             missing = max(0, n_orders - leaf.shape[1])
             return jnp.pad(leaf[:, :n_orders], [(0, 0), (0, missing)] + [(0, 0)] * (leaf.ndim - 2)).astype(dtype)
 
-        return jax.tree.map(resize, self)
+        whole = self if jnp.issubdtype(dtype, jnp.complexfloating) else jax.tree.map(jnp.real, self)
+        return jax.tree.map(resize, whole)
 
 
 class Propagation(AbstractOperator):
@@ -151,6 +152,10 @@ class Winding(AbstractOperator):
     def __call__(self, state: BlochMcConnellState) -> tuple[BlochMcConnellState, None]:
         if self.evolution is not None:
             state, _ = self.evolution(state)
+        if self.order == 0:
+            return state, None
+        if state.x.shape[1] == 1:  # order zero alone, and real: all of it is wound away
+            return BlochMcConnellState(jnp.zeros_like(state.x), jnp.zeros_like(state.y), state.z), None
         plus, minus = state.x + 1j * state.y, state.x - 1j * state.y
         n = plus.shape[1]
         # orders -(n - 1) to n - 1 of x + iy on one axis; those of x - iy are their conjugates, the other way round
@@ -166,9 +171,10 @@ def applied(
 ) -> Inexact[Array, "m order voxel"]:
     """Every voxel's matrix times its vectors; one matrix may serve all."""
     matrix = matrix.astype(vector.dtype)
-    return (
-        jnp.einsum("ij,jkv->ikv", matrix[0], vector) if len(matrix) == 1 else jnp.einsum("vij,jkv->ikv", matrix, vector)
-    )
+    with full_precision():
+        if len(matrix) == 1:
+            return jnp.einsum("ij,jkv->ikv", matrix[0], vector)
+        return jnp.einsum("vij,jkv->ikv", matrix, vector)
 
 
 def _source(state: BlochMcConnellState) -> Inexact[Array, "1 order voxel"]:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
-from mrjax.physics.matrix_exponential import exponential_less_one, times
+from mrjax.physics.matrix_exponential import exponential_less_one, full_precision, times
 from mrjax.physics.pool_dynamics import Irradiated
 
 Field = tuple[Float[Array, "sample #voxel"], Float[Array, "sample #voxel"]]
@@ -152,7 +152,8 @@ class ODE(AbstractPropagation):
     def _solved(self, pools: Irradiated, field: Callable[[Any], Any], duration: Float[Array, ""]) -> Array:
         def slope(time: Any, less_one: Any, _: Any) -> Array:
             generator = pools.generator(*field(time))
-            return generator + generator @ less_one
+            with full_precision():
+                return generator + generator @ less_one
 
         start = jnp.zeros_like(pools.generator(*field(jnp.zeros_like(duration))))
         solution = diffrax.diffeqsolve(

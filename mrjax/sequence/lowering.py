@@ -5,10 +5,8 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from mrjax import _checks
 from mrjax._checks import Neutral
 from mrjax.sequence.events import AbstractEvent
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
@@ -44,12 +42,24 @@ def _ahead(event: ContinuousWave | ShapedPulse) -> Array | None:
     if isinstance(event.offset, Neutral):
         return None
     offset, duration = _aligned(jnp.asarray(event.offset), jnp.asarray(event.duration))
-    if _checks.is_concrete(offset) and _checks.is_concrete(duration):
-        # of the product of two float32 numbers only the digits after whole turns count
-        turns = np.mod(np.asarray(offset, float) * np.asarray(duration, float), 1.0)
-        return jnp.asarray(2 * math.pi * turns, offset.dtype)
-    turns = offset * duration
-    return 2 * math.pi * (turns - jnp.floor(turns))
+    turns, rest = _exact_product(offset, duration)
+    return 2 * math.pi * ((turns - jnp.floor(turns)) + rest)
+
+
+def _exact_product(a: Array, b: Array) -> tuple[Array, Array]:
+    """The product and what rounding took from it: of many turns only the digits after the last whole one count.
+
+    T. J. Dekker, Numer Math 18 (1971) 224-242.
+    """
+
+    def halves(x: Array) -> tuple[Array, Array]:
+        shifted = x * (2.0 ** math.ceil(jnp.finfo(x.dtype).nmant / 2 + 0.5) + 1)
+        high = shifted - (shifted - x)
+        return high, x - high
+
+    product = a * b
+    (a_high, a_low), (b_high, b_low) = halves(a), halves(b)
+    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
 def _sum(first: Array, *rest: Array) -> Array:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import jax
 import numpy as np
 
-from mrjax.sequence.events import AbstractContainer, AbstractEvent, Dephase
+from mrjax.sequence.events import AbstractContainer, AbstractEvent, Dephase, Reset
 
 Container = TypeVar("Container", bound=AbstractContainer)
 
@@ -61,9 +61,30 @@ def validated(sequence: Container) -> Container:
 
 
 def winding(sequence: AbstractContainer) -> int:
-    """Upper bound of the dephasing order that playing `sequence` from order 0 can reach."""
-    return sum(
-        abs(located.event.order) * int(np.prod(located.repeats, dtype=int))
-        for located in events_of(sequence.events)
-        if isinstance(located.event, Dephase)
-    )
+    """Upper bound of the dephasing order that playing the events of `sequence` once from order 0 can reach."""
+    return _wound(sequence, 0)[0]
+
+
+def _wound(container: AbstractContainer, start: int) -> tuple[int, int]:
+    """The highest order, and the last, of one playing that begins at order `start`; a `Reset` begins at zero again."""
+    highest = now = start
+    for entry in container.events:
+        match entry:
+            case Reset():
+                now = 0
+            case Dephase():
+                now += abs(entry.order)
+            case AbstractContainer():
+                inside, now = _wound_repeatedly(entry, now)
+                highest = max(highest, inside)
+        highest = max(highest, now)
+    return highest, now
+
+
+def _wound_repeatedly(container: AbstractContainer, start: int) -> tuple[int, int]:
+    (length,) = container.repetitions or (1,)
+    highest, end = _wound(container, start)
+    if any(isinstance(located.event, Reset) for located in events_of(container.events)):
+        # every repetition after the first begins where one that was reset has ended
+        return max(highest, _wound(container, end)[0] if length > 1 else 0), end
+    return start + length * (highest - start), start + length * (end - start)
