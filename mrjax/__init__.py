@@ -23,6 +23,7 @@ from .physics import (
     play as play,
     propagation as propagation,
     simulate as simulate,
+    steady_state as steady_state,
 )
 from .pool import Pool as Pool
 from .sequence import (

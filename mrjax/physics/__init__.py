@@ -9,3 +9,4 @@ from .epg_operators import EPGState as EPGState
 from .isochromats import Isochromats as Isochromats, IsochromatState as IsochromatState
 from .pool_operators import BlochMcConnellState as BlochMcConnellState
 from .simulation import play as play, simulate as simulate
+from .steady_state import steady_state as steady_state
