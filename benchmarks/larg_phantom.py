@@ -31,7 +31,12 @@ GRID = {
     "exchange_rate": np.arange(100.0, 1401.0, 10.0),
     "fraction": np.arange(10.0, 121.0, 5.0) / MILLIMOLAR,
 }
-SMALL = {"t1": GRID["t1"][::4], "t2": GRID["t2"][::4], "exchange_rate": GRID["exchange_rate"][::4], "fraction": GRID["fraction"]}
+SMALL = {
+    "t1": GRID["t1"][::4],
+    "t2": GRID["t2"][::4],
+    "exchange_rate": GRID["exchange_rate"][::4],
+    "fraction": GRID["fraction"],
+}
 
 
 class Scan:
@@ -53,7 +58,9 @@ class Scan:
         return jnp.abs(mr.simulate(self.sequence, tissue, self.engine))
 
 
-def matched(scan: Scan, grid: dict[str, np.ndarray], signals: np.ndarray) -> tuple[mr.inverse.dictionary.Match, int, float]:
+def matched(
+    scan: Scan, grid: dict[str, np.ndarray], signals: np.ndarray
+) -> tuple[mr.inverse.dictionary.Match, int, float]:
     """The best atoms, how many there are, and the time to simulate them."""
     start = time.perf_counter()
     dictionary = Dictionary.build(scan, {name: values.astype(np.float32) for name, values in grid.items()})
@@ -83,7 +90,10 @@ def table(maps: dict[str, dict[str, np.ndarray]], labels: np.ndarray) -> str:
         cells = []
         for i in (1, 2, 3):
             concentration, rate = (values[name][labels == i] for name in ("concentration", "exchange_rate"))
-            cells += [f"{concentration.mean():.1f} ± {concentration.std():.1f}", f"{rate.mean():.0f} ± {rate.std():.0f}"]
+            cells += [
+                f"{concentration.mean():.1f} ± {concentration.std():.1f}",
+                f"{rate.mean():.0f} ± {rate.std():.0f}",
+            ]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
