@@ -121,7 +121,7 @@ class ODE(AbstractPropagation):
         >>> engine = mr.BlochMcConnell(b0=3.0, method=mr.propagation.ODE())
         >>> pulse = mr.Sequence(mr.ContinuousWave(2e-6, 0.01, 100.0), mr.Spoil(), mr.SampleLongitudinal())
         >>> mr.simulate(pulse, mr.Tissue(1.0, 0.1), engine).real.round(2).tolist()
-        [0.71...]
+        [0.41...]
 
         ```
     """
