@@ -30,7 +30,9 @@ from .sequence import (
     ContinuousWave as ContinuousWave,
     Delay as Delay,
     Dephase as Dephase,
+    Gradient as Gradient,
     Pulse as Pulse,
+    Readout as Readout,
     Repeat as Repeat,
     Reset as Reset,
     Sample as Sample,
@@ -38,6 +40,8 @@ from .sequence import (
     Sequence as Sequence,
     ShapedPulse as ShapedPulse,
     Spoil as Spoil,
+    Timeline as Timeline,
+    Together as Together,
 )
 from .tissue import Tissue as Tissue
 

@@ -16,7 +16,7 @@ from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.gradient import AbstractGradient, Forward, ForwardJacobian
 from mrjax.physics.one_kernel import unmarked
 from mrjax.physics.stages import Course
-from mrjax.sequence import AbstractContainer, AbstractSample
+from mrjax.sequence import AbstractContainer
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
 
@@ -67,7 +67,7 @@ def _n_parts(experiment: Experiment, tissue: Tissue, state: State | None) -> int
     n_events = sum(math.prod(at.repeats) for at in events)
     work = n_voxels * experiment.bytes_per_voxel(tissue) / 4 * n_events
     # parts of a few megabytes: memory freed by one is taken by the next, while fresh memory has to be cleared first
-    n_samples = sum(math.prod(at.repeats) for at in events if isinstance(at.event, AbstractSample))
+    n_samples = sum(math.prod(at.repeats) * at.event.n_samples for at in events)
     n_cores = cores.available_cores()
     each = max(1, round(n_voxels * n_samples * 8 / PART_BYTES / n_cores))
     return max(1, min(n_cores * each, n_voxels // chunks.VECTOR, int(work / WORTH_A_THREAD)))

@@ -57,7 +57,7 @@ class Player:
         for entry, part in zip(container.events, prepared, strict=True):
             if isinstance(entry, AbstractEvent):
                 state, sample = part.operator(state)
-                samples.append(None if sample is None else sample[None])
+                samples.append(sample[None] if sample is not None and sample.ndim == 1 else sample)
             else:
                 play = self._repeat if entry.repetitions else self.play
                 state, inside = play(entry, part, state, course)

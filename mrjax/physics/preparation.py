@@ -55,10 +55,7 @@ class Varying(eqx.Module):
 
     def with_leaves(self, leaves: dict[str, Array]) -> AbstractEvent:
         """The event with these single values."""
-        names = list(leaves)
-        if not names:
-            return self.event
-        return eqx.tree_at(lambda e: [getattr(e, name) for name in names], self.event, [leaves[name] for name in names])
+        return self.event.with_leaves(leaves)
 
     def in_a_row(self) -> dict[str, Array]:
         """Every leaf, once for each repetition in which something changes, on one axis."""

@@ -14,4 +14,8 @@ from .events import (
     SampleLongitudinal as SampleLongitudinal,
     Spoil as Spoil,
 )
+from .gradients import Gradient as Gradient
+from .readout import Readout as Readout
 from .rf import ContinuousWave as ContinuousWave, ShapedPulse as ShapedPulse
+from .timeline import Timeline as Timeline
+from .together import Together as Together

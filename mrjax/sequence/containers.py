@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from mrjax.sequence import timing, walk
 from mrjax.sequence.events import AbstractContainer, AbstractEvent
 from mrjax.sequence.text import describe
+from mrjax.sequence.timeline import Timeline
 
 
 class Sequence(AbstractContainer):
@@ -57,6 +58,21 @@ class Sequence(AbstractContainer):
     def sample_times(self) -> Float[Array, " n_samples"]:
         """Times of the samples from the start of the sequence, in s; differentiable."""
         return timing.sample_times(self)
+
+    def timeline(self, dt: float | None = None) -> Timeline:
+        """What is played at every moment, as steps of constant RF and straight gradients.
+
+        **Arguments:**
+
+        - `dt`: Longest step in s within a ramp of a gradient, for those who need steps of constant gradient. By default ramps
+          are cut at their corners and where RF changes, alone.
+
+        **Raises:** `ValueError` where `dt` is given and gradients are traced.
+        """
+        # the events that can be flattened are containers' users, not their foundation
+        from mrjax.sequence.flattening import flattened
+
+        return flattened(self, dt)
 
     def __iter__(self) -> Iterator[AbstractEvent | AbstractContainer]:
         return iter(self.events)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -29,6 +30,22 @@ class AbstractEvent(eqx.Module):
         """The shapes of the leaves without their own axes, by name."""
         shapes = {name: np.shape(leaf) for name, leaf in self.leaves().items()}
         return {name: shape[: len(shape) - self.own_axes.get(name, 0)] for name, shape in shapes.items()}
+
+    def with_leaves(self, values: Mapping[str, Any]) -> "AbstractEvent":
+        """This event with other numbers in the place of the named ones."""
+        names = list(values)
+        if not names:
+            return self
+        return eqx.tree_at(lambda e: [getattr(e, name) for name in names], self, [values[name] for name in names])
+
+    @property
+    def n_samples(self) -> int:
+        """How many numbers the receiver records for each voxel."""
+        return 0
+
+    def sample_offsets(self) -> Float[Array, "*repetitions n_samples"]:
+        """When it records them, in s from the start of this event."""
+        return jnp.zeros(self.n_samples)
 
     def checked(self, where: str) -> "AbstractEvent":
         """This event with its values checked, at run time where they are traced; `where` names it in the message."""
@@ -116,6 +133,10 @@ class Spoil(AbstractEvent):
 
 class AbstractSample(AbstractEvent):
     """The receiver records one number per voxel."""
+
+    @property
+    def n_samples(self) -> int:
+        return 1
 
 
 class Sample(AbstractSample):

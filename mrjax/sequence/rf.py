@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from mrjax import _checks
 from mrjax._checks import Neutral
 from mrjax.sequence.events import AbstractEvent, checked_now, non_negative_duration, replace_checked
+
+Use = Literal["excitation", "refocusing", "inversion", "saturation", "preparation", "other"]
+"""What a pulse is for: it decides where a trajectory in k-space begins or turns, and is written to Pulseq files."""
 
 
 class ContinuousWave(AbstractEvent):
@@ -23,6 +27,7 @@ class ContinuousWave(AbstractEvent):
     - `duration`: In s, zero or more. As `b1`.
     - `offset`: $f$ in Hz from the scanner's frequency. As `b1`.
     - `phase`: $\phi$ in rad, of the axis of rotation. As `b1`.
+    - `use`: What it is for, such as `"refocusing"`; by default judged by the flip angle where it matters.
 
     !!! example
 
@@ -39,8 +44,10 @@ class ContinuousWave(AbstractEvent):
     duration: Float[Array, "..."]
     offset: Float[Array, "..."] | float
     phase: Float[Array, "..."] | float
+    use: Use | None = eqx.field(static=True)
 
-    def __init__(self, b1: Any, duration: Any, offset: Any = 0.0, phase: Any = 0.0):
+    def __init__(self, b1: Any, duration: Any, offset: Any = 0.0, phase: Any = 0.0, use: Use | None = None):
+        self.use = _known_use(use)
         self.b1 = _checks.real_array(b1, "b1")
         self.duration = _checks.real_array(duration, "duration")
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
@@ -69,6 +76,7 @@ class ShapedPulse(AbstractEvent):
     - `dt`: Duration of one sample in s, positive. Scalar, or one entry per repetition.
     - `offset`: $f$ in Hz from the scanner's frequency. As `dt`.
     - `phase`: $\phi$ in rad. As `dt`.
+    - `use`: As for `ContinuousWave`.
 
     **Raises:** `ValueError` where the waveform has no sample.
 
@@ -91,8 +99,10 @@ class ShapedPulse(AbstractEvent):
     dt: Float[Array, "..."]
     offset: Float[Array, "..."] | float
     phase: Float[Array, "..."] | float
+    use: Use | None = eqx.field(static=True)
 
-    def __init__(self, waveform: Any, dt: Any, offset: Any = 0.0, phase: Any = 0.0):
+    def __init__(self, waveform: Any, dt: Any, offset: Any = 0.0, phase: Any = 0.0, use: Use | None = None):
+        self.use = _known_use(use)
         self.waveform = _checks.number_array(waveform, "waveform")
         if self.waveform.ndim < 1 or self.waveform.shape[-1] == 0:
             raise ValueError(
@@ -113,3 +123,9 @@ class ShapedPulse(AbstractEvent):
         return replace_checked(
             self, where, waveform=_checks.finite, dt=positive, offset=_checks.finite, phase=_checks.finite
         )
+
+
+def _known_use(use: Any) -> Use | None:
+    if use is not None and use not in get_args(Use):
+        raise ValueError(f"`use` must be one of {', '.join(get_args(Use))}, or None, but got {use!r}.")
+    return use

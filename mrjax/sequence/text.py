@@ -7,6 +7,8 @@ import numpy as np
 from mrjax import _checks
 from mrjax._checks import Neutral
 from mrjax.sequence.events import AbstractContainer, AbstractEvent, Dephase
+from mrjax.sequence.gradients import Gradient
+from mrjax.sequence.readout import Readout
 
 
 def describe(container: AbstractContainer) -> str:
@@ -27,15 +29,26 @@ def _lines(container: AbstractContainer, indent: str) -> list[str]:
 
 def describe_event(event: AbstractEvent) -> str:
     """One event as a line, such as 'Pulse    flip_angle 90 deg, phase 0 deg'."""
-    order = [f"order {event.order}"] if isinstance(event, Dephase) else []
+    if tracks := getattr(event, "tracks", None):
+        tracks = (", then ".join(" ".join(describe_event(one).split()) for one in track) for track in tracks)
+        return f"Together [{'] ['.join(tracks)}]"
+    static = {Dephase: "order", Gradient: "axis", Readout: "n"}.get(type(event))
+    counts = [f"{static} {getattr(event, static)}"] if static else []
+    units = UNITS | ({"waveform": (1e3, "mT/m")} if isinstance(event, Gradient) else {})
     numbers = [
-        f"{name} {_quantity(name, value)}" for name, value in event.leaves().items() if not isinstance(value, Neutral)
+        f"{name} {_quantity(value, *units.get(name, DEGREES))}"
+        for name, value in event.leaves().items()
+        if not isinstance(value, Neutral)
     ]
-    return f"{type(event).__name__:<8} {', '.join(order + numbers)}".rstrip()
+    return f"{type(event).__name__:<8} {', '.join(counts + numbers)}".rstrip()
 
+
+DEGREES = (180 / np.pi, "deg")
 
 UNITS = {
     "duration": (1e3, "ms"),
+    "times": (1e3, "ms"),
+    "dwell": (1e6, "us"),
     "dt": (1e6, "us"),
     "b1": (1e6, "uT"),
     "waveform": (1e6, "uT"),
@@ -45,8 +58,7 @@ UNITS = {
 """How numbers of events are shown; angles in degrees."""
 
 
-def _quantity(name: str, value: Any) -> str:
-    factor, unit = UNITS.get(name, (180 / np.pi, "deg"))
+def _quantity(value: Any, factor: float, unit: str) -> str:
     if not _checks.is_concrete(value):
         return f"traced {np.shape(value)} {unit}" if np.shape(value) else f"traced {unit}"
     magnitudes = np.abs(value) if np.iscomplexobj(value) else np.asarray(value, dtype=float)

@@ -5,15 +5,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax.sequence import walk
-from mrjax.sequence.events import AbstractContainer, AbstractEvent, AbstractSample
+from mrjax.sequence.events import AbstractContainer, AbstractEvent
 
 
 def n_samples(sequence: AbstractContainer) -> int:
     """Number of samples, repetitions counted."""
     return sum(
-        int(np.prod(located.repeats, dtype=int))
+        int(np.prod(located.repeats, dtype=int)) * located.event.n_samples
         for located in walk.events_of(sequence.events)
-        if isinstance(located.event, AbstractSample)
     )
 
 
@@ -36,8 +35,9 @@ def _clock(
     samples = []
     for entry in container.events:
         if isinstance(entry, AbstractEvent):
-            if isinstance(entry, AbstractSample):
-                samples.append(now[..., None])
+            if entry.n_samples:
+                offsets = jnp.broadcast_to(entry.sample_offsets(), (*shape, entry.n_samples))
+                samples.append(now[..., None] + offsets)
             elapsed = jnp.broadcast_to(jnp.asarray(getattr(entry, "duration", 0.0)), shape)
         else:
             elapsed, inside = _clock(entry, shape)

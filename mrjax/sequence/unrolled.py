@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import equinox as eqx
 import jax
 import numpy as np
 
@@ -55,14 +54,11 @@ def _played(container: AbstractContainer, outer: tuple[int, ...]) -> Iterator[Ab
 
 def _now(event: AbstractEvent, repetitions: tuple[int, ...]) -> AbstractEvent:
     """The event in one repetition of each enclosing `Repeat`; axes of length one are the same in each."""
+    leaves = event.leaves()
     shapes = {name: shape for name, shape in event.repetition_shapes().items() if shape}
 
     def entry(name: str) -> np.ndarray:
         last = repetitions[len(repetitions) - len(shapes[name]) :]
-        return np.asarray(
-            getattr(event, name)[tuple(0 if n == 1 else i for i, n in zip(last, shapes[name], strict=True))]
-        )
+        return np.asarray(leaves[name][tuple(0 if n == 1 else i for i, n in zip(last, shapes[name], strict=True))])
 
-    names = list(shapes)
-    values = [entry(name) for name in names]
-    return eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, values) if names else event
+    return event.with_leaves({name: entry(name) for name in shapes})
