@@ -1,6 +1,6 @@
 """What the scanner plays."""
 
-from . import pulseq as pulseq
+from . import pulseq as pulseq, pulses as pulses
 from .containers import Repeat as Repeat, Sequence as Sequence
 from .events import (
     AbstractContainer as AbstractContainer,
