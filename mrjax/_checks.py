@@ -7,7 +7,7 @@ Shapes, dtypes and options are checked when Python sees them. Values are checked
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -123,10 +123,12 @@ def optional_length(value: Any) -> Array | None:
     """A voxel size in m, or None where none is given."""
     if value is None:
         return None
-    size = real_array(value, "voxel_size")
-    if size.ndim:
-        raise ValueError(f"`voxel_size` must be a scalar (m), but got shape {size.shape}.")
-    return positive(size, "voxel_size", "m") if is_concrete(size) else size
+    # a number that is known stays known inside of `jit`: engines look at it
+    with jax.ensure_compile_time_eval() if is_concrete(value) else nullcontext():
+        size = real_array(value, "voxel_size")
+        if size.ndim:
+            raise ValueError(f"`voxel_size` must be a scalar (m), but got shape {size.shape}.")
+        return positive(size, "voxel_size", "m") if is_concrete(size) else size
 
 
 def finite(value: Array, name: str) -> Array:

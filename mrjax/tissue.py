@@ -18,7 +18,15 @@ NEUTRAL = {
     "off_resonance": Neutral(0.0),
     "b1": Neutral(1.0),
     "diffusion": Neutral(0.0),
+    "x": Neutral(0.0),
+    "y": Neutral(0.0),
+    "z": Neutral(0.0),
+    "velocity_x": Neutral(0.0),
+    "velocity_y": Neutral(0.0),
+    "velocity_z": Neutral(0.0),
 }
+
+VELOCITY = ("velocity_x", "velocity_y", "velocity_z")
 
 LONGEST_PLAUSIBLE_T1 = 30.0  # s; free water is near 4 s, hyperpolarised liquids stay below 30 s
 
@@ -37,10 +45,12 @@ class Tissue(eqx.Module):
     - `diffusion`: Isotropic diffusion coefficient in m²/s, e.g. `1e-9`. It acts where a gradient has wound the
       magnetisation, so the engine must know the voxel size.
     - `pools`: `Pool`s that exchange with the water whose parameters stand above, a tuple of any number.
+    - `x`, `y`, `z`: Where the middle of the voxel is, in m. It matters where a `Gradient` is played.
+    - `velocity_x`, `velocity_y`, `velocity_z`: In m/s, constant; the voxel is at `x`, `y`, `z` when the sequence begins.
 
-    The five before `pools` have defaults at which the effect is absent. A default, or the same Python number, is left out of the
-    computation and is no leaf of the PyTree; pass an array (`jnp.zeros(())`) to include the effect, for instance to
-    differentiate at that point. `dataclasses.replace(tissue, b1=...)` gives a tissue with one leaf changed.
+    All but `t1`, `t2` and `pools` have defaults at which the effect is absent. A default, or the same Python number, is left
+    out of the computation and is no leaf of the PyTree; pass an array (`jnp.zeros(())`) to include the effect, for instance
+    to differentiate at that point. `dataclasses.replace(tissue, b1=...)` gives a tissue with one leaf changed.
 
     **Raises:** `ValueError` where shapes do not broadcast, a value is complex where a real one is due, NaN, or outside
     its range. Values that are traced are checked when `simulate` runs.
@@ -65,6 +75,12 @@ class Tissue(eqx.Module):
     b1: Float[Array, "..."] | float
     diffusion: Float[Array, "..."] | float
     pools: tuple[Pool, ...]
+    x: Float[Array, "..."] | float
+    y: Float[Array, "..."] | float
+    z: Float[Array, "..."] | float
+    velocity_x: Float[Array, "..."] | float
+    velocity_y: Float[Array, "..."] | float
+    velocity_z: Float[Array, "..."] | float
 
     def __init__(
         self,
@@ -76,6 +92,13 @@ class Tissue(eqx.Module):
         b1: Any = NEUTRAL["b1"],
         diffusion: Any = NEUTRAL["diffusion"],
         pools: tuple[Pool, ...] = (),
+        *,
+        x: Any = NEUTRAL["x"],
+        y: Any = NEUTRAL["y"],
+        z: Any = NEUTRAL["z"],
+        velocity_x: Any = NEUTRAL["velocity_x"],
+        velocity_y: Any = NEUTRAL["velocity_y"],
+        velocity_z: Any = NEUTRAL["velocity_z"],
     ):
         self.t1 = _checks.real_array(t1, "t1")
         self.t2 = _checks.real_array(t2, "t2")
@@ -85,6 +108,10 @@ class Tissue(eqx.Module):
         self.b1 = _checks.real_leaf(b1, "b1", NEUTRAL["b1"])
         self.diffusion = _checks.real_leaf(diffusion, "diffusion", NEUTRAL["diffusion"])
         self.pools = _pools(pools)
+        self.x, self.y, self.z = (_checks.real_leaf(v, n, NEUTRAL[n]) for v, n in ((x, "x"), (y, "y"), (z, "z")))
+        self.velocity_x = _checks.real_leaf(velocity_x, "velocity_x", NEUTRAL["velocity_x"])
+        self.velocity_y = _checks.real_leaf(velocity_y, "velocity_y", NEUTRAL["velocity_y"])
+        self.velocity_z = _checks.real_leaf(velocity_z, "velocity_z", NEUTRAL["velocity_z"])
         _ = self.voxel_shape
         if all(_checks.is_concrete(leaf) for leaf in self._leaves().values()):
             self.checked()
@@ -100,6 +127,11 @@ class Tissue(eqx.Module):
         """Whether `effect` (the name of a leaf with a default) takes part in the computation."""
         return not isinstance(getattr(self, effect), Neutral)
 
+    @property
+    def moves(self) -> bool:
+        """Whether a velocity takes part in the computation."""
+        return any(self.has(name) for name in VELOCITY)
+
     def checked(self) -> "Tissue":
         """This tissue with every value checked, at run time where values are traced."""
         ranges = {
@@ -111,6 +143,7 @@ class Tissue(eqx.Module):
             "b1": lambda x: _checks.finite(_checks.non_negative(x, "b1", "relative to nominal"), "b1"),
             "diffusion": lambda x: _checks.finite(_checks.non_negative(x, "diffusion", "m^2/s"), "diffusion"),
         }
+        ranges |= {name: lambda x, name=name: _checks.finite(x, name) for name in ("x", "y", "z", *VELOCITY)}
         names = [name for name in ranges if name in ("t1", "t2") or self.has(name)]
         # numbers that `equinox.tree_at` put in place of an array or a default become arrays here
         values = [ranges[name](_checks.number_array(getattr(self, name), name)) for name in names]

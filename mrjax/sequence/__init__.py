@@ -1,6 +1,6 @@
 """What the scanner plays."""
 
-from . import pulseq as pulseq, pulses as pulses
+from . import moments as moments, pulseq as pulseq, pulses as pulses
 from .containers import Repeat as Repeat, Sequence as Sequence
 from .events import (
     AbstractContainer as AbstractContainer,
@@ -15,7 +15,9 @@ from .events import (
     Spoil as Spoil,
 )
 from .gradients import Gradient as Gradient
+from .labels import Annotation as Annotation, Label as Label
 from .readout import Readout as Readout
 from .rf import ContinuousWave as ContinuousWave, ShapedPulse as ShapedPulse
+from .scanner import Scanner as Scanner
 from .timeline import Timeline as Timeline
 from .together import Together as Together

@@ -2,17 +2,20 @@
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
 from mrjax._checks import Neutral
+from mrjax.sequence.partial_orders import Order, as_order
 
 
 class AbstractEvent(eqx.Module):
@@ -37,6 +40,11 @@ class AbstractEvent(eqx.Module):
         if not names:
             return self
         return eqx.tree_at(lambda e: [getattr(e, name) for name in names], self, [values[name] for name in names])
+
+    @property
+    def winding(self) -> Order:
+        """Cycles across the voxel that the event winds, as far as it knows without a voxel size."""
+        return 0
 
     @property
     def n_samples(self) -> int:
@@ -104,24 +112,30 @@ class Delay(AbstractEvent):
 
 
 class Dephase(AbstractEvent):
-    """A gradient that winds a whole number of cycles across the voxel.
+    """A gradient that winds a number of cycles across the voxel.
 
     **Arguments:**
 
-    - `order`: Number of cycles, a Python integer; negative unwinds. All gradients of a sequence point along one axis.
+    - `order`: Number of cycles; negative unwinds. A Python integer for whole cycles, and a fraction for parts of them: a
+      `fractions.Fraction`, or a decimal number that stands for one with a small denominator, such as `0.5`. All gradients
+      of a sequence point along one axis.
     - `duration`: In s: how long the gradient is on. Relaxation, off-resonance and diffusion act meanwhile. Scalar, or
       one entry per repetition.
+
+    **Raises:** `ValueError` where `order` is no such number.
     """
 
-    order: int = eqx.field(static=True)
+    order: Order = eqx.field(static=True)
     duration: Float[Array, "..."] | float
 
-    def __init__(self, order: int = 1, duration: Any = 0.0):
-        if isinstance(order, bool) or not isinstance(order, int):
-            raise ValueError(f"`order` must be a Python integer (whole cycles across the voxel), but got {order!r}.")
-        self.order = order
+    def __init__(self, order: Any = 1, duration: Any = 0.0):
+        self.order = as_order(order)
         self.duration = _checks.real_leaf(duration, "duration", Neutral(0.0))
         checked_now(self)
+
+    @property
+    def winding(self) -> Order:
+        return self.order
 
     def checked(self, where: str) -> "Dephase":
         return replace_checked(self, where, duration=non_negative_duration)
@@ -192,8 +206,14 @@ def replace_checked(event, where: str, **checks):
     names = [name for name in checks if not isinstance(getattr(event, name), Neutral)]
     called = {name: f"{name}` of `{where}" for name in names}
     # numbers that `equinox.tree_at` put in place of an array or a default become arrays here
-    values = [checks[name](_checks.number_array(getattr(event, name), called[name]), called[name]) for name in names]
+    values = [_checked_leaf(checks[name], getattr(event, name), called[name]) for name in names]
     return eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, values) if names else event
+
+
+def _checked_leaf(check: Callable[[Array, str], Array], leaf: Any, name: str) -> Array:
+    """A leaf after a check; one that is known stays known, also inside of `jit`, for engines that look at it."""
+    with jax.ensure_compile_time_eval() if _checks.is_concrete(leaf) else nullcontext():
+        return check(_checks.number_array(leaf, name), name)
 
 
 def checked_now(event: AbstractEvent) -> None:

@@ -116,7 +116,8 @@ class Gradient(AbstractEvent):
         ).astype(samples.dtype)
         n = samples.shape[-1]
         places = np.concatenate([[0.0], np.arange(n) + 0.5, [n]])
-        times = _checks.real_array(dt, "dt")[..., None] * jnp.asarray(places, samples.dtype)
+        dt = _checks.real_array(dt, "dt")
+        times = dt[..., None] * jnp.broadcast_to(jnp.asarray(places, samples.dtype), (*dt.shape, n + 2))
         return cls(jnp.concatenate([edge(first, "first"), samples, edge(last, "last")], axis=-1), times, axis)
 
     @property
@@ -127,17 +128,29 @@ class Gradient(AbstractEvent):
     @property
     def area(self) -> Float[Array, "..."]:
         """The integral over time in T s/m."""
-        means = (self.waveform[..., 1:] + self.waveform[..., :-1]) / 2
-        return jnp.sum(means * jnp.diff(self.times, axis=-1), axis=-1)
+        waveform, times = _of_one_rank(self.waveform, self.times)
+        return jnp.sum((waveform[..., 1:] + waveform[..., :-1]) / 2 * jnp.diff(times, axis=-1), axis=-1)
 
     def area_until(self, time: Float[Array, " time"]) -> Float[Array, " time"]:
         """The integral from the start to each of these times in s, for a gradient without repetitions."""
         steps = jnp.diff(self.times)
         areas = jnp.cumsum((self.waveform[1:] + self.waveform[:-1]) / 2 * steps)
         piece = self._piece(time)
-        into = jnp.clip(time - self.times[piece], 0.0, steps[piece])
+        into = self._into(piece, time)
         before = jnp.where(piece > 0, areas[piece - 1], 0.0)
         return before + (self.waveform[piece] + self._slopes()[piece] * into / 2) * into
+
+    def moment_until(self, time: Float[Array, " time"]) -> Float[Array, " time"]:
+        r"""$\int G t'\,dt'$ from the start to each of these times in s, for a gradient without repetitions."""
+        steps, slopes = jnp.diff(self.times), self._slopes()
+        of_piece = lambda first, value, slope, into: (
+            (first * (value + slope * into / 2) + (value / 2 + slope * into / 3) * into) * into
+        )
+        moments = jnp.cumsum(of_piece(self.times[:-1], self.waveform[:-1], slopes, steps))
+        piece = self._piece(time)
+        into = self._into(piece, time)
+        before = jnp.where(piece > 0, moments[piece - 1], 0.0)
+        return before + of_piece(self.times[piece], self.waveform[piece], slopes[piece], into)
 
     def line_at(self, time: Float[Array, " time"]) -> tuple[Float[Array, " time"], Float[Array, " time"]]:
         """Value and slope at each of these times, for a gradient without repetitions; zero outside its points."""
@@ -154,9 +167,19 @@ class Gradient(AbstractEvent):
         """Between which points each time lies: the number of the first."""
         return jnp.clip(jnp.searchsorted(self.times, time, side="right") - 1, 0, self.times.shape[-1] - 2)
 
+    def _into(self, piece: Int[Array, " time"], time: Float[Array, " time"]) -> Float[Array, " time"]:
+        """How much of its piece has passed at each time; at a corner with the derivative of what follows."""
+        within = jnp.where(time > self.times[-1], jnp.diff(self.times)[piece], time - self.times[piece])
+        return jnp.where(time < self.times[0], 0.0, within)
+
     def _slopes(self) -> Float[Array, " piece"]:
         steps = jnp.diff(self.times)
         return jnp.where(steps > 0, jnp.diff(self.waveform) / jnp.where(steps > 0, steps, 1.0), 0.0)
+
+
+def _of_one_rank(first: Array, second: Array) -> tuple[Array, Array]:
+    rank = max(first.ndim, second.ndim)
+    return tuple(array.reshape(*(1,) * (rank - array.ndim), *array.shape) for array in (first, second))  # pyright: ignore[reportReturnType]
 
 
 def _rising(times: Array, name: str) -> Array:

@@ -1,6 +1,8 @@
 """A row of samples."""
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -14,7 +16,8 @@ from mrjax.sequence.events import AbstractEvent, checked_now, replace_checked
 class Readout(AbstractEvent):
     r"""The receiver records `n` samples, each in the middle of an interval of `dwell` seconds.
 
-    Sample $k$ is multiplied by $\exp(-i (\phi + 2 \pi f t_k))$, with $t_k = (k + \frac12)\,$`dwell` from the start of this event.
+    Sample $k$ is multiplied by $\exp(-i (\phi + 2 \pi f t_k + \psi_k))$, with $t_k = (k + \frac12)\,$`dwell` from the start of
+    this event.
     A gradient is played meanwhile by `Together(Gradient(...), Readout(...))`.
 
     **Arguments:**
@@ -23,8 +26,9 @@ class Readout(AbstractEvent):
     - `dwell`: In s, positive. Scalar, or one entry per repetition inside a `Repeat`.
     - `phase`: Receiver phase $\phi$ in rad. As `dwell`.
     - `offset`: Receiver offset $f$ in Hz from the scanner's frequency. As `dwell`.
+    - `modulation`: A receiver phase $\psi$ in rad for each sample, if any. Shape `(n,)`, or `(n_repetitions, n)`.
 
-    **Raises:** `ValueError` where `n` is below one or `dwell` is not positive.
+    **Raises:** `ValueError` where `n` is below one, `dwell` is not positive, or `modulation` has not `n` entries.
 
     !!! example
 
@@ -37,16 +41,25 @@ class Readout(AbstractEvent):
         ```
     """
 
+    own_axes: ClassVar[Mapping[str, int]] = MappingProxyType({"modulation": 1})
+
     n: int = eqx.field(static=True)
     dwell: Float[Array, "..."]
     phase: Float[Array, "..."] | float
     offset: Float[Array, "..."] | float
+    modulation: Float[Array, "*repetitions n"] | float
 
-    def __init__(self, n: int, dwell: Any, phase: Any = 0.0, offset: Any = 0.0):
+    def __init__(self, n: int, dwell: Any, phase: Any = 0.0, offset: Any = 0.0, modulation: Any = 0.0):
         self.n = _checks.positive_integer(n, "n")
         self.dwell = _checks.real_array(dwell, "dwell")
         self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
+        self.modulation = _checks.real_leaf(modulation, "modulation", Neutral(0.0))
+        if not isinstance(self.modulation, Neutral) and self.modulation.shape[-1:] != (self.n,):
+            raise ValueError(
+                f"`modulation` must have {self.n} entries on its last axis, one for each sample, but got shape "
+                f"{self.modulation.shape}."
+            )
         checked_now(self)
 
     @property
@@ -59,13 +72,19 @@ class Readout(AbstractEvent):
         return self.n
 
     def sample_offsets(self) -> Float[Array, "*repetitions n_samples"]:
-        return jnp.asarray(self.dwell)[..., None] * (jnp.arange(self.n) + 0.5)
+        dwell = jnp.asarray(self.dwell)
+        return dwell[..., None] * jnp.broadcast_to(jnp.arange(self.n) + 0.5, (*dwell.shape, self.n))
 
     def receiver_phase(self) -> Float[Array, "*repetitions n_samples"]:
         """Angle in rad by which each sample is turned back."""
-        phase = jnp.asarray(self.phase)[..., None] + jnp.zeros(self.n)
-        return phase + 2 * jnp.pi * jnp.asarray(self.offset)[..., None] * self.sample_offsets()
+        modulation = jnp.zeros(self.n) if isinstance(self.modulation, Neutral) else jnp.asarray(self.modulation)
+        phase, offset, times = jnp.asarray(self.phase), jnp.asarray(self.offset), self.sample_offsets()
+        shape = jnp.broadcast_shapes(phase.shape, offset.shape, times.shape[:-1], modulation.shape[:-1])
+        phase, offset = (jnp.broadcast_to(value, shape)[..., None] for value in (phase, offset))
+        times, modulation = (jnp.broadcast_to(row, (*shape, self.n)) for row in (times, modulation))
+        return phase + modulation + 2 * jnp.pi * offset * times
 
     def checked(self, where: str) -> "Readout":
         positive = lambda value, name: _checks.finite(_checks.positive(value, name, "s"), name)
-        return replace_checked(self, where, dwell=positive, phase=_checks.finite, offset=_checks.finite)
+        finite = dict.fromkeys(("phase", "offset", "modulation"), _checks.finite)
+        return replace_checked(self, where, dwell=positive, **finite)

@@ -8,6 +8,7 @@ from mrjax import _checks
 from mrjax._checks import Neutral
 from mrjax.sequence.events import AbstractContainer, AbstractEvent, Dephase
 from mrjax.sequence.gradients import Gradient
+from mrjax.sequence.labels import Annotation, Label
 from mrjax.sequence.readout import Readout
 
 
@@ -32,7 +33,7 @@ def describe_event(event: AbstractEvent) -> str:
     if tracks := getattr(event, "tracks", None):
         tracks = (", then ".join(" ".join(describe_event(one).split()) for one in track) for track in tracks)
         return f"Together [{'] ['.join(tracks)}]"
-    static = {Dephase: "order", Gradient: "axis", Readout: "n"}.get(type(event))
+    static = {Dephase: "order", Gradient: "axis", Readout: "n", Label: "name", Annotation: "name"}.get(type(event))
     counts = [f"{static} {getattr(event, static)}"] if static else []
     units = UNITS | ({"waveform": (1e3, "mT/m")} if isinstance(event, Gradient) else {})
     numbers = [
@@ -54,6 +55,7 @@ UNITS = {
     "waveform": (1e6, "uT"),
     "offset": (1.0, "Hz"),
     "magnetisation": (1.0, ""),
+    "value": (1.0, ""),
 }
 """How numbers of events are shown; angles in degrees."""
 

@@ -1,6 +1,7 @@
 """A sequence flattened: what is played at every moment."""
 
 import math
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -50,6 +51,11 @@ class Timeline(eqx.Module):
         return jnp.concatenate([jnp.zeros_like(self.duration[:1]), jnp.cumsum(self.duration)])
 
     @property
+    def lasting(self) -> Float[Array, " n_steps"]:
+        """As `duration`, but zero in waits without end, in which no gradient is played: areas stay finite."""
+        return jnp.where(jnp.isfinite(self.duration), self.duration, 0.0)
+
+    @property
     def n_steps(self) -> int:
         """How many steps there are."""
         return self.duration.shape[0]
@@ -59,6 +65,7 @@ class Timeline(eqx.Module):
         """Of each step in T/m: with it in place of the straight line, steps are constant, and areas the same."""
         return jnp.mean(self.gradient, axis=1)
 
+    @eqx.filter_jit
     def at(self, times: Float[Array, " time"]) -> tuple[Complex[Array, " time"], Float[Array, "time 3"]]:
         """RF in T and gradients in T/m at any times in s; zero outside the sequence."""
         edges = self.edges
@@ -71,18 +78,20 @@ class Timeline(eqx.Module):
         gradient = start + (end - start) * share[:, None]
         return jnp.where(inside, b1, 0.0), jnp.where(inside[:, None], gradient, 0.0)
 
+    @eqx.filter_jit
     def area_until(self, times: Float[Array, " time"]) -> Float[Array, "time 3"]:
         r"""$\int_0^t G\,dt'$ in T s/m at each time, whatever pulses are played."""
         edges = self.edges
-        areas = jnp.cumsum(self.mean_gradient * self.duration[:, None], axis=0)
+        areas = jnp.cumsum(self.mean_gradient * self.lasting[:, None], axis=0)
         areas = jnp.concatenate([jnp.zeros_like(areas[:1]), areas])
         step = jnp.clip(jnp.searchsorted(edges, times, side="right") - 1, 0, self.n_steps - 1)
-        into = jnp.clip(times - edges[step], 0.0, self.duration[step])[:, None]
+        into = jnp.clip(times - edges[step], 0.0, self.lasting[step])[:, None]
         start, end = self.gradient[step, 0], self.gradient[step, 1]
-        length = self.duration[step][:, None]
+        length = self.lasting[step][:, None]
         slope = jnp.where(length > 0, (end - start) / jnp.where(length > 0, length, 1.0), 0.0)
         return areas[step] + (start + slope * into / 2) * into
 
+    @eqx.filter_jit
     def trajectory(
         self, times: Float[Array, " time"] | None = None, gyromagnetic_ratio: float = GAMMA
     ) -> Float[Array, "time 3"]:
@@ -96,7 +105,19 @@ class Timeline(eqx.Module):
         **Returns:** $k$ along x, y and z, `(n_times, 3)`, so that the signal is $\int m(r) e^{-2\pi i k r} dr$.
         """
         times = self.sample_times if times is None else times
-        at_pulses = self.area_until(self.rf_centers)
+        return -gyromagnetic_ratio / (2 * math.pi) * self.as_wound(self.area_until, times)
+
+    def as_wound(
+        self, integral_until: Callable[[Float[Array, " n"]], Float[Array, "n 3"]], times: Float[Array, " time"]
+    ) -> Float[Array, "time 3"]:
+        """An integral over time as magnetisation keeps it: forgotten at excitations, inverted by refocusing pulses.
+
+        **Arguments:**
+
+        - `integral_until`: From the start of the sequence until each of some times, whatever pulses are played.
+        - `times`: In s.
+        """
+        at_pulses = integral_until(self.rf_centers)
 
         def past(effective: Array, now: tuple) -> tuple[Array, Array]:
             # `effective` is what was wound before, as the area that would have wound it since the start
@@ -108,4 +129,4 @@ class Timeline(eqx.Module):
         _, offsets = jax.lax.scan(past, nothing, (at_pulses, self.rf_turns))
         offsets = jnp.concatenate([nothing[None], offsets])
         n_before = jnp.searchsorted(self.rf_centers, times, side="right")
-        return -gyromagnetic_ratio / (2 * math.pi) * (self.area_until(times) - offsets[n_before])
+        return integral_until(times) - offsets[n_before]

@@ -28,18 +28,26 @@ def unrolled(sequence: AbstractContainer) -> list[TimedEvent]:
 
     **Raises:** `ValueError` where values are traced: a picture needs numbers.
     """
+    events, now = [], 0.0
+    for event in _played(jax.tree.map(np.asarray, walk.validated(known(sequence))), ()):
+        duration = float(getattr(event, "duration", 0.0))
+        events.append(TimedEvent(event, now, duration))
+        now += duration
+    return events
+
+
+def known(sequence: AbstractContainer) -> AbstractContainer:
+    """`sequence` as a `Sequence` of known numbers and fitting shapes.
+
+    **Raises:** `ValueError` where values are traced.
+    """
     if not isinstance(sequence, AbstractContainer):
         raise ValueError(f"`sequence` must be a Sequence, but got {type(sequence).__name__}.")
     if not all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves(sequence)):
         raise ValueError(
             "`sequence` must hold known numbers to be written out, but some are traced; leave `jit` or `grad` first."
         )
-    events, now = [], 0.0
-    for event in _played(jax.tree.map(np.asarray, walk.validated(as_sequence(sequence))), ()):
-        duration = float(getattr(event, "duration", 0.0))
-        events.append(TimedEvent(event, now, duration))
-        now += duration
-    return events
+    return walk.fitting(as_sequence(sequence))
 
 
 def _played(container: AbstractContainer, outer: tuple[int, ...]) -> Iterator[AbstractEvent]:

@@ -1,5 +1,6 @@
 """Going through the events of a nested sequence."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -7,7 +8,8 @@ from typing import TypeVar
 import jax
 import numpy as np
 
-from mrjax.sequence.events import AbstractContainer, AbstractEvent, Dephase, Reset
+from mrjax.sequence.events import AbstractContainer, AbstractEvent, Reset
+from mrjax.sequence.partial_orders import Order, common_denominator
 
 Container = TypeVar("Container", bound=AbstractContainer)
 
@@ -40,6 +42,17 @@ def events_of(events: tuple, path: tuple[int, ...] = (), repeats: tuple[int, ...
 
 def validated(sequence: Container) -> Container:
     """`sequence` with shapes checked now and values checked now or at run time; errors name the event."""
+
+    def check(keys: tuple, event: AbstractEvent) -> AbstractEvent:
+        path = tuple(key.idx for key in keys if isinstance(key, jax.tree_util.SequenceKey))
+        return event.checked(Located(event, path, ()).name)
+
+    is_event = lambda node: isinstance(node, AbstractEvent)
+    return jax.tree_util.tree_map_with_path(check, fitting(sequence), is_leaf=is_event)
+
+
+def fitting(sequence: Container) -> Container:
+    """`sequence` with shapes checked; errors name the event."""
     for located in events_of(sequence.events):
         for name, shape in located.event.repetition_shapes().items():
             try:
@@ -52,28 +65,31 @@ def validated(sequence: Container) -> Container:
                     f"`{name}` of {located.name} must be a scalar or have one axis per enclosing Repeat{own}, "
                     f"{located.repeats}, but got shape {shape}."
                 )
-
-    def check(keys: tuple, event: AbstractEvent) -> AbstractEvent:
-        path = tuple(key.idx for key in keys if isinstance(key, jax.tree_util.SequenceKey))
-        return event.checked(Located(event, path, ()).name)
-
-    return jax.tree_util.tree_map_with_path(check, sequence, is_leaf=lambda node: isinstance(node, AbstractEvent))
+    return sequence
 
 
-def winding(sequence: AbstractContainer) -> int:
-    """Upper bound of the dephasing order that playing the events of `sequence` once from order 0 can reach."""
-    return _wound(sequence, 0)[0]
+def winding(sequence: AbstractContainer, orders_per_cycle: int = 1) -> int:
+    """Upper bound of the dephasing order that playing the events of `sequence` once from order 0 can reach.
+
+    In cycles, or in parts of one where orders are fractions; rounded up to a whole number of them.
+    """
+    return math.ceil(_wound(sequence, 0)[0] * orders_per_cycle)
 
 
-def _wound(container: AbstractContainer, start: int) -> tuple[int, int]:
+def orders_per_cycle(sequence: AbstractContainer) -> int:
+    """Parts of a cycle of which all that is wound is a multiple; 1 where whole cycles are."""
+    return common_denominator(located.event.winding for located in events_of(sequence.events))
+
+
+def _wound(container: AbstractContainer, start: Order) -> tuple[Order, Order]:
     """The highest order, and the last, of one playing that begins at order `start`; a `Reset` begins at zero again."""
     highest = now = start
     for entry in container.events:
         match entry:
             case Reset():
                 now = 0
-            case Dephase():
-                now += abs(entry.order)
+            case AbstractEvent():
+                now += abs(entry.winding)
             case AbstractContainer():
                 inside, now = _wound_repeatedly(entry, now)
                 highest = max(highest, inside)
@@ -81,7 +97,7 @@ def _wound(container: AbstractContainer, start: int) -> tuple[int, int]:
     return highest, now
 
 
-def _wound_repeatedly(container: AbstractContainer, start: int) -> tuple[int, int]:
+def _wound_repeatedly(container: AbstractContainer, start: Order) -> tuple[Order, Order]:
     (length,) = container.repetitions or (1,)
     highest, end = _wound(container, start)
     if any(isinstance(located.event, Reset) for located in events_of(container.events)):
