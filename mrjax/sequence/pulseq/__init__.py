@@ -1,4 +1,4 @@
-"""Pulseq files in."""
+"""Pulseq files in and out."""
 
 from .errors import PulseqError as PulseqError
 from .events import (
@@ -12,7 +12,11 @@ from .events import (
     Trapezoid as Trapezoid,
     Version as Version,
 )
+from .exporting import from_sequence as from_sequence
+from .imaging import to_sequence as to_sequence
 from .offsets import m0_measurements as m0_measurements, offsets_ppm as offsets_ppm
+from .rasters import Rasters as Rasters
 from .reading import read as read
 from .saturation import saturation_sequence as saturation_sequence
 from .shapes import Shape as Shape
+from .writing import write as write

@@ -9,6 +9,7 @@ from jaxtyping import Inexact
 from mrjax.conventions import Conventions
 from mrjax.sequence.events import Delay, Spoil
 from mrjax.sequence.pulseq.events import Block, PulseqFile, RfEvent
+from mrjax.sequence.pulseq.larmor import of_larmor
 from mrjax.sequence.pulseq.played import Played
 from mrjax.sequence.pulseq.rf_samples import RfSamples, rf_samples
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
@@ -44,17 +45,6 @@ class Waveform:
     zeros: float
     stored: float
     phase: float | None
-
-
-def larmor_frequency(file: PulseqFile, conventions: Conventions, b0: float | None) -> float:
-    """In Hz, of a field in T or else of that in the file's DEFINITIONS; NaN where neither is a positive number."""
-    if b0 is not None and not (np.isfinite(b0) and b0 > 0):
-        raise ValueError(f"`b0` must be positive (T), but got {b0!r}.")
-    written = file.definitions.get("B0", ())
-    field = written[0] if not isinstance(written, str) and len(written) == 1 else math.nan
-    if b0 is not None:
-        field = b0
-    return field * conventions.gyromagnetic_ratio / (2 * math.pi) if field > 0 else math.nan
 
 
 def measurements_of(file: PulseqFile, rules: Rules) -> list[list[Played]]:
@@ -99,15 +89,7 @@ def delays_joined(events: list[Played]) -> list[Played]:
 
 def full_frequency(event: RfEvent, larmor: float, file: PulseqFile) -> float:
     """The offset of an RF event in Hz with its part in ppm."""
-    return event.frequency + _of_larmor(event.frequency_ppm * 1e-6, larmor, file)
-
-
-def _of_larmor(fraction: float, larmor: float, file: PulseqFile) -> float:
-    if fraction == 0:
-        return 0.0
-    if math.isnan(larmor):
-        raise ValueError(f"{file.path} gives offsets in ppm but no positive B0 in its DEFINITIONS; pass `b0` in T.")
-    return fraction * larmor
+    return event.frequency + of_larmor(event.frequency_ppm * 1e-6, larmor, file)
 
 
 def _require_saturation(file: PulseqFile, number: int, block: Block) -> None:
@@ -116,7 +98,7 @@ def _require_saturation(file: PulseqFile, number: int, block: Block) -> None:
     if len(plays) > max(1, len(gradients)):
         raise ValueError(
             f"{file.path}: block {number} plays {', '.join(plays)} at once; in a saturation experiment a block is a pulse, a "
-            "spoiler, a readout or a delay. Imaging sequences are not converted."
+            "spoiler, a readout or a delay. `to_sequence` converts imaging sequences."
         )
     if gradients and not block.gz:
         raise ValueError(
@@ -134,7 +116,7 @@ def _played(file: PulseqFile, block: Block, event: RfEvent, waveform: Waveform, 
     if not waveform.samples.size:
         return [Played(Delay, (rest,))]
     offset = full_frequency(event, rules.larmor, file)
-    phase = event.phase + _of_larmor(event.phase_per_megahertz * 1e-6, rules.larmor, file)
+    phase = event.phase + of_larmor(event.phase_per_megahertz * 1e-6, rules.larmor, file)
     if waveform.phase is None:
         pulse = Played(ShapedPulse, (waveform.dt, offset, phase), waveform.samples)
     else:

@@ -5,7 +5,8 @@ from jaxtyping import Float, Int
 
 from mrjax.conventions import Conventions
 from mrjax.sequence.pulseq.events import PulseqFile
-from mrjax.sequence.pulseq.measurements import full_frequency, larmor_frequency
+from mrjax.sequence.pulseq.larmor import larmor_frequency
+from mrjax.sequence.pulseq.measurements import full_frequency
 
 PHYSICAL = Conventions()
 
@@ -59,7 +60,7 @@ def offsets_ppm(
     n_measurements = sum(block.adc > 0 for block in file.blocks)
     if not isinstance(written, str) and len(written) == n_measurements:
         return np.array(written, float)
-    larmor = larmor_frequency(file, conventions, b0)
+    larmor = larmor_frequency(file, conventions.gyromagnetic_ratio, b0)
     if np.isnan(larmor):
         raise ValueError(f"{file.path} has no positive B0 in its DEFINITIONS, so ppm are not known; pass `b0` in T.")
     return 1e6 * _frequencies(file, larmor) / larmor

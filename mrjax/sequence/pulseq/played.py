@@ -8,6 +8,9 @@ import numpy as np
 from jaxtyping import Inexact
 
 from mrjax.sequence.events import AbstractEvent, Delay, Reset, Sample, SampleLongitudinal, Spoil
+from mrjax.sequence.gradients import Gradient
+from mrjax.sequence.labels import Annotation, Label
+from mrjax.sequence.readout import Readout
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
 
 LEAVES: Mapping[type[AbstractEvent], tuple[str, ...]] = MappingProxyType(
@@ -19,9 +22,18 @@ LEAVES: Mapping[type[AbstractEvent], tuple[str, ...]] = MappingProxyType(
         Reset: ("magnetisation",),
         Sample: (),
         SampleLongitudinal: (),
+        Gradient: (),
+        Readout: ("dwell", "phase", "offset"),
+        Label: ("value",),
+        Annotation: (),
     }
 )
-"""The single numbers of each kind of event, in the order in which `Played` holds them."""
+"""The single numbers of each kind of event, in the order in which `Played` and `Part` hold them."""
+
+WAVEFORMS: Mapping[type[AbstractEvent], tuple[str, ...]] = MappingProxyType(
+    {ShapedPulse: ("waveform",), Gradient: ("waveform", "times"), Readout: ("modulation",)}
+)
+"""The rows of numbers of each kind of event that has some."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -7,8 +7,9 @@ from mrjax.conventions import Conventions
 from mrjax.sequence.containers import Sequence
 from mrjax.sequence.events import Reset, Sample, SampleLongitudinal
 from mrjax.sequence.pulseq.events import PulseqFile
+from mrjax.sequence.pulseq.larmor import larmor_frequency
 from mrjax.sequence.pulseq.loops import looped
-from mrjax.sequence.pulseq.measurements import Rules, delays_joined, larmor_frequency, measurements_of
+from mrjax.sequence.pulseq.measurements import Rules, delays_joined, measurements_of
 from mrjax.sequence.pulseq.played import Played
 
 PHYSICAL = Conventions()
@@ -93,7 +94,7 @@ def saturation_sequence(
     max_pulse_samples = _checks.positive_integer(max_pulse_samples, "max_pulse_samples")
     if readout not in ("longitudinal", "transverse"):
         raise ValueError(f'`readout` must be "longitudinal" or "transverse", but got {readout!r}.')
-    rules = Rules(conventions, max_pulse_samples, larmor_frequency(file, conventions, b0))
+    rules = Rules(conventions, max_pulse_samples, larmor_frequency(file, conventions.gyromagnetic_ratio, b0))
     sample = Played(SampleLongitudinal if readout == "longitudinal" else Sample)
     start = [Played(Reset, () if magnetisation == 1 else (float(magnetisation),))] if reset else []
     measurements = [[*start, *measurement, sample] for measurement in measurements_of(file, rules)]

@@ -110,3 +110,42 @@ def _steps(stored: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " m"], In
         extra[first + 1] = int(more)
         unread = first + 3
     return stored[kept], 1 + extra[kept]
+
+
+DECIMALS = (9, 12)
+"""To which differences of samples are rounded in search of runs of them; ramps lose digits when they are summed up."""
+
+
+def compressed(shape: Shape, plain_allowed: bool) -> Float[np.ndarray, " n_stored"]:
+    """The numbers that a file stores for a shape, from which `decompressed` makes it again.
+
+    With `plain_allowed` (from version 1.4) samples stand as they are where that is shorter, or where rounding would change
+    them; without it they may change by rounding, some 1e-16.
+    """
+    steps = np.diff(shape.values, prepend=0.0)
+    stored = _run_lengths(steps, shape.counts)
+    for decimals in DECIMALS:
+        rounded = _run_lengths(np.round(steps, decimals), shape.counts)
+        if _is_same(decompressed(rounded, shape.n_samples, plain_allowed=False), shape):
+            stored = rounded
+            break
+    is_exact = _is_same(decompressed(stored, shape.n_samples, plain_allowed=False), shape)
+    if plain_allowed and (stored.size >= shape.n_samples or not is_exact):
+        return shape.samples()
+    return stored
+
+
+def _is_same(one: Shape, other: Shape) -> bool:
+    return np.array_equal(one.values, other.values) and np.array_equal(one.counts, other.counts)
+
+
+def _run_lengths(steps: Float[np.ndarray, " n"], counts: Int[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+    """Each difference once, or twice and how many more of it there are."""
+    each = np.stack([steps, np.zeros_like(steps)], axis=1).ravel()
+    lasting = np.stack([np.ones_like(counts), counts - 1], axis=1).ravel()
+    each, lasting = each[lasting > 0], lasting[lasting > 0]
+    starts = np.flatnonzero(np.concatenate([np.ones(min(1, each.size), bool), each[1:] != each[:-1]]))
+    values, totals = each[starts], np.add.reduceat(lasting, starts) if starts.size else lasting
+    rows = np.stack([values, values, totals - 2.0], axis=1)
+    stays = np.stack([totals > 0, totals > 1, totals > 1], axis=1)
+    return rows[stays]
