@@ -17,12 +17,16 @@ from .conventions import Conventions as Conventions
 from .physics import (
     EPG as EPG,
     BlochMcConnell as BlochMcConnell,
+    BlochODE as BlochODE,
     Isochromats as Isochromats,
+    SliceProfile as SliceProfile,
     bloch as bloch,
     gradient as gradient,
+    motion as motion,
     play as play,
     propagation as propagation,
     simulate as simulate,
+    slice_profile as slice_profile,
     steady_state as steady_state,
 )
 from .pool import Pool as Pool
@@ -37,6 +41,7 @@ from .sequence import (
     Reset as Reset,
     Sample as Sample,
     SampleLongitudinal as SampleLongitudinal,
+    Scanner as Scanner,
     Sequence as Sequence,
     ShapedPulse as ShapedPulse,
     Spoil as Spoil,

@@ -126,6 +126,8 @@ def _spins(tissue: Tissue, position: Any, start: Magnetisation | None) -> tuple[
     for effect in ("t2_prime", "diffusion"):
         if tissue.has(effect):
             raise ValueError(f"`bloch` knows no `{effect}`; leave it out of the tissue.")
+    if tissue.moves:
+        raise ValueError("`bloch` knows no velocity; use `simulate` with `Isochromats`, or leave it out.")
     if tissue.pools:
         raise ValueError("`bloch` knows no `pools`; use `simulate` with `BlochMcConnell`, or leave them out.")
     position = _checks.finite(_checks.real_array(position, "position"), "position")
@@ -167,9 +169,9 @@ def _played(waveform: Waveform, spins: Spins) -> Components:
     """One chunk of spins: half a step of relaxation, then rotations with whole steps between, and half a step at the end."""
     decays = lambda time: (precession.decay(time, spins.t1), precession.decay(time, spins.t2))
     per_second = 2 * jnp.pi * waveform.duration * spins.frequency
-    angles = (waveform.about_x, waveform.about_y, waveform.per_metre)
+    angles = (waveform.about_x, waveform.about_y, (waveform.per_metre,))
     half, whole = decays(waveform.duration / 2), decays(waveform.duration)
-    arguments = (spins.transmit, spins.position, per_second, whole)
+    arguments = (spins.transmit, (spins.position,), per_second, whole)
 
     def steps(magnetisation: Components, angles: Any, arguments: Any) -> Components:
         play = jax.checkpoint(
@@ -182,4 +184,4 @@ def _played(waveform: Waveform, spins: Spins) -> Components:
         before_last = jax.tree.map(lambda angle: angle[:-1], angles)
         magnetisation = as_one_kernel(steps)(magnetisation, before_last, arguments)
     last = jax.tree.map(lambda angle: angle[-1], angles)
-    return step(magnetisation, last, spins.transmit, spins.position, per_second, half)
+    return step(magnetisation, last, spins.transmit, (spins.position,), per_second, half)

@@ -1,4 +1,4 @@
-"""The Bloch equations in a field that is constant over each step: the same for every spin, or growing with its position."""
+"""The Bloch equations in a field that is constant over each step: the same for every spin, or growing with its coordinates."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from mrjax.physics.one_kernel import apart
 from mrjax.physics.trigonometry import cosine_and_sine
 
-Spins = Float[Array, " spin"]
+Spins = Float[Array, "*spin"]
 Components = tuple[Spins, Spins, Spins]
 Angle = Float[Array, ""] | Spins
 """The same for all spins, or one for each."""
@@ -38,17 +38,20 @@ def rotated(magnetisation: Components, about_x: Angle, about_y: Angle, about_z: 
 @apart
 def step(
     magnetisation: Components,
-    angles: tuple[Angle, Angle, Angle],
+    angles: tuple[Angle, Angle, tuple[Angle, ...]],
     transmit: Spins | None,
-    position: Spins,
+    coordinates: tuple[Spins, ...],
     precession: Spins,
     decay: tuple[Spins, Spins],
 ) -> Components:
     """The hot step: rotate, then relax."""
-    about_x, about_y, per_metre = angles
+    about_x, about_y, per_coordinate = angles
     if transmit is not None:
         about_x, about_y = about_x * transmit, about_y * transmit
-    return relaxed(rotated(magnetisation, about_x, about_y, per_metre * position + precession), *decay)
+    about_z = precession
+    for angle, coordinate in zip(per_coordinate, coordinates, strict=True):
+        about_z = about_z + angle * coordinate
+    return relaxed(rotated(magnetisation, about_x, about_y, about_z), *decay)
 
 
 @apart

@@ -13,7 +13,7 @@ from mrjax import _checks
 from mrjax.conventions import Conventions
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
 from mrjax.physics.epg import needed_states
-from mrjax.physics.isochromats import Rotation
+from mrjax.physics.isochromat_operators import Rotation
 from mrjax.physics.pool_dynamics import Irradiated, Pools, relative_fractions
 from mrjax.physics.pool_operators import (
     AlongZ,
@@ -42,7 +42,7 @@ from mrjax.sequence import (
     Spoil,
 )
 from mrjax.sequence.lowering import Turn, with_phases_as_turns
-from mrjax.sequence.walk import winding
+from mrjax.sequence.walk import orders_per_cycle, winding
 from mrjax.tissue import Tissue
 
 
@@ -140,6 +140,10 @@ class BlochMcConnell(AbstractEngine):
             if tissue.has(effect):
                 raise ValueError(f"`BlochMcConnell` knows no `{effect}`; leave it out of the tissue.")
         _require_pools(state, tissue)
+        if orders_per_cycle(sequence) > 1:
+            raise ValueError(
+                "`BlochMcConnell` winds whole cycles alone; play `Dephase` of integers, or use `engine=EPG()`."
+            )
         if self.conventions.fractions == "of_all" and tissue.pools:
             fractions = sum((pool.fraction for pool in tissue.pools[1:]), start=tissue.pools[0].fraction)
             _checks.require(fractions, fractions < 1, '`fraction`s must sum to less than 1 where `fractions="of_all"`')
@@ -192,7 +196,7 @@ class BlochMcConnell(AbstractEngine):
                 return FreeEvolution.of(pools, event.duration)
             case Dephase():
                 time = event.duration if isinstance(event.duration, Array) else None
-                return Winding(None if time is None else FreeEvolution.of(pools, time), event.order)
+                return Winding(None if time is None else FreeEvolution.of(pools, time), int(event.order))
             case Spoil():
                 return NoTransverse()
             case Reset():

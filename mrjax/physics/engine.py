@@ -34,14 +34,14 @@ class AbstractEngine(eqx.Module):
     Engines work on tissues with one voxel axis; `simulate` does the flattening, the loops, the chunks and the checks.
     """
 
-    fits_one_kernel: ClassVar[bool] = False
-    """Whether loops over the operators keep to what `one_kernel.as_one_kernel` asks for."""
-
     prepares_alike_together: ClassVar[bool] = False
     """Whether `prepare` is worth compiling once for all events that differ in numbers alone."""
 
     plays_pools: ClassVar[bool] = False
     """Whether the engine knows the `pools` of a tissue."""
+
+    plays_motion: ClassVar[bool] = False
+    """Whether the engine knows the velocity of a tissue."""
 
     @abstractmethod
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> State:
@@ -50,6 +50,29 @@ class AbstractEngine(eqx.Module):
     @abstractmethod
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         """The operator of an event whose leaves are scalars; mapped over repetitions outside the loops."""
+
+    def fits_one_kernel(self, loop: AbstractContainer) -> bool:
+        """Whether a loop over the operators keeps to what `one_kernel.as_one_kernel` asks for."""
+        del loop
+        return False
+
+    def translated(self, sequence: AbstractContainer, tissue: Tissue) -> AbstractContainer:
+        """The sequence in events of which the engine knows, before anything is traced, what they do to its sizes."""
+        del tissue
+        return sequence
+
+    def spread(self, tissue: Tissue) -> Tissue:
+        """The voxels that are played: those of the tissue, or, with one axis more, several for each of them."""
+        return tissue
+
+    def gathered(self, signal: Complex[Array, "*spread n_samples"]) -> Complex[Array, "*voxels n_samples"]:
+        """The signal of the voxels of the tissue from that of the voxels played."""
+        return signal
+
+    def reads_all_orders(self, sequence: AbstractContainer) -> bool:
+        """Whether samples depend on orders that are dephased when they are taken, so that none may be dropped before."""
+        del sequence
+        return False
 
     def lowered(self, event: AbstractEvent) -> tuple[AbstractEvent, ...]:
         """The event as those that the engine prepares one by one; what they share over repetitions is prepared once."""

@@ -9,7 +9,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax.physics.engine import AbstractOperator
-from mrjax.physics.mixing import Components, Mixing, mixed, mixed_and_wound
+from mrjax.physics.mixing import Components, Mixing, mixed, mixed_and_wound, wound_at_once
+from mrjax.physics.sliced_tissue import SlicedTissue
 from mrjax.physics.trigonometry import cosine_and_sine
 from mrjax.sequence import Pulse
 from mrjax.tissue import Tissue
@@ -31,6 +32,8 @@ class EPGState(eqx.Module):
     """The largest truncated energy so far: an estimate of the largest error of a sample, relative to M0."""
     put_off: Mixing | None = None
     """What pulses and relaxation since the last winding do to every order; None in what `play` returns."""
+    orders_per_cycle: int = eqx.field(static=True, default=1)
+    """Orders by which one cycle across the voxel is wound: more than one where parts of cycles are."""
 
     @property
     def f_plus(self) -> Complex[Array, "k *voxel"]:
@@ -48,12 +51,15 @@ class Rotation(AbstractOperator):
 
     cosine: Float[Array, "#voxel"]  # of half the flip angle
     sine: Float[Array, "#voxel"]
-    axis: Complex[Array, ""] | None  # e^{ip}
+    axis: Complex[Array, "*#voxel"] | None  # e^{ip}
 
     @classmethod
     def of(cls, pulse: Pulse, tissue: Tissue) -> "Rotation":
         angle = pulse.flip_angle * (tissue.b1 if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype))
         axis = jnp.exp(1j * pulse.phase) if isinstance(pulse.phase, Array) else None
+        if isinstance(tissue, SlicedTissue):
+            along_slice = jnp.exp(1j * tissue.pulse_phase)
+            axis = along_slice if axis is None else axis * along_slice
         return cls(*cosine_and_sine(angle / 2), axis)
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
@@ -66,7 +72,7 @@ class Rotation(AbstractOperator):
             untip=-jnp.conj(tip) / 2,
             keep=self.cosine**2 - self.sine**2,
         )
-        return _then(state, turning), None
+        return then(state, turning), None
 
 
 class Attenuation(eqx.Module):
@@ -87,7 +93,7 @@ class Relaxation(AbstractOperator):
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
         shrinks = jax.lax.stop_gradient(jnp.maximum(self.e1, jnp.abs(self.e2)))
-        state = _then(state, Mixing(stay=self.e2, keep=self.e1, recovered=self.recovered))
+        state = then(state, Mixing(stay=self.e2, keep=self.e1, recovered=self.recovered))
         state = dataclasses.replace(state, truncated_energy=shrinks * state.truncated_energy)
         if self.attenuation is not None:
             plus, minus, z = _components(settled(state))
@@ -97,7 +103,7 @@ class Relaxation(AbstractOperator):
 
 
 class Shift(AbstractOperator):
-    """Dephasing by whole cycles, after the relaxation of the time it takes (Weigel 2015, the operator S)."""
+    """Dephasing by whole orders, after the relaxation of the time it takes (Weigel 2015, the operator S)."""
 
     relaxation: Relaxation | None
     order: int = eqx.field(static=True)
@@ -105,6 +111,8 @@ class Shift(AbstractOperator):
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
         if self.relaxation is not None:
             state, _ = self.relaxation(state)
+        if state.orders_per_cycle > 1:
+            return _wind_at_once(state, self.order), None
         for _ in range(abs(self.order)):
             state = _wind(state) if self.order > 0 else _swapped(_wind(_swapped(settled(state))))
         return state, None
@@ -114,16 +122,23 @@ class IdealSpoiling(AbstractOperator):
     """No transverse magnetisation is left."""
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
-        return _then(state, Mixing(keep=jnp.ones(1, state.truncated_energy.dtype))), None
+        return then(state, Mixing(keep=jnp.ones(1, state.truncated_energy.dtype))), None
 
 
 class Reading(AbstractOperator):
-    """The sample is the order that is not dephased."""
+    """The sample is the mean over the voxel: of whole cycles the one that is not dephased."""
 
     turn: Complex[Array, ""] | None
 
     def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, " voxel"]]:
-        sample = -1j * _plus_of_order(state, 0)
+        if state.orders_per_cycle == 1:
+            sample = -1j * plus_of_order(state, 0)
+        else:
+            state = settled(state)
+            weight = jnp.sinc(in_cycles(state))[:, None]
+            # order zero is stored twice
+            negative = jnp.sum((weight * jnp.conj(state.minus))[1:], axis=0)
+            sample = -1j * (jnp.sum(weight * state.plus, axis=0) + negative)
         return state, sample if self.turn is None else sample * self.turn
 
 
@@ -132,10 +147,16 @@ def _components(state: EPGState) -> Components:
 
 
 def _with(state: EPGState, components: Components) -> EPGState:
-    return EPGState(*components, state.truncated_energy, state.truncation_error)
+    plus, minus, z = components
+    return dataclasses.replace(state, plus=plus, minus=minus, z=z, put_off=None)
 
 
-def _then(state: EPGState, mixing: Mixing) -> EPGState:
+def in_cycles(state: EPGState) -> Float[Array, " k"]:
+    """The orders of a state in cycles across the voxel."""
+    return jnp.arange(len(state.z), dtype=state.truncated_energy.dtype) / state.orders_per_cycle
+
+
+def then(state: EPGState, mixing: Mixing) -> EPGState:
     """The state with one more mixing put off."""
     return dataclasses.replace(state, put_off=mixing.after(state.put_off))
 
@@ -152,16 +173,45 @@ def resized(state: EPGState, n_states: int, dtype: DTypeLike | None = None) -> E
     return dataclasses.replace(state, plus=sized(state.plus), minus=sized(state.minus), z=sized(state.z))
 
 
-def _plus_of_order(state: EPGState, order: int) -> Inexact[Array, " voxel"]:
+def refined(state: EPGState, orders_per_cycle: int) -> EPGState:
+    """The state with more orders for each cycle, those between the present ones empty."""
+    between = orders_per_cycle // state.orders_per_cycle - 1
+
+    def spread(orders: Array) -> Array:
+        return jax.lax.pad(orders, jnp.zeros((), orders.dtype), [(0, 0, between)] + [(0, 0, 0)] * (orders.ndim - 1))
+
+    plus, minus, z = spread(state.plus), spread(state.minus), spread(state.z)
+    return dataclasses.replace(state, plus=plus, minus=minus, z=z, orders_per_cycle=orders_per_cycle)
+
+
+def plus_of_order(state: EPGState, order: int) -> Inexact[Array, " voxel"]:
+    """$F^+$ of one order, a quarter turn back."""
     return state.plus[order] if state.put_off is None else state.put_off.plus_of_order(_components(state), order)
 
 
 def _wind(state: EPGState) -> EPGState:
     """One cycle of dephasing; the highest order is dropped, and its energy counted."""
-    top = jax.lax.stop_gradient(jnp.abs(_plus_of_order(state, state.plus.shape[0] - 1)))
+    top = jax.lax.stop_gradient(jnp.abs(plus_of_order(state, state.plus.shape[0] - 1)))
     plus, minus, z = mixed_and_wound(_components(state), state.put_off)
-    energy = state.truncated_energy + top**2
-    return EPGState(plus, minus, z, energy, jnp.maximum(state.truncation_error, energy))
+    return _counted(_with(state, (plus, minus, z)), top**2)
+
+
+def _wind_at_once(state: EPGState, by: int) -> EPGState:
+    """Any number of orders of dephasing; the highest are dropped, and their energy counted."""
+    if by == 0:
+        return state
+    state = settled(state)
+    state = state if by > 0 else _swapped(state)
+    dropped = jax.lax.stop_gradient(jnp.sum(jnp.abs(state.plus[-abs(by) :]) ** 2, axis=0))
+    state = _counted(_with(state, wound_at_once(_components(state), abs(by))), dropped)
+    return state if by > 0 else _swapped(state)
+
+
+def _counted(state: EPGState, dropped: Float[Array, " voxel"]) -> EPGState:
+    """The state after some energy was dropped."""
+    energy = state.truncated_energy + dropped
+    worst = jnp.maximum(state.truncation_error, energy)
+    return dataclasses.replace(state, truncated_energy=energy, truncation_error=worst)
 
 
 def _swapped(state: EPGState) -> EPGState:

@@ -45,7 +45,7 @@ class Experiment(eqx.Module):
         if self.batch_size is not None:
             return self.batch_size
         n_voxels = math.prod(tissue.voxel_shape)
-        return chunks.chunk_size(self.bytes_per_voxel(tissue), n_voxels, self.engine.fits_one_kernel)
+        return chunks.chunk_size(self.bytes_per_voxel(tissue), n_voxels, self.engine.fits_one_kernel(self.sequence))
 
 
 def execute(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:

@@ -88,7 +88,7 @@ class Player:
                 samples.append(inside)
             return state, _joined(samples)
 
-        loop = as_one_kernel(loop) if self.engine.fits_one_kernel else loop
+        loop = as_one_kernel(loop) if self.engine.fits_one_kernel(container) else loop
         state, samples = loop(self.engine.settled(state), changing)
         return state, _in_a_row(samples)
 

@@ -93,6 +93,15 @@ def wound(components: Components) -> Components:
     return jax.lax.dynamic_update_slice(shifted(plus, 1), jnp.conj(lowered[:1]), (0, 0)), lowered, z
 
 
+def wound_at_once(components: Components, by: int) -> Components:
+    """As `wound`, by any number of orders."""
+    plus, minus, z = components
+    n = len(z)
+    reached = jnp.pad(minus, [(0, max(0, by + 1 - n)), (0, 0)])
+    lowered = jnp.pad(minus[by:], [(0, n - len(minus[by:])), (0, 0)])
+    return jnp.concatenate([jnp.conj(reached[by:0:-1]), plus])[:n], lowered, z
+
+
 @apart
 def mixed_and_wound(components: Components, mixing: Mixing | None) -> Components:
     """The hot step: mix, then wind by one cycle."""

@@ -29,16 +29,17 @@ def _matrix(mix: mixing.Mixing, n_voxels: int) -> tuple[Array, Array]:
 
 def step(
     magnetisation: bloch_kernel.Components,
-    angles: tuple[bloch_kernel.Angle, bloch_kernel.Angle, bloch_kernel.Angle],
+    angles: tuple[bloch_kernel.Angle, bloch_kernel.Angle, tuple[bloch_kernel.Angle, ...]],
     transmit: bloch_kernel.Spins | None,
-    position: bloch_kernel.Spins,
+    coordinates: tuple[bloch_kernel.Spins, ...],
     precession: bloch_kernel.Spins,
     decay: tuple[bloch_kernel.Spins, bloch_kernel.Spins],
 ) -> bloch_kernel.Components:
     r"""`bloch_kernel.step` by the matrix of the rotation, $\cos t + (1 - \cos t) n n^T + \sin t [n]_\times$."""
     e1, e2 = decay
-    transmit = jnp.ones_like(position) if transmit is None else transmit
-    vector = jnp.stack([angles[0] * transmit, angles[1] * transmit, angles[2] * position + precession])
+    transmit = jnp.ones_like(precession) if transmit is None else transmit
+    about_z = precession + sum(angle * coordinate for angle, coordinate in zip(angles[2], coordinates, strict=True))
+    vector = jnp.stack([angles[0] * transmit, angles[1] * transmit, about_z])
     angle = jnp.sqrt(jnp.sum(vector**2, axis=0))
     x, y, z = jnp.einsum("ijv,jv->iv", _rotation(vector, angle), jnp.stack(magnetisation))
     return e2 * x, e2 * y, 1 + e1 * (z - 1)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax.physics import precession
 from mrjax.physics.engine import AbstractOperator
-from mrjax.physics.isochromats import Rotation
+from mrjax.physics.isochromat_operators import Rotation
 from mrjax.physics.matrix_exponential import exponential_less_one, full_precision, padded
 from mrjax.physics.pool_dynamics import Pools
 

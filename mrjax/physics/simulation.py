@@ -17,6 +17,7 @@ from mrjax.physics.gradient import AbstractGradient, default_gradient
 from mrjax.physics.stages import Course
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
+from mrjax.sequence.labels import without_notes
 from mrjax.sequence.walk import validated
 from mrjax.tissue import Tissue
 
@@ -67,9 +68,9 @@ def simulate(
 
         ```
     """
-    signal, state, engine = _simulated(sequence, tissue, engine, None, batch_size, gradient, keeps_state=False)
+    signal, state, engine, played = _simulated(sequence, tissue, engine, None, batch_size, gradient, keeps_state=False)
     if _checks.is_concrete(signal):
-        engine.report(as_sequence(sequence), state)
+        engine.report(played, state)
     return signal
 
 
@@ -92,7 +93,8 @@ def play(
     **Returns:**
 
     The signal, `(*voxels, n_samples)`, and the state of the engine after the last event: an `EPGState` or
-    `IsochromatState`, voxels on the last axes, relative to `m0`. Differentiable in the given state.
+    `IsochromatState`, voxels on the last axes, relative to `m0`. Differentiable in the given state. With a slice profile, its
+    positions are one more axis after those of the voxels.
 
     **Raises:** as `simulate`, and `ValueError` where the state does not fit the voxels or the engine.
 
@@ -107,14 +109,14 @@ def play(
 
         ```
     """
-    signal, state, engine = _simulated(sequence, tissue, engine, state, batch_size, gradient, keeps_state=True)
+    signal, state, _, _ = _simulated(sequence, tissue, engine, state, batch_size, gradient, keeps_state=True)
     return signal, state
 
 
 def _simulated(
     sequence, tissue, engine, state, batch_size, gradient, keeps_state
-) -> tuple[Array, State, AbstractEngine]:
-    """Check, compile and run; returns the engine with its sizes filled in as well."""
+) -> tuple[Array, State, AbstractEngine, AbstractContainer]:
+    """Check, compile and run; returns the engine with its sizes filled in as well, and the sequence as it plays it."""
     engine = EPG() if engine is None else engine
     _require_kind(sequence, AbstractContainer, "sequence")
     _require_kind(tissue, Tissue, "tissue")
@@ -127,15 +129,20 @@ def _simulated(
     tissue = _valid_tissue(tissue)
     if tissue.pools and not engine.plays_pools:
         raise ValueError(f"{type(engine).__name__} knows no `pools`; use `engine=BlochMcConnell(b0=...)`.")
+    if tissue.moves and not engine.plays_motion:
+        raise ValueError(f"{type(engine).__name__} knows no velocity; use `engine=Isochromats()`, or leave it out.")
+    sequence = engine.translated(sequence, tissue)
     engine = engine.sized(sequence, tissue, state, keeps_state)
     engine, sequence, tissue, state = _in_one_dtype((engine, sequence, tissue, state))
+    tissue = engine.spread(tissue)
     n_voxels = math.prod(tissue.voxel_shape)
-    course = Course.start(sequence, n_voxels, from_equilibrium=state is None, keeps_state=keeps_state)
+    keeps_all = keeps_state or engine.reads_all_orders(sequence)
+    course = Course.start(sequence, n_voxels, from_equilibrium=state is None, keeps_state=keeps_all)
     state, signal = execute(Experiment(engine, sequence, gradient, course, batch_size), tissue, state)
-    return signal, state, engine
+    return engine.gathered(signal), state, engine, sequence
 
 
-_valid_sequence = remembered(lambda sequence: validated(as_sequence(sequence)))
+_valid_sequence = remembered(lambda sequence: without_notes(validated(as_sequence(sequence))))
 _valid_tissue = remembered(lambda tissue: tissue.checked())
 
 

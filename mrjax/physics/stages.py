@@ -3,10 +3,11 @@
 Early in a train no high order is populated yet, and late in it high orders cannot come back to a sample any more.
 """
 
+import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from mrjax.sequence import AbstractContainer, AbstractEvent, Dephase
+from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.sequence.walk import winding
 
 ANY = 2**62
@@ -80,4 +81,4 @@ def _wound(entry: AbstractEvent | AbstractContainer) -> int:
     if isinstance(entry, AbstractContainer):
         (n_repetitions,) = entry.repetitions or (1,)
         return n_repetitions * winding(entry)
-    return abs(entry.order) if isinstance(entry, Dephase) else 0
+    return math.ceil(abs(entry.winding))

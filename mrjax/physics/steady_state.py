@@ -1,5 +1,6 @@
 """The state that playing a sequence reproduces, by one linear solve."""
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -8,7 +9,8 @@ from jaxtyping import Array, Float
 
 from mrjax.physics.bloch_mcconnell import BlochMcConnell
 from mrjax.physics.engine import AbstractEngine
-from mrjax.physics.isochromats import Isochromats, IsochromatState
+from mrjax.physics.isochromat_state import IsochromatState
+from mrjax.physics.isochromats import Isochromats
 from mrjax.physics.pool_operators import BlochMcConnellState
 from mrjax.physics.simulation import play
 from mrjax.sequence import AbstractContainer
@@ -62,6 +64,8 @@ def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEn
         got = f"the class {engine.__name__}" if isinstance(engine, type) else type(engine).__name__
         raise ValueError(f"`engine` must be BlochMcConnell(...) or Isochromats(...), but got {got}.")
     after: Callable[..., State] = lambda state: play(sequence, tissue, engine, state=state)[1]
+    if tissue.moves or getattr(engine, "motion", None) is not None:
+        raise ValueError("Nothing may move in a steady state; leave velocities and `motion` out.")
     like = jax.eval_shape(lambda: after(None))
     if winding(sequence):
         raise ValueError(
@@ -69,6 +73,9 @@ def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEn
             "is reproduced. Use Spoil, or play as many repetitions as the transient takes."
         )
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like)
+    if isinstance(nothing, IsochromatState) and isinstance(played := after(None), IsochromatState):
+        # only magnetisation starts from nothing; spins are where they are
+        nothing = dataclasses.replace(nothing, places=played.places)
     batch, n = _components(nothing).shape[:-1], _components(nothing).shape[-1]
     # without magnetisation, then with one unit of each component
     starts = jnp.concatenate([jnp.zeros((1, n), nothing.z.dtype), jnp.eye(n, dtype=nothing.z.dtype)])
@@ -90,7 +97,7 @@ def _components(state: State) -> Float[Array, "*batch component"]:
 def _with_components(state: State, components: Float[Array, "*batch component"]) -> State:
     """The inverse of `_components`; what is not magnetisation is that of `state`."""
     if isinstance(state, IsochromatState):
-        return IsochromatState(components[..., 0], components[..., 1], components[..., 2], state.wound)
+        return state.with_magnetisation(components[..., 0], components[..., 1], components[..., 2])
     n = len(state.x)
     rows = jnp.moveaxis(components, -1, 0)[:, None]
     return BlochMcConnellState(rows[:n], rows[n : 2 * n], rows[2 * n :])

@@ -1,0 +1,275 @@
+"""Events that last, as configuration states play them: what is wound between pulses, and pulses that take no time.
+
+A pulse with gradients becomes the winding of its first half, a rotation, and the winding of its second half.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrjax import _checks
+from mrjax.physics.winding import WHOLE, gradient_axes
+from mrjax.sequence import AbstractContainer, AbstractEvent, Gradient, Readout, Together
+from mrjax.sequence.partial_orders import Order, near_fraction
+from mrjax.sequence.together import PLAYABLE, RF
+from mrjax.sequence.walk import Located, events_of
+from mrjax.tissue import Tissue
+
+LARGEST_DENOMINATOR = 16
+"""Of the parts of a cycle that gradients may wind, unless `orders_per_cycle` is given."""
+
+HINT = (
+    "change its area or `voxel_size`, play `Dephase`, use `engine=Isochromats(...)`, or give `EPG(orders_per_cycle=)` of which "
+    "it is a multiple"
+)
+
+Container = TypeVar("Container", bound=AbstractContainer)
+
+
+class Part(AbstractEvent):
+    """A part of what is played together, from one moment to another."""
+
+    whole: Together
+    number: int = eqx.field(static=True)
+    """Counts the parts: between pulses, the first half of a pulse, its second half, and again between pulses."""
+
+    def leaves(self) -> dict[str, Any]:
+        return self.whole.leaves()
+
+    def repetition_shapes(self) -> dict[str, tuple[int, ...]]:
+        return self.whole.repetition_shapes()
+
+    def with_leaves(self, values: Mapping[str, Any]) -> "Part":
+        return dataclasses.replace(self, whole=self.whole.with_leaves(values))
+
+    @property
+    def pulse(self) -> tuple[Float[Array, "..."], AbstractEvent]:
+        """The pulse that this is a part of, and when it begins."""
+        return list(self.whole.started(*RF))[self.number // 3]
+
+
+class Turn(Part):
+    """The rotation of a pulse, with the precession during all of it, in its middle."""
+
+    @property
+    def duration(self) -> Float[Array, "..."]:
+        """None: the halves of the pulse last."""
+        return jnp.zeros(())
+
+
+class Interval(Part):
+    """A time in which gradients wind and spins relax; between pulses, spins precess as well, and samples are taken."""
+
+    order: Order = eqx.field(static=True)
+    """Cycles that are wound in all."""
+    axis: str | None = eqx.field(static=True)
+    """Along which gradients wind."""
+
+    @property
+    def between_pulses(self) -> bool:
+        """Whether no pulse is played meanwhile."""
+        return self.number % 3 == 0
+
+    @property
+    def ends(self) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """From when to when, in s from the start of the whole."""
+        moments = _moments(self.whole)
+        return moments[self.number], moments[self.number + 1]
+
+    @property
+    def duration(self) -> Float[Array, "..."]:
+        """In s; rounding must not make it negative where pulses adjoin."""
+        begin, end = self.ends
+        return jnp.maximum(end - begin, 0.0)
+
+    @property
+    def winding(self) -> Order:
+        return self.order
+
+    @property
+    def n_samples(self) -> int:
+        return sum(readout.n for _, readout in self.readouts)
+
+    @property
+    def readouts(self) -> list[tuple[Float[Array, "..."], Readout]]:
+        """Those of this part, and when they begin from the start of the whole."""
+        if not self.between_pulses:
+            return []
+        n_pulses, found = 0, []
+        for start, event in self.whole.started(*RF, Readout):
+            if not isinstance(event, Readout):
+                n_pulses += 1
+            elif n_pulses == self.number // 3:
+                found.append((start, event))
+        return found
+
+    @property
+    def gradients(self) -> list[tuple[Float[Array, "..."], Gradient]]:
+        """Those of the whole, and when they begin."""
+        return list(self.whole.started(Gradient))
+
+    @property
+    def winding_gradients(self) -> list[tuple[Float[Array, "..."], Gradient]]:
+        """Those along the axis that winds."""
+        return [(start, gradient) for start, gradient in self.gradients if gradient.axis == self.axis]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Of a voxel: the axis along which gradients wind, and cycles per T s/m."""
+
+    axis: str | None
+    cycles_per_area: float | None
+    """None where it is traced."""
+    orders_per_cycle: int | None
+
+    @classmethod
+    def of(
+        cls,
+        sequence: AbstractContainer,
+        tissue: Tissue,
+        axis: str | None,
+        voxel_size: Float[Array, ""] | None,
+        gyromagnetic_ratio: float,
+        orders_per_cycle: int | None,
+    ) -> "Extent":
+        """That of a sequence: gradients wind along the axis that is given, or along the only one they can wind along."""
+        used = gradient_axes(sequence)
+        winding = _winding_axis(used, tissue, axis, voxel_size is not None)
+        if tissue.has("diffusion") and (others := [name for name in used if name != winding]):
+            raise ValueError(
+                f"With `diffusion`, EPG needs all gradients along the axis that winds, but the sequence has gradients along "
+                f"{' and '.join(others)}."
+            )
+        if winding is None or not _checks.is_concrete(voxel_size):
+            return cls(winding, None, orders_per_cycle)
+        return cls(winding, float(np.asarray(voxel_size)) * gyromagnetic_ratio / (2 * math.pi), orders_per_cycle)
+
+
+def is_played_in_parts(sequence: AbstractContainer) -> bool:
+    """Whether anything in the sequence lasts and is more than waiting."""
+    return any(isinstance(located.event, (Together, *PLAYABLE[1:])) for located in events_of((sequence,)))
+
+
+def in_parts(container: Container, extent: Extent, path: tuple[int, ...] = ()) -> Container:
+    """A sequence with everything that lasts in parts."""
+    entries = []
+    for position, entry in enumerate(container.events):
+        here = (*path, position)
+        if isinstance(entry, AbstractContainer):
+            entries.append(in_parts(entry, extent, here))
+        elif isinstance(entry, (Together, *PLAYABLE[1:])):
+            whole = entry if isinstance(entry, Together) else Together(entry)
+            entries += _parts(whole, extent, Located(entry, here, ()).name)
+        else:
+            entries.append(entry)
+    return eqx.tree_at(lambda container: container.events, container, tuple(entries))
+
+
+def _parts(whole: Together, extent: Extent, name: str) -> Iterator[AbstractEvent]:
+    n_pulses = sum(1 for _ in whole.started(*RF))
+    for number in range(3 * n_pulses + 1):
+        interval = Interval(whole, number, 0, extent.axis)
+        if number % 3 or not _is_empty(interval):
+            yield dataclasses.replace(interval, order=_order(interval, extent, name))
+        if number % 3 == 1:
+            yield Turn(whole, number)
+
+
+def _moments(whole: Together) -> list[Float[Array, "..."]]:
+    """When parts begin and end."""
+    moments = [jnp.zeros(())]
+    for start, pulse in whole.started(*RF):
+        duration = jnp.asarray(pulse.duration)  # pyright: ignore[reportAttributeAccessIssue]
+        moments += [start, start + duration / 2, start + duration]
+    return [*moments, whole.duration]
+
+
+def _is_empty(interval: Interval) -> bool:
+    """Whether a part is known to take no time."""
+    alone = len(interval.whole.tracks) == 1 and len(interval.whole.tracks[0]) == 1
+    return alone and bool(list(interval.whole.started(*RF)))
+
+
+def _order(interval: Interval, extent: Extent, name: str) -> Order:
+    """The cycles that are wound, where they are known and a multiple of the grid; an error that names the event otherwise."""
+    if not interval.winding_gradients:
+        return 0
+    # with nan for what is traced, all that is known can be computed at once, also inside of `jit`
+    known = jax.tree.map(lambda leaf: leaf if _checks.is_concrete(leaf) else np.full(leaf.shape, np.nan), interval)
+    n_pulses = sum(1 for _ in interval.whole.started(*RF))
+    with jax.ensure_compile_time_eval():
+        begin, end = (np.asarray(moment, float) for moment in known.ends)
+        # all that is played lies between the ends of the whole, whenever they are
+        begin = np.asarray(-np.inf) if interval.number == 0 else begin
+        end = np.asarray(np.inf) if interval.number == 3 * n_pulses else end
+        gradients = [(np.asarray(start, float), gradient) for start, gradient in known.winding_gradients]
+        area = sum(_area(gradient, start, begin, end) for start, gradient in gradients)
+    if extent.cycles_per_area is None or np.any(np.isnan(area)):
+        raise ValueError(
+            f"{name}: EPG must know how far gradients wind before it computes, but gradients, times or `voxel_size` are traced "
+            "(by jit, grad or vmap); make them outside of the function that is transformed, play `Dephase`, or use "
+            "`engine=Isochromats(...)`."
+        )
+    return _whole_orders(np.ravel(extent.cycles_per_area * area), extent, name)
+
+
+def _whole_orders(cycles: np.ndarray, extent: Extent, name: str) -> Order:
+    parts, first = extent.orders_per_cycle, float(cycles[0])
+    nearest = lambda parts: Fraction(round(first * parts), parts)
+    order = near_fraction(first, LARGEST_DENOMINATOR, WHOLE) if parts is None else nearest(parts)
+    if order is None or abs(first - order) > WHOLE:
+        due = f"of 1/{parts} cycle" if parts else "of a cycle or a simple fraction of one"
+        raise ValueError(
+            f"{name}: EPG needs gradients that wind a multiple {due} over `voxel_size`, but this winds {first:.6g}; {HINT}."
+        )
+    if np.any(np.abs(cycles - first) > WHOLE):
+        raise ValueError(
+            f"{name}: EPG needs gradients that wind as much in every repetition, but this winds {cycles.min():.6g} to "
+            f"{cycles.max():.6g} cycles over `voxel_size`; use `engine=Isochromats(...)`."
+        )
+    return int(order) if order.denominator == 1 else order
+
+
+def _area(gradient: Gradient, start: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Between two times, for each repetition; `start` is when the gradient begins."""
+    waveform, times = np.asarray(gradient.waveform, float), np.asarray(gradient.times, float)
+    low, high = times[..., :-1], times[..., 1:]
+    inside = [np.clip((moment - start)[..., None], low, high) for moment in (begin, end)]
+    steps = high - low
+    slope = np.where(steps > 0, np.diff(waveform) / np.where(steps > 0, steps, 1.0), 0.0)
+    values = [waveform[..., :-1] + slope * (moment - low) for moment in inside]
+    return np.asarray(np.sum((inside[1] - inside[0]) * (values[0] + values[1]) / 2, axis=-1))
+
+
+def _winding_axis(used: tuple[str, ...], tissue: Tissue, axis: str | None, has_size: bool) -> str | None:
+    """Along which gradients wind: the one that is given, or the only one that can."""
+    without = [name for name in used if not tissue.has(name)]
+    if axis is None:
+        candidates = without or list(used) if has_size else without
+        if len(candidates) > 1:
+            raise ValueError(
+                f"EPG winds along one axis, but the sequence has gradients along {' and '.join(candidates)}; give the tissue "
+                f"positions ({', '.join(candidates)}, in m) and say `EPG(axis=)`, or use `engine=Isochromats(...)`."
+            )
+        axis = candidates[0] if candidates else None
+    elif missing := [name for name in without if name != axis]:
+        raise ValueError(
+            f"EPG winds along {axis} alone, but the sequence has gradients along {' and '.join(missing)}; give the tissue "
+            "positions there (m), or use `engine=Isochromats(...)`."
+        )
+    if axis in used and not has_size:
+        raise ValueError(
+            f"Gradients along {axis} wind across the voxel: pass `voxel_size` (m) to EPG, or give the tissue its positions "
+            f"`{axis}` (m), at which voxels are points."
+        )
+    return axis if axis in used else None

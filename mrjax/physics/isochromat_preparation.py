@@ -1,0 +1,140 @@
+"""Events that last, prepared for isochromats: gradients become what they wind, RF becomes steps."""
+
+import math
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrjax.physics import precession
+from mrjax.physics.engine import AbstractOperator
+from mrjax.physics.isochromat_operators import Diffusion
+from mrjax.physics.isochromat_waveforms import FreePrecession, InTurn, Irradiation, Solved, Surroundings, Winding
+from mrjax.physics.matrix_exponential import exponential_less_one, padded
+from mrjax.physics.motion import AbstractMotion
+from mrjax.sequence import ContinuousWave, Gradient, Readout, ShapedPulse, Together
+from mrjax.sequence.gradients import AXES
+from mrjax.tissue import Tissue
+
+STEPS_UNDER_A_GRADIENT = 64
+"""Of a constant pulse while a gradient is on."""
+
+
+@dataclass(frozen=True)
+class Waveforms:
+    """Prepares the events of one `Together` for one tissue; `gamma` in rad/s/T."""
+
+    event: Together
+    tissue: Tissue
+    n_spins: int
+    gamma: float
+    motion: AbstractMotion | None
+    diffuses_over: Float[Array, ""] | None
+    """Extent in m that spins are spread over, in order; None without diffusion."""
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What acts besides the event."""
+        return Surroundings.of(self.tissue)
+
+    @property
+    def gradients(self) -> list[tuple[Array, Gradient]]:
+        """Those that are played, with the times at which they begin."""
+        return list(self.event.started(Gradient))
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Along which there are gradients."""
+        return tuple(sorted({AXES.index(gradient.axis) for _, gradient in self.gradients}))
+
+    def operator(self) -> AbstractOperator:
+        """All that happens, in turn."""
+        pulses = list(self.event.started(ContinuousWave, ShapedPulse))
+        end = self.event.duration
+        if not pulses:
+            return self._free(jnp.zeros(()), end)
+        operators, now = [], jnp.zeros(())
+        for start, pulse in pulses:
+            operators += [self._free(now, start), self._irradiation(start, pulse)]
+            now = start + pulse.duration
+        return InTurn((*operators, self._free(now, end)))
+
+    def _winding(self, start: Float[Array, "*time"], end: Float[Array, "*time"], middle: Array) -> Winding | None:
+        """Between two times, or between several."""
+        if not self.axes:
+            return None
+        edges = jnp.stack(jnp.broadcast_arrays(start, end)).reshape(-1)
+        areas = moments = jnp.zeros((len(self.axes), edges.size))
+        for begin, gradient in self.gradients:
+            row = self.axes.index(AXES.index(gradient.axis))
+            area = gradient.area_until(edges - begin)
+            areas = areas.at[row].add(area)
+            moments = moments.at[row].add(gradient.moment_until(edges - begin) + begin * area)
+        shape = (len(self.axes), 2, *jnp.broadcast_shapes(jnp.shape(start), jnp.shape(end)))
+        between = lambda x: self.gamma * (x.reshape(shape)[:, 1] - x.reshape(shape)[:, 0])
+        area, moment = between(areas), between(moments)
+        return Winding(area, moment - middle * area, self.axes)
+
+    def _free(self, start: Array, end: Array) -> FreePrecession:
+        middle = (start + end) / 2
+        times = winding = receiver = None
+        if self.event.n_samples:
+            # a `Together` with samples holds no RF, so this is all of it
+            times = self.event.sample_offsets()
+            winding = self._winding(jnp.zeros_like(times), times, middle)
+            phases = [readout.receiver_phase() for _, readout in self.event.started(Readout)]
+            receiver = jnp.exp(-1j * jnp.concatenate(phases))
+        wound = self._winding(start, end, middle)
+        # rounding must not make a time negative where pulses adjoin
+        duration = jnp.maximum(end - start, 0.0)
+        diffusion = None if self.diffuses_over is None else self._diffusion(self.diffuses_over)
+        return FreePrecession(duration, wound, self.surroundings, self.motion, diffusion, times, winding, receiver)
+
+    def _diffusion(self, extent: Float[Array, ""]) -> Diffusion:
+        """During all of the event."""
+        times = [begin + gradient.times for begin, gradient in self.gradients]
+        edges = jnp.sort(jnp.concatenate([jnp.zeros(1), self.event.duration[None], *times]))
+        middle, half = (edges[1:] + edges[:-1]) / 2, jnp.diff(edges) / 2
+        # what is wound is quadratic on each piece, so that three points of Gauss give its square exactly
+        nodes, weights = np.polynomial.legendre.leggauss(3)
+        points = (middle[:, None] + half[:, None] * nodes[None]).reshape(-1)
+        weight = (half[:, None] * weights[None]).reshape(-1)
+        winding = self._winding(jnp.zeros_like(points), points, jnp.zeros(()))
+        wound = jnp.zeros_like(points) if winding is None else winding.area[0] * extent / (2 * math.pi)
+        rate = self.tissue.diffusion * precession.squared_winding(extent)
+        return Diffusion(rate, self.event.duration, jnp.sum(weight * wound), jnp.sum(weight * wound**2))
+
+    def _irradiation(self, start: Array, pulse: ContinuousWave | ShapedPulse) -> AbstractOperator:
+        axis = jnp.exp(1j * jnp.asarray(pulse.phase))
+        offset = jnp.asarray(pulse.offset) + jnp.zeros(())
+        if isinstance(pulse, ContinuousWave) and not self.axes:
+            return self._solved(pulse, axis, offset)
+        if isinstance(pulse, ContinuousWave):
+            n, field = STEPS_UNDER_A_GRADIENT, jnp.broadcast_to(pulse.b1 * axis, STEPS_UNDER_A_GRADIENT)
+        else:
+            n, field = pulse.waveform.shape[-1], pulse.waveform * axis
+        dt = pulse.duration / n
+        edges = start + dt * jnp.arange(n + 1)
+        winding = self._winding(edges[:-1], edges[1:], start + pulse.duration / 2)
+        transmit = jnp.asarray(self.tissue.b1) if self.tissue.has("b1") else None
+        about = self.gamma * dt * field
+        return Irradiation(about.real, about.imag, winding, offset, dt, transmit, self.surroundings, self.motion)  # pyright: ignore[reportArgumentType]
+
+    def _solved(self, pulse: ContinuousWave, axis: Array, offset: Array) -> Solved:
+        transmit = jnp.asarray(self.tissue.b1)[None] if self.tissue.has("b1") else jnp.ones((1, 1))
+        field = self.gamma * pulse.b1 * axis * transmit
+        spread = self.surroundings.angular_frequency(self.n_spins)
+        about_z = -2 * math.pi * offset + (jnp.zeros((1, 1)) if spread is None else spread)
+        r1, r2 = 1 / self.tissue.t1[None], 1 / self.tissue.t2[None]
+        nothing = jnp.zeros_like(r1)
+        rows = [
+            [-r2, -about_z, field.imag, nothing],
+            [about_z, -r2, -field.real, nothing],
+            [-field.imag, field.real, -r1, r1],
+            [nothing, nothing, nothing, nothing],
+        ]
+        flat = jnp.broadcast_arrays(*(entry for row in rows for entry in row))
+        generator = jnp.stack(flat, axis=-1).reshape(*flat[0].shape, 4, 4)
+        propagator = exponential_less_one(padded(generator * pulse.duration))[..., :4, :4]
+        return Solved(propagator, precession.finite(pulse.duration), 2 * math.pi * offset * pulse.duration)

@@ -1,0 +1,90 @@
+"""The state of isochromats: the magnetisation of each spin, and where it is."""
+
+import dataclasses
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from mrjax.sequence.gradients import AXES
+from mrjax.tissue import VELOCITY, Tissue
+
+Coordinates = tuple[Array | None, Array | None, Array | None]
+"""Along x, y and z, of shapes that broadcast to `(spin, voxel)`; None for zero."""
+
+GOLDEN = (math.sqrt(5) - 1) / 2
+PLASTIC = 0.7548776662466927
+"""The root of x^3 + x^2 = 1: its powers are as far from fractions as two numbers together can be."""
+
+
+class Places(eqx.Module):
+    """Where spins are at the start of the sequence in m, how fast they move in m/s, and the time since then."""
+
+    coordinates: Coordinates
+    velocity: Coordinates
+    time: Float[Array, "*voxel"] | None
+    """In s; None where nothing moves."""
+
+    @classmethod
+    def of(cls, tissue: Tissue, offsets: Coordinates, moves: bool) -> "Places":
+        """Spins at some offsets from the middle of every voxel."""
+        given = lambda name: getattr(tissue, name)[None] if tissue.has(name) else None
+        spread = lambda x: None if x is None else jnp.broadcast_to(x, (x.shape[0], *tissue.voxel_shape))
+        x, y, z = (spread(summed(given(name), offset)) for name, offset in zip(AXES, offsets, strict=True))
+        velocity_x, velocity_y, velocity_z = (spread(given(name)) for name in VELOCITY)
+        time = jnp.zeros(tissue.voxel_shape, tissue.t1.dtype) if moves else None
+        return cls((x, y, z), (velocity_x, velocity_y, velocity_z), time)
+
+    def later(self, duration: Float[Array, ""]) -> "Places":
+        """After some time."""
+        return self if self.time is None else dataclasses.replace(self, time=self.time + duration)
+
+
+class IsochromatState(eqx.Module):
+    """Magnetisation of each spin relative to M0; spins on the first axis, voxels on the last."""
+
+    x: Float[Array, "spin *voxel"]
+    y: Float[Array, "spin *voxel"]
+    z: Float[Array, "spin *voxel"]
+    wound: Int[Array, "*voxel"]
+    """Cycles wound so far by `Dephase`, whatever their sign: with fewer spins than that, magnetisation may look unwound."""
+    places: Places
+
+    def with_magnetisation(self, x: Array, y: Array, z: Array) -> "IsochromatState":
+        """The same spins with another magnetisation."""
+        return IsochromatState(x, y, z, self.wound, self.places)
+
+    def later(self, duration: Float[Array, ""]) -> "IsochromatState":
+        """The same magnetisation after some time."""
+        return IsochromatState(self.x, self.y, self.z, self.wound, self.places.later(duration))
+
+
+def across_the_voxel(n: int) -> np.ndarray:
+    """Positions of `n` spins in voxels, evenly spread around the middle."""
+    return (np.arange(n) + 0.5) / n - 0.5
+
+
+def lattice(n: int, axes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Positions in voxels along some axes, so that each axis by itself is evenly covered, and all together nearly so.
+
+    Along the first of the axes spins lie in order. Steps along the others are coprime to `n` and near irrational ratios.
+    """
+    ratios = (1.0, GOLDEN) if len(axes) < 3 else (1.0, PLASTIC, PLASTIC**2)
+    positions = across_the_voxel(n)
+    steps = [_coprime_near(ratio * n, n) for ratio in ratios[: len(axes)]]
+    return {
+        axis: positions[(np.arange(n) * step) % n] if position else positions
+        for position, (axis, step) in enumerate(zip(axes, steps, strict=True))
+    }
+
+
+def _coprime_near(value: float, n: int) -> int:
+    return next(s for s in range(max(1, round(value)), 2 * n + 2) if math.gcd(s, n) == 1)
+
+
+def summed(*terms: Array | None) -> Array | None:
+    """The sum of the terms that are there; None of none."""
+    present = [term for term in terms if term is not None]
+    return sum(present[1:], start=present[0]) if present else None

@@ -1,0 +1,93 @@
+"""What gradients of a sequence wind across a voxel."""
+
+import math
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrjax import _checks
+from mrjax.sequence import AbstractContainer, Gradient, Together
+from mrjax.sequence.gradients import AXES
+from mrjax.sequence.together import PLAYABLE, RF
+from mrjax.sequence.walk import Located, events_of
+
+WHOLE = 1e-3
+"""Part of a cycle by which a winding may miss a whole number."""
+
+
+def gradient_axes(sequence: AbstractContainer) -> tuple[str, ...]:
+    """Along which the sequence plays gradients."""
+    used = {gradient.axis for _, gradient in _gradients(sequence)}
+    return tuple(axis for axis in AXES if axis in used)
+
+
+def wound_by_gradients(sequence: AbstractContainer, per_area: Float[Array, " 3"], known: int | None) -> int:
+    """Cycles that all gradients together wind at most, along the axis where they wind most.
+
+    **Arguments:**
+
+    - `per_area`: Cycles per T s/m along x, y and z.
+    - `known`: The number of spins, where it is given.
+
+    **Raises:** `ValueError` where gradients are traced and the number of spins is not known.
+    """
+    found = list(_gradients(sequence))
+    if not _known([gradient for _, gradient in found], per_area):
+        if known is None:
+            raise ValueError(
+                "`n`, the number of spins, must be given where gradients or `voxel_size` are traced: how many are needed is "
+                "not known then."
+            )
+        return 0
+    cycles = dict.fromkeys(AXES, 0.0)
+    for located, gradient in found:
+        area = np.broadcast_to(_absolute_area(gradient), located.repeats).sum()
+        cycles[gradient.axis] += float(area * per_area[AXES.index(gradient.axis)])
+    return math.ceil(max(cycles.values()) - 1e-6)
+
+
+def require_whole_cycles(sequence: AbstractContainer, per_area: Float[Array, " 3"]) -> None:
+    """Refuse what diffusion over a periodic voxel cannot be computed for; traced gradients pass.
+
+    **Raises:** `ValueError` that names the event.
+    """
+    if len(gradient_axes(sequence)) > 1:
+        raise ValueError("`diffusion` needs all gradients along one axis; leave it out, or play along one axis.")
+    for located in events_of((sequence,)):
+        event = Together(located.event) if isinstance(located.event, PLAYABLE) else located.event
+        if not isinstance(event, Together):
+            continue
+        gradients = [gradient for _, gradient in event.started(Gradient)]
+        if any(True for _ in event.started(*RF)) or (gradients and event.n_samples):
+            raise ValueError(
+                f"{located.name}: with `diffusion`, RF must take no time (Pulse) and samples be taken between gradients (Sample)."
+            )
+        if not gradients or not _known(gradients, per_area):
+            continue
+        cycles = np.asarray(sum(gradient.area for gradient in gradients) * per_area[AXES.index(gradients[0].axis)])
+        if np.any(np.abs(cycles - np.round(cycles)) > WHOLE):
+            raise ValueError(
+                f"{located.name}: with `diffusion`, gradients must wind a whole number of cycles over `voxel_size`, but wind "
+                f"{cycles.flat[0]:.4g}; choose `voxel_size` accordingly."
+            )
+
+
+def _known(gradients: list[Gradient], per_area: Array) -> bool:
+    return all(map(_checks.is_concrete, jax.tree.leaves((gradients, per_area))))
+
+
+def _absolute_area(gradient: Gradient) -> np.ndarray | np.floating:
+    waveform, times = np.asarray(gradient.waveform), np.asarray(gradient.times)
+    means = (np.abs(waveform[..., 1:]) + np.abs(waveform[..., :-1])) / 2
+    return np.sum(means * np.diff(times, axis=-1), axis=-1)
+
+
+def _gradients(sequence: AbstractContainer) -> Iterator[tuple[Located, Gradient]]:
+    for located in events_of((sequence,)):
+        if isinstance(located.event, Gradient):
+            yield located, located.event
+        elif isinstance(located.event, Together):
+            for _, gradient in located.event.started(Gradient):
+                yield located, gradient
