@@ -4,4 +4,6 @@ from .diagram import sequence_diagram as sequence_diagram
 from .maps import parameter_map as parameter_map
 from .pathways import coherence_pathways as coherence_pathways
 from .signals import signal_curves as signal_curves
+from .slice_profile import slice_profile as slice_profile
+from .trajectory import trajectory as trajectory
 from .z_spectrum import z_spectrum as z_spectrum

@@ -3,19 +3,25 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from mrjax.plot import _style
-from mrjax.sequence import AbstractContainer, Dephase, Pulse, Sample, Spoil
-from mrjax.sequence.unrolled import unrolled
+from mrjax.plot import _instants, _style
+from mrjax.plot._curves import ZoomedCurves
+from mrjax.plot._waveforms import in_view
+from mrjax.sequence import AbstractContainer, AbstractSample, Dephase, Gradient, Pulse, Readout, Spoil
+from mrjax.sequence.gradients import AXES
+from mrjax.sequence.placed import Placed, placed
+from mrjax.sequence.together import RF
 
-ROWS = {"RF angle": 3, "RF phase": 2, "gradient": 1, "sample": 0}
-CROWDED = 150
-"""Pulses from which on flip angles are drawn as a curve, and phases as small dots."""
+INSTANTS = ("RF angle", "RF phase", "gradient", "sample")
+"""The rows of a sequence without waveforms, from the top."""
 
 
 def sequence_diagram(
     sequence: AbstractContainer, *, time_range: tuple[float | int, float | int] | None = None, axes: Axes | None = None
 ) -> Axes:
-    """What the scanner plays over time: RF angle and phase, gradients, samples, a row each.
+    """What the scanner plays over time: RF, gradients, samples, a row each.
+
+    Waveforms are drawn as they are played. In a window, or in a notebook with `%matplotlib widget`, they can be zoomed into:
+    long sequences are thinned to what can be seen, and the part in view is drawn anew.
 
     **Arguments:**
 
@@ -23,62 +29,71 @@ def sequence_diagram(
     - `time_range`: Start and end in s of the part to show; all by default.
     - `axes`: Matplotlib axes to draw in; new ones by default.
 
-    **Returns:** The axes. Bars of the RF rows are scaled to the largest angle shown and to one turn of phase. Gradients that
-    take no time are drawn as lines, ideal spoilers hatched.
+    **Returns:** The axes. Each row is scaled to the largest value shown, which stands beside it, phases to one turn; those of
+    waveforms do not count what their offset winds. Gradients that take no time are drawn as lines, ideal spoilers hatched.
 
     **Raises:** `ValueError` where values are traced or the range holds no event.
+
+    !!! example
+
+        ```python
+        >>> import mrjax as mr
+        >>> from mrjax.units import mT, ms, us
+        >>> pulse = mr.Sequence(mr.Delay(100 * us), mr.ContinuousWave(5.9e-6, duration=1 * ms))
+        >>> excitation = mr.Together(pulse, mr.Gradient.trapezoid(10 * mT, rise=100 * us, flat=1 * ms, axis="z"))
+        >>> axes = mr.plot.sequence_diagram(mr.Sequence(excitation, mr.Readout(64, dwell=20 * us)))
+        >>> [label.get_text() for label in axes.get_yticklabels()]
+        ['RF amplitude', 'RF phase', 'Gx', 'Gy', 'Gz', 'ADC']
+
+        ```
     """
     start, end = time_range or (0.0, np.inf)
-    shown = [timed for timed in unrolled(sequence) if start <= timed.start <= end and np.isfinite(timed.start)]
-    if not shown:
+    playings = [one for one in placed(sequence) if in_view(one, (start, end)).size]
+    if not playings:
         raise ValueError(f"`time_range` must hold at least one event, but {start:g} s to {end:g} s holds none.")
-    axes = _style.axes_or_new(axes, figsize=(9, 3.5))
-    of = lambda kind: [timed for timed in shown if isinstance(timed.event, kind)]
-    last = max(timed.start + (timed.duration if np.isfinite(timed.duration) else 0.0) for timed in shown)
-    factor, unit = (1.0, "s") if last - start > 2 else (1e3, "ms")
-    _draw_pulses(axes, of(Pulse), factor)
-    _draw_gradients(axes, of(Dephase), of(Spoil), factor, last - start)
-    samples = np.array([timed.start for timed in of(Sample)]) * factor
-    axes.vlines(samples, ROWS["sample"], ROWS["sample"] + 0.6, colors="C2", lw=1 if samples.size < CROWDED else 0.3)
-    for row in ROWS.values():
-        axes.axhline(row, color="0.7", lw=0.8, zorder=0)
-    axes.set_yticks(list(ROWS.values()), list(ROWS))
-    axes.set_ylim(-0.6, 4.1)
+    shown = (start, min(end, max(_end(one, (start, end)) for one in playings)))
+    rows = _rows_of(playings)
+    heights = {row: len(rows) - 1 - i for i, row in enumerate(rows)}
+    axes = _style.axes_or_new(axes, figsize=(9, 3.5 if rows == INSTANTS else 0.8 + 0.7 * len(rows)))
+    factor, unit = (1.0, "s") if shown[1] - start > 2 else (1e3, "ms")
+    _instants.draw(axes, playings, heights, (start, end), shown[1] - start, factor)
+    _lay_out(axes, heights, unit)
+    if rows != INSTANTS:
+        ZoomedCurves(axes, playings, heights, shown, factor).follow()
+    return axes
+
+
+def _rows_of(playings: list[Placed]) -> tuple[str, ...]:
+    """Names of the rows that the events need, from the top."""
+    events = [event for one in playings for event in (one.event, *(part.event for part in one.parts))]
+    plays = lambda *kinds: any(isinstance(event, kinds) for event in events)
+    if not plays(*RF, Gradient, Readout):
+        return INSTANTS
+    wanted = {
+        "RF angle": plays(Pulse),
+        "RF amplitude": plays(*RF),
+        "RF phase": plays(Pulse, *RF),
+        **{f"G{axis}": plays(Gradient) for axis in AXES},
+        "gradient": plays(Dephase, Spoil),
+        "sample": plays(AbstractSample),
+        "ADC": plays(Readout),
+    }
+    return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+
+
+def _end(one: Placed, view: tuple[float, float]) -> float:
+    """When the last of the playings in view ends, in s; waits without end do not count."""
+    seen = in_view(one, view)
+    lasting = np.broadcast_to(one.duration, one.start.shape).ravel()[seen]
+    return float(np.max(one.start.ravel()[seen] + np.where(np.isfinite(lasting), lasting, 0.0)))
+
+
+def _lay_out(axes: Axes, heights: dict[str, int], unit: str) -> None:
+    for height in heights.values():
+        axes.axhline(height, color="0.7", lw=0.8, zorder=0)
+    axes.set_yticks(list(heights.values()), list(heights))
+    axes.set_ylim(-0.6, len(heights) + 0.1)
     axes.set_xlabel(f"time ({unit})")
     axes.margins(x=0.02)
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    return axes
-
-
-def _draw_pulses(axes: Axes, pulses: list, factor: float) -> None:
-    if not pulses:
-        return
-    times = np.array([timed.start for timed in pulses]) * factor
-    angles = np.rad2deg([float(timed.event.flip_angle) for timed in pulses])
-    phases = np.rad2deg([float(timed.event.phase) for timed in pulses]) % 360
-    scale = 0.8 / max(np.abs(angles).max(), 1e-9)
-    if len(pulses) > CROWDED:
-        axes.fill_between(times, ROWS["RF angle"], ROWS["RF angle"] + angles * scale, color="C0", lw=0)
-        axes.plot(times, ROWS["RF phase"] + 0.8 * phases / 360, ".", color="C1", ms=1.5)
-    else:
-        axes.vlines(times, ROWS["RF angle"], ROWS["RF angle"] + angles * scale, colors="C0", lw=2)
-        axes.plot(times, ROWS["RF phase"] + 0.8 * phases / 360, "o", color="C1", ms=3)
-    axes.annotate(
-        f"{np.abs(angles).max():.4g}°",
-        (0, ROWS["RF angle"] + 0.8),
-        xycoords=("axes fraction", "data"),
-        fontsize=8,
-        color="C0",
-    )
-    axes.annotate("360°", (0, ROWS["RF phase"] + 0.75), xycoords=("axes fraction", "data"), fontsize=8, color="C1")
-
-
-def _draw_gradients(axes: Axes, gradients: list, spoilers: list, factor: float, shown: float) -> None:
-    highest = max((abs(timed.event.order) for timed in gradients), default=1) or 1
-    row, narrow = ROWS["gradient"], 0.003 * shown * factor
-    for timed in gradients:
-        width = max(timed.duration * factor, narrow)
-        axes.bar(timed.start * factor, 0.4 * timed.event.order / highest, width, row, align="edge", color="C3", lw=0)
-    for timed in spoilers:
-        axes.bar(timed.start * factor, 0.5, narrow, row, align="edge", fill=False, hatch="////", edgecolor="C3", lw=0.5)

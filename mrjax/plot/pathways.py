@@ -25,12 +25,12 @@ def coherence_pathways(
 ) -> Axes:
     """The dephasing order of every populated state over time; the stronger the state, the darker its line.
 
-    Transverse states are drawn solid, with negative orders below zero; longitudinal ones dashed, at their order. Pulses are
-    vertical lines, samples dots on order zero.
+    Transverse states are drawn solid, with negative orders below zero; longitudinal ones dashed, at their order in cycles.
+    Pulses are vertical lines, samples dots on order zero.
 
     **Arguments:**
 
-    - `sequence`: With known numbers and at most 30 pulses.
+    - `sequence`: With known numbers and at most 30 pulses; of instantaneous events and delays.
     - `tissue`: One voxel, without `t2_prime` and diffusion; by default one without relaxation.
     - `threshold`: Amplitude, relative to M0, below which a state is not drawn.
     - `axes`: Matplotlib axes to draw in; new ones by default.
@@ -81,19 +81,22 @@ def _segments(
     transverse, longitudinal = [], []
     for timed in events:
         if timed.duration > 0 or isinstance(timed.event, Dephase):
-            order = timed.event.order if isinstance(timed.event, Dephase) else 0
+            order = float(timed.event.winding)
             end = timed.start + (timed.duration if np.isfinite(timed.duration) else 0.0)
             for k, amplitude in _populated(state, threshold):
                 transverse.append(((timed.start, k), (end, k + order), amplitude))
-            for k in np.flatnonzero(np.abs(state.z[:, 0]) > threshold):
-                longitudinal.append(((timed.start, k), (end, k), float(np.abs(state.z[k, 0]))))
+            for row in np.flatnonzero(np.abs(state.z[:, 0]) > threshold):
+                k = row / state.orders_per_cycle
+                longitudinal.append(((timed.start, k), (end, k), float(np.abs(state.z[row, 0]))))
         state, _ = engine.prepare(jax.tree.map(jnp.asarray, timed.event), tissue)(state)
         state = engine.settled(state)
     return transverse, longitudinal
 
 
-def _populated(state: EPGState, threshold: float) -> list[tuple[int, float]]:
-    """Orders, of both signs, of the transverse states above the threshold, and their amplitudes."""
+def _populated(state: EPGState, threshold: float) -> list[tuple[float, float]]:
+    """Orders in cycles, of both signs, of the transverse states above the threshold, and their amplitudes."""
     plus, minus = np.abs(state.f_plus[:, 0]), np.abs(state.f_minus[:, 0])
-    above = [(int(k), float(plus[k])) for k in np.flatnonzero(plus > threshold)]
-    return above + [(-int(k), float(minus[k])) for k in np.flatnonzero(minus > threshold) if k > 0]
+    above = [(float(k / state.orders_per_cycle), float(plus[k])) for k in np.flatnonzero(plus > threshold)]
+    return above + [
+        (float(-k / state.orders_per_cycle), float(minus[k])) for k in np.flatnonzero(minus > threshold) if k > 0
+    ]

@@ -1,0 +1,87 @@
+"""What takes no time in a sequence diagram: pulses, windings, spoilers and samples."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from mrjax.plot._waveforms import in_view
+from mrjax.sequence import AbstractEvent, AbstractSample, Dephase, Pulse, Spoil
+from mrjax.sequence.placed import Placed
+
+CROWDED = 150
+"""Pulses from which on flip angles are drawn as a curve, and phases as small dots."""
+
+
+def draw(
+    axes: Axes,
+    playings: list[Placed],
+    heights: dict[str, int],
+    view: tuple[float, float],
+    length: float,
+    factor: float,
+) -> None:
+    """Draw them in rows at some heights.
+
+    **Arguments:**
+
+    - `view`: Start and end in s; events that start within are drawn.
+    - `length`: Of what is shown in s, to which the width of what takes no time is drawn.
+    - `factor`: From s to the unit of the axis.
+    """
+    of = lambda kind, number: _values(playings, kind, number, view)
+    times, angles = of(Pulse, lambda event: np.rad2deg(event.flip_angle))
+    if times.size:
+        _, phases = of(Pulse, lambda event: np.rad2deg(event.phase) % 360)
+        _draw_pulses(axes, times * factor, angles, phases, heights)
+    narrow = 0.003 * length * factor
+    if "gradient" in heights:
+        _draw_gradients(axes, of, heights["gradient"], factor, narrow)
+    samples, _ = of(AbstractSample, lambda event: 0.0)
+    if samples.size:
+        row, width = heights["sample"], 1 if samples.size < CROWDED else 0.3
+        axes.vlines(samples * factor, row, row + 0.6, colors="C2", lw=width)
+
+
+def _values(
+    playings: Iterable[Placed], kind: type[AbstractEvent], number: Callable, view: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """When events of a kind start, and a number of each, in the order of playing."""
+    rows = [(np.zeros(0, int), np.zeros(0), np.zeros(0))]
+    for one in playings:
+        if isinstance(one.event, kind):
+            seen = in_view(one, view)
+            seen = seen[one.start.ravel()[seen] >= view[0]]
+            values = np.broadcast_to(np.asarray(number(one.event), float), one.start.shape)
+            rows.append((one.order.ravel()[seen], one.start.ravel()[seen], values.ravel()[seen]))
+    order, times, values = (np.concatenate(row) for row in zip(*rows, strict=True))
+    played = np.argsort(order)
+    return times[played], values[played]
+
+
+def _draw_pulses(
+    axes: Axes, times: np.ndarray, angles: np.ndarray, phases: np.ndarray, heights: dict[str, int]
+) -> None:
+    row, phase_row = heights["RF angle"], heights["RF phase"]
+    scale = 0.8 / max(np.abs(angles).max(), 1e-9)
+    if times.size > CROWDED:
+        axes.fill_between(times, row, row + angles * scale, color="C0", lw=0)
+        axes.plot(times, phase_row + 0.8 * phases / 360, ".", color="C1", ms=1.5)
+    else:
+        axes.vlines(times, row, row + angles * scale, colors="C0", lw=2)
+        axes.plot(times, phase_row + 0.8 * phases / 360, "o", color="C1", ms=3)
+    note = lambda text, height, colour: axes.annotate(
+        text, (0, height), xycoords=("axes fraction", "data"), fontsize=8, color=colour
+    )
+    note(f"{np.abs(angles).max():.4g}°", row + 0.8, "C0")
+    note("360°", phase_row + 0.75, "C1")
+
+
+def _draw_gradients(axes: Axes, of: Callable, row: int, factor: float, narrow: float) -> None:
+    times, orders = of(Dephase, lambda event: float(event.order))
+    _, durations = of(Dephase, lambda event: event.duration)
+    highest = np.abs(orders).max(initial=0.0) or 1.0
+    for time, order, duration in zip(times * factor, orders / highest, durations * factor, strict=True):
+        axes.bar(time, 0.4 * order, max(duration, narrow), row, align="edge", color="C3", lw=0)
+    for time in of(Spoil, lambda event: 0.0)[0] * factor:
+        axes.bar(time, 0.5, narrow, row, align="edge", fill=False, hatch="////", edgecolor="C3", lw=0.5)
