@@ -195,9 +195,9 @@ WRONG = {
         lambda: mr.ShapedPulse([2e-6, 1e-6], 0.0),
         "`dt` of `ShapedPulse` must be positive (s), but got 0.",
     ),
-    "waves in EPG": (
-        lambda: mr.simulate(mr.Sequence(mr.ContinuousWave(2e-6, 0.1)), WATER),
-        "EPG cannot play ContinuousWave events; use an engine that can.",
+    "longitudinal samples in EPG": (
+        lambda: mr.simulate(mr.Sequence(mr.SampleLongitudinal()), WATER),
+        "EPG cannot play SampleLongitudinal events; use an engine that can.",
     ),
     "waveforms of many repetitions": (
         lambda: mr.simulate(mr.Repeat(mr.ShapedPulse(np.ones((3, 5)), 1e-4), mr.Pulse(np.ones(4))), WATER),
@@ -216,9 +216,14 @@ WRONG = {
         lambda: mr.Pulse("90deg"),
         "`flip_angle` must be a number or an array of numbers, but got '90deg'.",
     ),
-    "half a cycle": (
-        lambda: mr.Dephase(0.5),
-        "`order` must be a Python integer (whole cycles across the voxel), but got 0.5.",
+    "part of a cycle": (
+        lambda: mr.Dephase(0.12345),
+        "`order` must be a whole number of cycles or a fraction with a denominator of at most 100, but got 0.12345; for others "
+        "pass a `fractions.Fraction`.",
+    ),
+    "order of text": (
+        lambda: mr.Dephase("1/2"),
+        "`order` must be a Python number (cycles across the voxel: an integer or a fraction), but got '1/2'.",
     ),
     "lengths": (
         lambda: mr.Repeat(mr.Pulse(ANGLES), mr.Delay(np.ones(4)), mr.Sample()),

@@ -12,7 +12,7 @@ from jaxtyping import Array, Complex, Float
 from mrjax import _checks, units
 from mrjax.physics import precession
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
-from mrjax.physics.epg_events import Extent, Interval, Turn, in_parts, is_played_in_parts
+from mrjax.physics.epg_events import Extent, Interval, Turn, in_parts, is_played_in_parts, reads_while_winding
 from mrjax.physics.epg_operators import (
     Attenuation,
     EPGState,
@@ -134,10 +134,7 @@ class EPG(AbstractEngine):
         return signal if self.slice_profile is None else jnp.sum(signal, axis=-2)
 
     def reads_all_orders(self, sequence: AbstractContainer) -> bool:
-        if self.orders_per_cycle not in (None, 1):
-            return True
-        intervals = (at.event for at in events_of((sequence,)) if isinstance(at.event, Interval))
-        return any(interval.n_samples and interval.winding_gradients for interval in intervals)
+        return self._finely > 1 or reads_while_winding(sequence)
 
     def sized(self, sequence: AbstractContainer, tissue: Tissue, state: EPGState | None, keeps_state: bool) -> "EPG":
         require_state(state, EPGState, self)
@@ -145,19 +142,19 @@ class EPG(AbstractEngine):
             raise ValueError("EPG cannot represent a finite `t2_prime`; use `engine=Isochromats(...)`.")
         if tissue.has("diffusion"):
             precession.squared_winding(self.voxel_size)
-        self._require_instantaneous_pulses(sequence)
+        if self.slice_profile is not None:
+            self._require_instantaneous_pulses(sequence)
         of_state = 1 if state is None else state.orders_per_cycle
         parts = self._parts(math.lcm(orders_per_cycle(sequence), of_state))
-        engine = dataclasses.replace(self, orders_per_cycle=parts)
         present = 0 if state is None else (state.z.shape[0] - 1) * (parts // of_state)
-        if keeps_state or engine.reads_all_orders(sequence):
+        if keeps_state or parts > 1 or reads_while_winding(sequence):
             needed = 1 + present + winding(sequence, parts)
         else:
             needed = needed_states(sequence)
         n_states = needed if self.n_states is None else self.n_states
         if n_states <= present:
             raise ValueError(f"`n_states` must be at least the {present + 1} of the given state, but got {n_states}.")
-        return dataclasses.replace(engine, n_states=min(n_states, needed))
+        return dataclasses.replace(self, n_states=min(n_states, needed), orders_per_cycle=parts)
 
     def _parts(self, needed: int) -> int:
         """Orders for each cycle."""
@@ -170,7 +167,7 @@ class EPG(AbstractEngine):
 
     def _require_instantaneous_pulses(self, sequence: AbstractContainer) -> None:
         for located in events_of((sequence,)):
-            if self.slice_profile is not None and isinstance(located.event, Turn):
+            if isinstance(located.event, Turn):
                 raise ValueError(
                     "`slice_profile` is that of `Pulse`s, which take no time, but the sequence has RF that lasts; give the "
                     "tissue positions along the slice in place of the profile, or play `Pulse`s."

@@ -160,6 +160,12 @@ def is_played_in_parts(sequence: AbstractContainer) -> bool:
     return any(isinstance(located.event, (Together, *PLAYABLE[1:])) for located in events_of((sequence,)))
 
 
+def reads_while_winding(sequence: AbstractContainer) -> bool:
+    """Whether samples are taken while gradients wind: then every order takes part in them."""
+    intervals = (located.event for located in events_of((sequence,)) if isinstance(located.event, Interval))
+    return any(interval.n_samples and interval.winding_gradients for interval in intervals)
+
+
 def in_parts(container: Container, extent: Extent, path: tuple[int, ...] = ()) -> Container:
     """A sequence with everything that lasts in parts."""
     entries = []

@@ -50,15 +50,16 @@ class Waveforms:
 
     def operator(self) -> AbstractOperator:
         """All that happens, in turn."""
-        pulses = list(self.event.started(ContinuousWave, ShapedPulse))
-        end = self.event.duration
-        if not pulses:
-            return self._free(jnp.zeros(()), end)
-        operators, now = [], jnp.zeros(())
-        for start, pulse in pulses:
-            operators += [self._free(now, start), self._irradiation(start, pulse)]
-            now = start + pulse.duration
-        return InTurn((*operators, self._free(now, end)))
+        operators, now, waiting = [], jnp.zeros(()), []
+        # RF and readouts share one track, and so come in the order in which they are played
+        for start, entry in self.event.started(ContinuousWave, ShapedPulse, Readout):
+            if isinstance(entry, Readout):
+                waiting.append((start, entry))
+                continue
+            operators += [self._free(now, start, waiting), self._irradiation(start, entry)]
+            now, waiting = start + entry.duration, []
+        operators.append(self._free(now, self.event.duration, waiting))
+        return operators[0] if len(operators) == 1 else InTurn(tuple(operators))
 
     def _winding(self, start: Float[Array, "*time"], end: Float[Array, "*time"], middle: Array) -> Winding | None:
         """Between two times, or between several."""
@@ -76,15 +77,13 @@ class Waveforms:
         area, moment = between(areas), between(moments)
         return Winding(area, moment - middle * area, self.axes)
 
-    def _free(self, start: Array, end: Array) -> FreePrecession:
+    def _free(self, start: Array, end: Array, readouts: list[tuple[Array, Readout]]) -> FreePrecession:
         middle = (start + end) / 2
         times = winding = receiver = None
-        if self.event.n_samples:
-            # a `Together` with samples holds no RF, so this is all of it
-            times = self.event.sample_offsets()
-            winding = self._winding(jnp.zeros_like(times), times, middle)
-            phases = [readout.receiver_phase() for _, readout in self.event.started(Readout)]
-            receiver = jnp.exp(-1j * jnp.concatenate(phases))
+        if readouts:
+            samples = jnp.concatenate([begin + readout.sample_offsets() for begin, readout in readouts])
+            times, winding = samples - start, self._winding(jnp.broadcast_to(start, samples.shape), samples, middle)
+            receiver = jnp.exp(-1j * jnp.concatenate([readout.receiver_phase() for _, readout in readouts]))
         wound = self._winding(start, end, middle)
         # rounding must not make a time negative where pulses adjoin
         duration = jnp.maximum(end - start, 0.0)

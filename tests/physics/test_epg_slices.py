@@ -89,7 +89,7 @@ def test_a_state_with_a_slice_profile_is_played_on(profile):
 
 
 def test_derivatives_pass_through_the_slice(profile):
-    """Those of every voxel by themselves, in every mode, and in the pulse that makes the profile."""
+    """Those of every voxel by themselves, and by the Jacobian."""
     engine = mr.EPG(slice_profile=profile)
     model = lambda p, **options: mr.simulate(train(), mr.Tissue(0.8, p["t2"], b1=p["b1"]), engine, **options)
     params = {"t2": jnp.array([0.05, 0.1, 0.2]), "b1": jnp.array([0.9, 1.0, 1.1])}
@@ -98,11 +98,10 @@ def test_derivatives_pass_through_the_slice(profile):
     for name, value in params.items():
         difference = model(params | {name: value + step}) - model(params | {name: value - step})
         np.testing.assert_allclose(jacobian[name], difference / (2 * step), atol=1e-8)
-    loss = lambda p, mode: jnp.sum(jnp.abs(model(p, gradient=mode)) ** 2)
-    by_checkpoints, by_jacobian = (
-        jax.grad(loss)(params, mode) for mode in (mr.gradient.Checkpoints(), mr.gradient.ForwardJacobian())
-    )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10), by_checkpoints, by_jacobian)
+    loss = lambda p: jnp.sum(jnp.abs(model(p, gradient=mr.gradient.ForwardJacobian())) ** 2)
+    gradient, signal = jax.grad(loss)(params), model(params)
+    for name, column in jacobian.items():
+        np.testing.assert_allclose(gradient[name], 2 * jnp.sum((signal.conj() * column).real, axis=-1), rtol=1e-10)
 
 
 def test_the_pulse_behind_a_profile_is_differentiated():
@@ -156,7 +155,7 @@ def test_a_slice_is_selected_by_positions():
         mr.Gradient.trapezoid(10e-3, rise=1e-4, flat=2e-3, axis="z"),
     )
     back = mr.Gradient.trapezoid(-10e-3, rise=1e-4, flat=0.95e-3, axis="z")
-    sequence = mr.Sequence(selection, back, mr.Sample(), selection, mr.Readout(3, 1e-3))
+    sequence = mr.Sequence(selection, mr.Together(back, mr.Readout(4, 0.25e-3)))
     signal = mr.simulate(sequence, lossless)
     assert signal.shape == (2, 7, 4)
     np.testing.assert_allclose(signal, mr.simulate(sequence, lossless, mr.Isochromats()), atol=1e-12)

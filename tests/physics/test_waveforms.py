@@ -124,6 +124,26 @@ def test_a_readout_is_the_free_induction_decay():
     np.testing.assert_allclose(fid.sample_times, t + 1e-3)
 
 
+def test_pulses_and_readouts_take_turns_in_one_track():
+    tissue = mr.Tissue(**TISSUE, off_resonance=70.0, z=1e-3)
+    events = (mr.Readout(2, 1e-4), mr.ContinuousWave(3e-6, 1e-3), mr.Delay(1e-4), mr.Readout(3, 2e-4))
+    ramp = lambda start, end, duration: mr.Gradient([start, end], [0.0, duration], "z")
+    together = mr.Together(mr.Sequence(*events), ramp(0.0, 9e-3, 1.9e-3))
+    # the same gradient, cut where the events are cut
+    at = lambda time: 9e-3 * time / 1.9e-3
+    parts = [
+        mr.Together(events[0], ramp(0.0, at(2e-4), 2e-4)),
+        mr.Together(events[1], ramp(at(2e-4), at(1.2e-3), 1e-3)),
+        mr.Together(mr.Sequence(*events[2:]), ramp(at(1.2e-3), 9e-3, 7e-4)),
+    ]
+    sequence = mr.Sequence(mr.Pulse(1.0), together)
+    signal = mr.simulate(sequence, tissue, mr.Isochromats())
+    apart = mr.simulate(mr.Sequence(mr.Pulse(1.0), *parts), tissue, mr.Isochromats())
+    np.testing.assert_allclose(signal, apart, atol=1e-12)
+    # under a ramp a constant pulse is played in 64 steps
+    np.testing.assert_allclose(signal, mr.simulate(sequence, tissue, mr.BlochODE()), atol=1e-5)
+
+
 N, FIELD_OF_VIEW = 16, 0.2
 AREA = 1 / (GAMMA_BAR["1H"] * FIELD_OF_VIEW)
 """Of a gradient that winds one cycle over the field of view."""
