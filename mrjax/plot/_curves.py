@@ -66,17 +66,19 @@ class ZoomedCurves:
         low, high = sorted(limit / self._factor for limit in self._axes.get_xlim())
         view = (max(low, self._shown[0]), min(high, self._shown[1]))
         within = self._drawn[0] <= view[0] and view[1] <= self._drawn[1]
-        if view[0] < view[1] and not (within and self._complete):
+        if view[0] < view[1] and not (within and not self._thinned):
             self._draw(self._curves(view), view)
 
     def _curves(self, view: tuple[float, float]) -> dict[str, Points]:
         """Points of each row, in the unit of its curve."""
-        curves, self._complete = {}, True
+        curves, self._thinned = {}, set()
         self._seen = _waveforms.seen_of(self._playings, view)
         for row in self._rows:
             of = CURVES[row]
             (times, values), complete = _waveforms.curve(self._seen, of.points_of, view)
-            curves[row], self._complete = (times, values * of.factor), self._complete and complete
+            curves[row] = (times, values * of.factor)
+            if not complete:
+                self._thinned.add(row)
         return curves
 
     def _draw(self, curves: dict[str, Points], view: tuple[float, float]) -> None:
@@ -85,7 +87,7 @@ class ZoomedCurves:
         self._artists, self._drawn = [], view
         for row, (times, values) in curves.items():
             base, of = self._rows[row], CURVES[row]
-            if row == "RF phase" and self._complete:
+            if row == "RF phase" and row not in self._thinned:
                 times, values = _broken(times, values)
             x, y = times * self._factor, base + values * of.height / self._full[row]
             self._artists += self._axes.plot(x, y, color=of.colour, lw=1)
@@ -96,11 +98,12 @@ class ZoomedCurves:
 
     def _mark_samples(self, view: tuple[float, float]) -> None:
         samples = _waveforms.sample_times(self._seen, view, MOST_TICKS)
-        self._complete = self._complete and samples is not None
-        if samples is not None:
-            row, of = self._rows["ADC"], CURVES["ADC"]
-            ticks = self._axes.vlines(samples * self._factor, row, row + of.height, colors=of.colour, lw=0.5)
-            self._artists.append(ticks)
+        if samples is None:
+            self._thinned.add("ADC")
+            return
+        row, of = self._rows["ADC"], CURVES["ADC"]
+        ticks = self._axes.vlines(samples * self._factor, row, row + of.height, colors=of.colour, lw=0.5)
+        self._artists.append(ticks)
 
     def _note_scales(self) -> None:
         """Beside each row the value that its height stands for."""

@@ -41,8 +41,20 @@ def test_a_sequence_within_the_limits_is_returned():
     assert SCANNER.breaches(sequence) == []
     assert SCANNER.check(sequence) is sequence
     assert SCANNER.breaches(mr.Sequence()) == []
+
+
+def test_the_rounding_of_single_precision_breaks_no_limit():
+    """Steps of 10 us are known to 0.4 permille after 60 ms, and seconds to a tenth of a raster."""
+    sawtooth = 0.74999 * mT * (np.arange(6001) % 2)
+    late = mr.Together(mr.Gradient.sampled(sawtooth, 10 * us, "x"), mr.Delay(100 * ms))
+    sequence = mr.Sequence(mr.Delay(9.87654), late)
     single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), sequence)
-    assert SCANNER.breaches(single) == []  # the rounding of single precision breaks no limit
+    steps = np.diff(np.asarray(single.events[1].tracks[0][0].times, float)[1:-1])
+    assert np.ptp(steps) > 3e-4 * 10 * us
+    scanner = mr.Scanner(max_slew=75.0)
+    assert scanner.breaches(single) == scanner.breaches(sequence) == []
+    single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), played_well())
+    assert SCANNER.breaches(single) == []
 
 
 @pytest.mark.parametrize(
