@@ -11,6 +11,22 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+MAPS = Path("/proc/self/maps")
+MANY_MAPS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs_do_not_pile_up():
+    """Forgets what was compiled before it is too much.
+
+    A compiled program takes some ten memory maps and some megabytes. Linux allows a process 65530 maps
+    (vm.max_map_count), and XLA crashes when it compiles beyond; all tests of one process would come to more than that.
+    """
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY_MAPS:
+        jax.clear_caches()
+
+
 @pytest.fixture
 def reference_data():
     """`reference_data("epg/cpmg_exact.npz")` is the path of a reference file; the test is skipped where it is absent.

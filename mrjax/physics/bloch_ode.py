@@ -81,7 +81,7 @@ class BlochODE(AbstractEngine):
     gyromagnetic_ratio: float = eqx.field(static=True, default=2 * math.pi * units.GAMMA_BAR["1H"])
     waveform: Literal["constant", "linear"] = eqx.field(static=True, default="constant")
     solver: diffrax.AbstractSolver = eqx.field(default_factory=diffrax.Dopri8)
-    stepsize_controller: diffrax.AbstractStepSizeController | None = None
+    stepsize_controller: diffrax.AbstractAdaptiveStepSizeController | None = None
     adjoint: diffrax.AbstractAdjoint = eqx.field(default_factory=diffrax.RecursiveCheckpointAdjoint)
     max_steps: int = eqx.field(static=True, default=2**16)
     isochromats: Isochromats | None = None
@@ -94,7 +94,7 @@ class BlochODE(AbstractEngine):
             raise ValueError(f"`waveform` must be 'constant' or 'linear', but got {self.waveform!r}.")
         kinds = {
             "solver": (diffrax.AbstractSolver, "diffrax.Dopri8()"),
-            "stepsize_controller": (diffrax.AbstractStepSizeController | None, "diffrax.PIDController(rtol, atol)"),
+            "stepsize_controller": (diffrax.AbstractAdaptiveStepSizeController | None, "diffrax.PIDController(rtol, atol)"),
             "adjoint": (diffrax.AbstractAdjoint, "diffrax.RecursiveCheckpointAdjoint()"),
         }
         for name, (kind, such) in kinds.items():
@@ -186,7 +186,7 @@ class Integrated(AbstractOperator):
             max_steps=self.engine.max_steps,
         )
 
-    def _controller(self, dtype: Any) -> diffrax.AbstractStepSizeController:
+    def _controller(self, dtype: Any) -> diffrax.AbstractAdaptiveStepSizeController:
         rtol, atol = TOLERANCES[jnp.float64 if dtype == jnp.float64 else jnp.float32]
         largest = lambda tree: jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]))
         controller = self.engine.stepsize_controller or diffrax.PIDController(rtol=rtol, atol=atol, norm=largest)

@@ -83,23 +83,25 @@ def test_parameters_are_as_many_as_counted_by_hand(make, expected):
 @EACH_NETWORK
 def test_shapes_with_one_batch_axis_several_and_none(make, given, returned):
     network = make(nnx.Rngs(0))
-    assert network(jnp.ones(given)).shape == returned
-    assert network(jnp.ones((2, *given))).shape == (2, *returned)
-    assert network(jnp.ones(given[1:])).shape == returned[1:]
+    shape_from = lambda shape: nnx.eval_shape(network, jnp.ones(shape)).shape
+    assert shape_from(given) == returned
+    assert shape_from((2, *given)) == (2, *returned)
+    assert shape_from(given[1:]) == returned[1:]
 
 
 @EACH_NETWORK
 def test_each_voxel_is_on_its_own(make, given, returned, rng):
     network = randomised(make(nnx.Rngs(0)), rng)
     inputs = jnp.asarray(rng.normal(size=given))
-    alone = jnp.stack([network(voxel) for voxel in inputs])
-    np.testing.assert_allclose(network(inputs), alone, rtol=1e-10)
+    answer = nnx.jit(lambda network, inputs: network(inputs))
+    alone = jnp.stack([answer(network, voxel) for voxel in inputs])
+    np.testing.assert_allclose(answer(network, inputs), alone, rtol=1e-10)
 
 
 @EACH_NETWORK
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_outputs_have_the_type_of_the_inputs(make, given, returned, dtype):
-    assert make(nnx.Rngs(0))(jnp.ones(given, dtype)).dtype == dtype
+    assert nnx.eval_shape(lambda inputs: make(nnx.Rngs(0))(inputs), jnp.ones(given, dtype)).dtype == dtype
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32, jnp.float64])
@@ -118,7 +120,7 @@ def test_fully_connected_computes_in_the_type_asked_for_and_keeps_its_parameters
 def test_gradients_are_finite_and_reach_the_parameters(make, given, returned, rng):
     network = randomised(make(nnx.Rngs(0)), rng)
     inputs = jnp.asarray(rng.normal(size=given))
-    gradient = nnx.grad(lambda network: jnp.sum(network(inputs) ** 2))(network)
+    gradient = nnx.jit(nnx.grad(lambda network: jnp.sum(network(inputs) ** 2)))(network)
     flat = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(gradient)}
     assert all(np.isfinite(leaf).all() for leaf in flat.values())
     still = {path for path, leaf in flat.items() if np.max(np.abs(leaf)) < 1e-12}
@@ -207,11 +209,17 @@ def test_a_stage_adds_its_convolution_along_time_to_the_widened_units(rng):
 def test_hydra_halves_the_samples_before_each_stage_and_averages_over_time(rng):
     network = randomised(Hydra(21, (4, 6, 8), 3, rngs=nnx.Rngs(0)), rng)
     signal = jnp.asarray(rng.normal(size=(2, 21)))
-    units = network.second(jax.nn.relu(network.first(signal[..., None])))
-    for stage, length in zip(network.stages, (10, 5), strict=True):
-        units = stage(jnp.max(units[:, : 2 * length].reshape(2, length, 2, -1), axis=2))
+
+    @nnx.jit
+    def answer_and_last_units(network, signal):
+        units = network.second(jax.nn.relu(network.first(signal[..., None])))
+        for stage, length in zip(network.stages, (10, 5), strict=True):
+            units = stage(jnp.max(units[:, : 2 * length].reshape(2, length, 2, -1), axis=2))
+        return network(signal), units
+
+    answer, units = answer_and_last_units(network, signal)
     expected = linear(network.output, np.asarray(units).mean(axis=1))
-    np.testing.assert_allclose(network(signal), expected, rtol=1e-10)
+    np.testing.assert_allclose(answer, expected, rtol=1e-10)
 
 
 def test_normalised_signals_have_norm_one_and_lose_their_scale(rng):

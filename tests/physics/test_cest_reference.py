@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import warnings
 from pathlib import Path
 
@@ -37,6 +38,11 @@ PROTOCOLS = {
     "wasabi3T_2p_creatine",
     "wasabi3T_5p_BMsim",
 }
+SLOW = {"loas40_3p_MT"}
+"""No two measurements alike, so half a minute of compilation; `mrf001_7p` has fewer of such."""
+UNLESS_ALL = pytest.mark.skipif(
+    os.environ.get("MRJAX_ALL_REFERENCES") != "1", reason="slow; set MRJAX_ALL_REFERENCES=1 to play every reference"
+)
 IN_FLOAT32 = [
     "apt000_2p_creatine",
     "apt000_7p_WM",
@@ -74,7 +80,9 @@ def experiment(reference_data):
     return load
 
 
-@pytest.mark.parametrize("name", sorted(PROTOCOLS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[UNLESS_ALL] * (name in SLOW)) for name in sorted(PROTOCOLS)]
+)
 def test_exact_in_float64(experiment, name):
     sequence, tissue, engine, reference = experiment(name)
     np.testing.assert_allclose(mr.simulate(sequence, tissue, engine).real, reference["mz_exact"], rtol=0, atol=1e-10)
@@ -110,17 +118,33 @@ def leaf_of(tissue, name):
     return leaf, -(float(leaf(tissue)) ** 2) if parameter in ("r1", "r2") else 1.0
 
 
+def with_every_leaf(tissue):
+    """Effects that are absent become leaves, so that there is something to differentiate."""
+    pools = tuple(dataclasses.replace(pool, shift_ppm=jnp.asarray(pool.shift_ppm)) for pool in tissue.pools)
+    return dataclasses.replace(tissue, b1=jnp.array(1.0), off_resonance=jnp.array(0.0), pools=pools)
+
+
+@pytest.fixture(scope="module")
+def jacobians():
+    """By name of the experiment, as they are made."""
+    return {}
+
+
+def jacobian_of(jacobians, name, sequence, tissue, engine):
+    if name not in jacobians:
+        signal = lambda tissue: mr.simulate(sequence, tissue, engine).real
+        jacobians[name] = jax.jit(jax.jacfwd(signal))(with_every_leaf(tissue))
+    return jacobians[name]
+
+
 @pytest.mark.parametrize("name", GRADIENTS)
-def test_derivatives_in_every_tissue_parameter(experiment, reference_data, name):
+def test_derivatives_in_every_tissue_parameter(experiment, reference_data, jacobians, name):
     sequence, tissue, engine, _ = experiment(name)
     reference = np.load(reference_data(f"cest/gradients/{name}_dmz.npz"))
-    # effects that are absent become leaves, so that there is something to differentiate
-    pools = tuple(dataclasses.replace(pool, shift_ppm=jnp.asarray(pool.shift_ppm)) for pool in tissue.pools)
-    tissue = dataclasses.replace(tissue, b1=jnp.array(1.0), off_resonance=jnp.array(0.0), pools=pools)
-    jacobian = jax.jit(jax.jacfwd(lambda tissue: mr.simulate(sequence, tissue, engine).real))(tissue)
+    jacobian = jacobian_of(jacobians, name, sequence, tissue, engine)
     hz_per_ppm = float(engine.b0) * engine.conventions.gyromagnetic_ratio / (2e6 * np.pi)
     for parameter, expected in zip(reference["names"], reference["dmz"], strict=True):
-        leaf, factor = leaf_of(tissue, str(parameter))
+        leaf, factor = leaf_of(with_every_leaf(tissue), str(parameter))
         factor = hz_per_ppm if factor is None else factor
         np.testing.assert_allclose(
             leaf(jacobian) * factor,
@@ -131,12 +155,12 @@ def test_derivatives_in_every_tissue_parameter(experiment, reference_data, name)
         )
 
 
-def test_reverse_mode_gives_the_same_derivatives(experiment):
+def test_reverse_mode_gives_the_same_derivatives(experiment, jacobians):
     sequence, tissue, engine, _ = experiment("apt003_5p_BMsim")
-    signal = lambda tissue: mr.simulate(sequence, tissue, engine).real
     weight = jnp.cos(jnp.arange(34.0))
-    reverse = jax.jit(jax.grad(lambda tissue: jnp.sum(weight * signal(tissue))))(tissue)
-    forward = jax.jit(jax.jacfwd(signal))(tissue)
+    loss = lambda tissue: jnp.sum(weight * mr.simulate(sequence, tissue, engine).real)
+    reverse = jax.jit(jax.grad(loss))(with_every_leaf(tissue))
+    forward = jacobian_of(jacobians, "apt003_5p_BMsim", sequence, tissue, engine)
     for one, all_samples in zip(jax.tree.leaves(reverse), jax.tree.leaves(forward), strict=True):
         np.testing.assert_allclose(one, weight @ all_samples, rtol=1e-8)
 

@@ -27,7 +27,7 @@ def test_nested_repeats_signed_orders_and_timed_gradients_agree():
 
 @pytest.mark.parametrize("effect", ["off_resonance", "b1", "diffusion"])
 def test_every_effect_changes_the_signal(effect):
-    without = tissue(**{effect: {"off_resonance": 0.0, "b1": 1.0, "diffusion": 0.0}[effect]})
+    without = tissue(**{effect: {"off_resonance": jnp.zeros(3), "b1": jnp.ones(3), "diffusion": jnp.zeros(3)}[effect]})
     engine = mr.EPG(voxel_size=VOXEL_SIZE)
     change = mr.simulate(every_event(), tissue(), engine) - mr.simulate(every_event(), without, engine)
     assert np.all(np.abs(change).max(axis=-1)[[0, 2]] > 1e-3)

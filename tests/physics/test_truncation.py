@@ -1,5 +1,6 @@
 """The estimate of the truncation error against the truth: all orders."""
 
+import functools
 import warnings
 
 import jax.numpy as jnp
@@ -25,12 +26,16 @@ def tissue() -> mr.Tissue:
     return mr.Tissue(t1, t2)
 
 
+@functools.cache
+def with_all_orders(name):
+    return np.asarray(mr.simulate(trains()[name], tissue()))
+
+
 @pytest.mark.parametrize("n_states", [8, 20, 32])
 @pytest.mark.parametrize("name", trains())
 def test_estimate_is_near_the_true_error_of_the_worst_voxel(name, n_states):
-    sequence = trains()[name]
-    truncated, state = mr.play(sequence, tissue(), mr.EPG(n_states))
-    error = np.abs(truncated - mr.simulate(sequence, tissue())).max(axis=-1)
+    truncated, state = mr.play(trains()[name], tissue(), mr.EPG(n_states))
+    error = np.abs(truncated - with_all_orders(name)).max(axis=-1)
     worst = np.argmax(error)
     assert error[worst] > 1e-3
     assert 0.9 < state.truncation_error[worst] / error[worst] < 20

@@ -1,6 +1,7 @@
 """Every published system: built, trained a few steps, kept, loaded and asked; and the commands around it."""
 
 import json
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -51,14 +52,15 @@ def test_the_gradient_of_every_loss(name, changes):
     graph, weights, rest = nnx.split(system.network(config, nnx.Rngs(0)), nnx.Param, ...)
     weights = jax.tree.map(lambda w: w.astype(np.float64), weights)
     batch = {key: value.astype(np.float64) for key, value in fingerprints.stream(config).batch(0).items()}
-    loss = lambda w: system.loss(config)(nnx.merge(graph, w, rest), batch)[0]
+    of_network = system.loss(config)
+    loss = jax.jit(jax.value_and_grad(lambda w: of_network(nnx.merge(graph, w, rest), batch)[0]))
     leaves, structure = jax.tree.flatten(weights)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     along = jax.tree.unflatten(
         structure, [jax.random.normal(k, leaf.shape, leaf.dtype) for k, leaf in zip(keys, leaves, strict=True)]
     )
-    slope = sum(np.vdot(g, d) for g, d in zip(*map(jax.tree.leaves, (jax.grad(loss)(weights), along)), strict=True))
-    moved = lambda by: loss(jax.tree.map(lambda w, d: w + by * d, weights, along))
+    slope = sum(np.vdot(g, d) for g, d in zip(*map(jax.tree.leaves, (loss(weights)[1], along)), strict=True))
+    moved = lambda by: loss(jax.tree.map(lambda w, d: w + by * d, weights, along))[0]
     numeric = (moved(1e-7) - moved(-1e-7)) / 2e-7
     np.testing.assert_allclose(slope, numeric, rtol=2e-4)
 
@@ -102,6 +104,19 @@ def test_wrong_commands_end_with_one_sentence(capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.fixture(scope="module")
+def drone_folder(tmp_path_factory):
+    folder, system = tmp_path_factory.mktemp("drone"), runs.system_called("drone")
+    runs.trained(system, runs.configured(system, "paper", TINY), folder, progress=False)
+    return folder
+
+
+@pytest.fixture
+def trained_drone(drone_folder, tmp_path):
+    """A finished training to damage."""
+    return shutil.copytree(drone_folder, tmp_path / "drone")
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
@@ -111,12 +126,10 @@ def test_wrong_commands_end_with_one_sentence(capsys, arguments, message):
         ("config.json", b'{"system": "drone", "settings": {"depth": 3}}', "config.json cannot be read"),
     ],
 )
-def test_damaged_files_are_named(tmp_path, file, content, message):
-    system = runs.system_called("drone")
-    runs.trained(system, runs.configured(system, "paper", TINY), tmp_path, progress=False)
-    (tmp_path / file).write_bytes(content)
+def test_damaged_files_are_named(trained_drone, file, content, message):
+    (trained_drone / file).write_bytes(content)
     with pytest.raises(ValueError, match=message):
-        runs.load(tmp_path)
+        runs.load(trained_drone)
 
 
 def test_a_wild_prediction_has_a_finite_gradient():
@@ -125,24 +138,20 @@ def test_a_wild_prediction_has_a_finite_gradient():
     loss, batch = system.loss(config), fingerprints.stream(config).batch(0)
     network = system.network(config, nnx.Rngs(0))
     network.layers[-1].bias[...] = jnp.full(2, 400.0)  # 10 to the power of it is not finite
-    slope = nnx.grad(lambda network: loss(network, batch)[0])(network)
+    slope = nnx.jit(nnx.grad(lambda network: loss(network, batch)[0]))(network)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(slope))
 
 
-def test_a_folder_of_another_training_is_not_written_over(tmp_path):
+def test_a_folder_of_another_training_is_not_written_over(trained_drone):
     system = runs.system_called("drone")
-    config = runs.configured(system, "paper", TINY)
-    runs.trained(system, config, tmp_path, progress=False)
     other = runs.configured(system, "paper", TINY | {"steps": "4"})
     with pytest.raises(ValueError, match="holds a training with other settings"):
-        runs.trained(system, other, tmp_path, progress=False)
+        runs.trained(system, other, trained_drone, progress=False)
 
 
-def test_weights_that_do_not_fit_are_named(tmp_path):
-    system = runs.system_called("drone")
-    runs.trained(system, runs.configured(system, "paper", TINY), tmp_path, progress=False)
-    known = json.loads((tmp_path / "config.json").read_text())
+def test_weights_that_do_not_fit_are_named(trained_drone):
+    known = json.loads((trained_drone / "config.json").read_text())
     known["settings"]["n_repetitions"] = 41
-    (tmp_path / "config.json").write_text(json.dumps(known))
+    (trained_drone / "config.json").write_text(json.dumps(known))
     with pytest.raises(ValueError, match=r"weights.npz does not fit the network"):
-        runs.load(tmp_path)
+        runs.load(trained_drone)

@@ -1,7 +1,9 @@
 """Spectra at other offsets than those measured."""
 
+import functools
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -55,6 +57,17 @@ def resampled(
     offset, z = offset[order], z[..., order]
     step = jnp.diff(offset)
     step = _checks.require(step, step > 0, "`offset_ppm` must hold each offset once (average repetitions), with steps")
+    return _between(z, offset, step, at, method)
+
+
+@functools.partial(jax.jit, static_argnames="method")  # one program compiles faster than its steps one by one
+def _between(
+    z: Float[Array, "*voxels n"],
+    offset: Float[Array, " n"],
+    step: Float[Array, " n_minus_1"],
+    at: Float[Array, "*voxels m"],
+    method: Interpolation,
+) -> Float[Array, "*voxels m"]:
     i = jnp.clip(jnp.searchsorted(offset, at, side="right") - 1, 0, offset.size - 2)
     pick = lambda values, index: jnp.take_along_axis(values, index, axis=-1)
     t, h = (at - offset[i]) / step[i], step[i]
