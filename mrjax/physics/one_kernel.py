@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import equinox as eqx
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
 
@@ -52,7 +53,20 @@ def as_one_kernel(function: Callable) -> Callable:
     What it calls must be elementwise arithmetic, slices, pads and loops over its arguments: no reduction, no constant array
     of more than 128 bytes, no FFT, no sorting, no callback. XLA refuses such programs or aborts.
     """
-    return _called(function, {"xla_cpu_small_call": "true", "inlineable": "false"}, loops_are_marked)
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        if not loops_are_marked():
+            return function(*arguments)
+        # what the function has got from around it becomes an argument too: it may turn out to be a constant
+        with set_xla_metadata(**_AS_USUAL):
+            converted = eqx.filter_closure_convert(function, *arguments)
+        captured, rest = eqx.partition(converted, eqx.is_array)
+        marks = {"xla_cpu_small_call": "true", "inlineable": "false"}
+        inside = lambda captured, *arguments: eqx.combine(captured, rest)(*arguments)
+        return _called(inside, marks, loops_are_marked)(captured, *arguments)
+
+    return call
 
 
 def apart(function: Callable) -> Callable:
