@@ -1,7 +1,11 @@
-"""Every example in a docstring runs, in both precisions, as a user would run it."""
+"""Every example in a docstring runs, as a user would run it: every other one in float64, or all in both precisions.
+
+All, with `MRJAX_ALL_EXAMPLES=1`, take two minutes more; everything else is tested in float64 anyway.
+"""
 
 import doctest
 import importlib
+import os
 import pkgutil
 
 import jax
@@ -18,8 +22,15 @@ WITH_EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("x64", [False, True], ids=["float32", "float64"])
-@pytest.mark.parametrize("example", WITH_EXAMPLES, ids=lambda example: example.name)
+ALL = os.environ.get("MRJAX_ALL_EXAMPLES") == "1"
+PLAYED = [
+    (example, x64) for i, example in enumerate(WITH_EXAMPLES) for x64 in (False, True) if ALL or x64 == bool(i % 2)
+]
+
+
+@pytest.mark.parametrize(
+    ("example", "x64"), PLAYED, ids=[f"{example.name}-{'float64' if x64 else 'float32'}" for example, x64 in PLAYED]
+)
 def test_example(example, x64):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     with jax.enable_x64(x64), jax.numpy_rank_promotion("allow"):
