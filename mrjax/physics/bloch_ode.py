@@ -94,7 +94,10 @@ class BlochODE(AbstractEngine):
             raise ValueError(f"`waveform` must be 'constant' or 'linear', but got {self.waveform!r}.")
         kinds = {
             "solver": (diffrax.AbstractSolver, "diffrax.Dopri8()"),
-            "stepsize_controller": (diffrax.AbstractAdaptiveStepSizeController | None, "diffrax.PIDController(rtol, atol)"),
+            "stepsize_controller": (
+                diffrax.AbstractAdaptiveStepSizeController | None,
+                "diffrax.PIDController(rtol, atol)",
+            ),
             "adjoint": (diffrax.AbstractAdjoint, "diffrax.RecursiveCheckpointAdjoint()"),
         }
         for name, (kind, such) in kinds.items():
