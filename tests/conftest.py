@@ -1,4 +1,7 @@
-"""Every test runs in float64 unless it says otherwise; comparisons of arrays with different ranks are errors."""
+"""Every test runs in float64 unless it says otherwise; comparisons of arrays with different ranks are errors.
+
+Tests marked `slow` take longest for what they add to the others; `MRJAX_ALL_TESTS=1 pytest` runs them too.
+"""
 
 import os
 from pathlib import Path
@@ -9,6 +12,14 @@ import pytest
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("MRJAX_ALL_TESTS") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow; set MRJAX_ALL_TESTS=1 to run every test"))
 
 
 MAPS = Path("/proc/self/maps")

@@ -1,11 +1,10 @@
-"""Every example in a docstring runs, as a user would run it: every other one in float64, or all in both precisions.
+"""Every example in a docstring runs, as a user would run it: every other one in float64, the rest in float32.
 
-All, with `MRJAX_ALL_EXAMPLES=1`, take two minutes more; everything else is tested in float64 anyway.
+Both precisions of all (slow) take two minutes more; everything else is tested in float64 anyway.
 """
 
 import doctest
 import importlib
-import os
 import pkgutil
 
 import jax
@@ -22,14 +21,13 @@ WITH_EXAMPLES = [
 ]
 
 
-ALL = os.environ.get("MRJAX_ALL_EXAMPLES") == "1"
-PLAYED = [
-    (example, x64) for i, example in enumerate(WITH_EXAMPLES) for x64 in (False, True) if ALL or x64 == bool(i % 2)
-]
-
-
 @pytest.mark.parametrize(
-    ("example", "x64"), PLAYED, ids=[f"{example.name}-{'float64' if x64 else 'float32'}" for example, x64 in PLAYED]
+    ("example", "x64"),
+    [
+        pytest.param(example, x64, id=f"{example.name}-{precision}", marks=[pytest.mark.slow] * (x64 != bool(i % 2)))
+        for i, example in enumerate(WITH_EXAMPLES)
+        for x64, precision in ((False, "float32"), (True, "float64"))
+    ],
 )
 def test_example(example, x64):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)

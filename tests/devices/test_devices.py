@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 HERE = Path(__file__).parent
 
@@ -38,6 +39,7 @@ def test_two_processes():
     )
 
 
+@pytest.mark.slow
 def test_training_on_eight_devices_learns_what_one_device_learns(tmp_path):
     weights = []
     for n_devices in (1, 8):

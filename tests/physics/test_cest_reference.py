@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import warnings
 from pathlib import Path
 
@@ -40,9 +39,6 @@ PROTOCOLS = {
 }
 SLOW = {"loas40_3p_MT"}
 """No two measurements alike, so half a minute of compilation; `mrf001_7p` has fewer of such."""
-UNLESS_ALL = pytest.mark.skipif(
-    os.environ.get("MRJAX_ALL_REFERENCES") != "1", reason="slow; set MRJAX_ALL_REFERENCES=1 to play every reference"
-)
 IN_FLOAT32 = [
     "apt000_2p_creatine",
     "apt000_7p_WM",
@@ -81,7 +77,7 @@ def experiment(reference_data):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[UNLESS_ALL] * (name in SLOW)) for name in sorted(PROTOCOLS)]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in sorted(PROTOCOLS)]
 )
 def test_exact_in_float64(experiment, name):
     sequence, tissue, engine, reference = experiment(name)
@@ -137,7 +133,9 @@ def jacobian_of(jacobians, name, sequence, tissue, engine):
     return jacobians[name]
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "mrf002_2p_larg")) for name in GRADIENTS]
+)
 def test_derivatives_in_every_tissue_parameter(experiment, reference_data, jacobians, name):
     sequence, tissue, engine, _ = experiment(name)
     reference = np.load(reference_data(f"cest/gradients/{name}_dmz.npz"))

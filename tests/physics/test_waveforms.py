@@ -274,10 +274,11 @@ TIGHT = mr.BlochODE(stepsize_controller=diffrax.PIDController(rtol=1e-11, atol=1
 def test_derivatives_in_samples_amplitudes_and_durations(engine):
     """In one direction for each kind of number, in its own size; differences of fourth order."""
     tissue = mr.Tissue(**TISSUE, off_resonance=20.0, z=jnp.array([-1e-3, 2e-3]), velocity_z=0.2)
-    numbers = tuple(map(jnp.asarray, (9e-6 * np.hanning(6)[1:-1], 9 * mT, 0.1 * ms, 1 * ms, 0.2 * ms)))
+    # arrays of numpy: jax marks what comes from Python's numbers, and would compile for each pattern of such marks
+    numbers = tuple(map(np.asarray, (9e-6 * np.hanning(6)[1:-1], 9 * mT, 0.1 * ms, 1 * ms, 0.2 * ms)))
     random = np.random.default_rng(1)
     directions = [x * random.normal(size=x.shape) for x in numbers]
-    rows = [tuple(d if i == j else jnp.zeros_like(x) for j, x in enumerate(numbers)) for i, d in enumerate(directions)]
+    rows = [tuple(d if i == j else np.zeros_like(x) for j, x in enumerate(numbers)) for i, d in enumerate(directions)]
     value = lambda numbers: jnp.sum(jnp.abs(mr.simulate(scanned(numbers), tissue, engine) - 0.3j) ** 2)
     along = jax.jit(lambda row, h: value(jax.tree.map(lambda x, d: x + h * d, numbers, row)))
     reverse = jax.jit(jax.grad(value))(numbers)

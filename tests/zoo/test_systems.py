@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*truncates")
 
 ON_SPLINES = [
     ("blochnet", {"train_on": "splines"}),
-    ("mrf_autoencoders", {"variant": "rnn-rnn", "train_on": "splines"}),
+    pytest.param("mrf_autoencoders", {"variant": "rnn-rnn", "train_on": "splines"}, marks=pytest.mark.slow),
 ]
 
 
@@ -44,7 +44,11 @@ def test_a_system_is_trained_kept_and_loaded(tmp_path, name, changes):
     assert f"# {name}" in (tmp_path / "card.md").read_text()
 
 
-@pytest.mark.parametrize(("name", "changes"), VARIANTS, ids=str)
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [pytest.param(*variant, marks=[pytest.mark.slow] * (variant[0] == "hydra")) for variant in VARIANTS],
+    ids=str,
+)
 def test_the_gradient_of_every_loss(name, changes):
     """Along a random direction, against a difference in float64."""
     system = runs.system_called(name)
