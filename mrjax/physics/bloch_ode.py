@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mrjax import _checks, units
+from mrjax.physics.bloch_torrey import FreeDiffusion
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, require_state
 from mrjax.physics.isochromat_operators import weights
 from mrjax.physics.isochromat_state import IsochromatState
@@ -41,7 +42,7 @@ class BlochODEState(eqx.Module):
 class BlochODE(AbstractEngine):
     r"""`Isochromats` whose RF and gradients are solved by diffrax: for continuous waveforms, and to check the others.
 
-    $$\dot M = \omega(t) \times M - \left(\frac{M_x}{T_2}, \frac{M_y}{T_2}, \frac{M_z - 1}{T_1}\right), \qquad
+    $$\dot M = \omega(t) \times M - \left(\frac{M_x}{T_2}, \frac{M_y}{T_2}, \frac{M_z - 1}{T_1}\right) + D \nabla^2 M, \qquad
     \omega = (\gamma\,\mathrm{Re}\,B_1, \gamma\,\mathrm{Im}\,B_1, 2\pi\Delta f + \gamma\, G \cdot r)$$
 
     in the frame of the scanner. Hundreds of times slower than `Isochromats`. Events without waveforms are played as there.
@@ -61,7 +62,10 @@ class BlochODE(AbstractEngine):
 
     The state that `play` returns counts the steps tried and rejected: `n_steps`, `n_rejected`.
 
-    **Raises:** `ValueError` for a tissue with `diffusion` or `pools`; an error at run time where `max_steps` do not suffice.
+    Diffusion acts as Torrey's term across the spins of a voxel, under the same gradients as in `Isochromats`.
+
+    **Raises:** `ValueError` for a tissue with `pools`, and as `Isochromats`; an error at run time where `max_steps` do not
+    suffice.
 
     !!! example
 
@@ -113,27 +117,27 @@ class BlochODE(AbstractEngine):
         self, sequence: AbstractContainer, tissue: Tissue, state: BlochODEState | None, keeps_state: bool
     ) -> "BlochODE":
         require_state(state, BlochODEState, self)
-        if tissue.has("diffusion"):
-            raise ValueError("`BlochODE` knows no `diffusion`; use `Isochromats` or `EPG`, or leave it out.")
         spins = None if state is None else state.spins
         return dataclasses.replace(self, isochromats=self._plain().sized(sequence, tissue, spins, keeps_state))
 
     @property
-    def _others(self) -> Isochromats:
+    def others(self) -> Isochromats:
+        """What plays events without waveforms."""
         assert self.isochromats is not None, "`sized` fills it in"
         return self.isochromats
 
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> BlochODEState:
         nothing = jnp.zeros(tissue.voxel_shape, jnp.int32)
-        return BlochODEState(self._others.init(sequence, tissue), nothing, nothing)
+        return BlochODEState(self.others.init(sequence, tissue), nothing, nothing)
 
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         if isinstance(event, PLAYABLE) and not isinstance(event, Delay):
             event = Together(event)
         if not isinstance(event, Together):
-            return Unchanged(self._others.prepare(event, tissue))
+            return Unchanged(self.others.prepare(event, tissue))
         transmit = jnp.asarray(tissue.b1) if tissue.has("b1") else None
-        return Integrated(event, self, Surroundings.of(tissue), transmit)
+        diffusion = FreeDiffusion(self.others.diffusion_rate(tissue)) if tissue.has("diffusion") else None
+        return Integrated(event, self, Surroundings.of(tissue), transmit, diffusion)
 
 
 class Unchanged(AbstractOperator):
@@ -153,6 +157,7 @@ class Integrated(AbstractOperator):
     engine: BlochODE
     surroundings: Surroundings
     transmit: Float[Array, "#voxel"] | None
+    diffusion: FreeDiffusion | None
 
     def __call__(self, state: BlochODEState) -> tuple[BlochODEState, Any]:
         spins = state.spins
@@ -208,11 +213,21 @@ class Integrated(AbstractOperator):
         about_x, about_y = field.real, field.imag
         about_z = self._precession(time, spins)
         r1, r2 = 1 / self.surroundings.t1[None], 1 / self.surroundings.t2[None]
-        return (
+        slope = (
             about_y * z - about_z * y - r2 * x,
             about_z * x - about_x * z - r2 * y,
             about_x * y - about_y * x - r1 * (z - 1),
         )
+        if self.diffusion is None:
+            return slope
+        return jax.tree.map(jnp.add, slope, self.diffusion.slope(x, y, z, self._wound(time)))
+
+    def _wound(self, time: Array) -> Array:
+        """Cycles over the voxel since the event began."""
+        per_area = self.engine.others.cycles_per_area
+        gradients = list(self.event.started(Gradient))
+        parts = [per_area * gradient.area_until((time - start)[None])[0] for start, gradient in gradients]
+        return sum(parts, start=jnp.zeros_like(time))
 
     def _field(self, time: Array) -> Array:
         """RF in rad/s, of shape (1, 1)."""

@@ -52,7 +52,7 @@ class Rotation(AbstractOperator):
         return state.with_magnetisation(*self.turned(state.x, state.y, state.z)), None
 
 
-class Diffusion(eqx.Module):
+class Diffusion(AbstractOperator):
     r"""Attenuation of each Fourier order $k$ over the periodic voxel while gradients wind $\delta(t)$ cycles more.
 
     $$\exp\left(-D \left(\tfrac{2\pi}{\Delta x}\right)^2 \int (k + \delta)^2 dt\right), \qquad
@@ -61,9 +61,11 @@ class Diffusion(eqx.Module):
 
     rate: Float[Array, "#voxel"]
     r"""$D (2 \pi / \Delta x)^2$ in 1/s."""
-    duration: Float[Array, ""]
-    first: Float[Array, ""]
-    second: Float[Array, ""]
+    duration: Float[Array, "*time"]
+    first: Float[Array, "*time"]
+    r"""$\int \delta\,dt$."""
+    second: Float[Array, "*time"]
+    r"""$\int \delta^2 dt$."""
 
     def attenuated(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
         """The magnetisation of spins evenly spread over the voxel, in order."""
@@ -75,6 +77,9 @@ class Diffusion(eqx.Module):
         transverse = jnp.fft.ifft(factor(self.first, self.second) * jnp.fft.fft(x + 1j * y, axis=0), axis=0)
         longitudinal = jnp.fft.ifft(factor(0.0, 0.0) * jnp.fft.fft(z, axis=0), axis=0)
         return transverse.real, transverse.imag, longitudinal.real
+
+    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
+        return state.with_magnetisation(*self.attenuated(state.x, state.y, state.z)), None
 
 
 class Precession(AbstractOperator):

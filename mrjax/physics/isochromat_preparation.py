@@ -56,7 +56,7 @@ class Waveforms:
             if isinstance(entry, Readout):
                 waiting.append((start, entry))
                 continue
-            operators += [self._free(now, start, waiting), self._irradiation(start, entry)]
+            operators += [self._free(now, start, waiting), *self._diffusing(entry), self._irradiation(start, entry)]
             now, waiting = start + entry.duration, []
         operators.append(self._free(now, self.event.duration, waiting))
         return operators[0] if len(operators) == 1 else InTurn(tuple(operators))
@@ -87,22 +87,36 @@ class Waveforms:
         wound = self._winding(start, end, middle)
         # rounding must not make a time negative where pulses adjoin
         duration = jnp.maximum(end - start, 0.0)
-        diffusion = None if self.diffuses_over is None else self._diffusion(self.diffuses_over)
-        return FreePrecession(duration, wound, self.surroundings, self.motion, diffusion, times, winding, receiver)
+        diffusion = self._diffusion(start, end)
+        sampled = None if times is None else self._diffusion(start, start + times)
+        return FreePrecession(
+            duration, wound, self.surroundings, self.motion, diffusion, times, winding, sampled, receiver
+        )
 
-    def _diffusion(self, extent: Float[Array, ""]) -> Diffusion:
-        """During all of the event."""
+    def _diffusing(self, pulse: ContinuousWave | ShapedPulse) -> list[Diffusion]:
+        """During RF: without gradients every spin is turned alike, so that it does not matter what comes first."""
+        during = self._diffusion(jnp.zeros(()), pulse.duration)
+        return [] if during is None else [during]
+
+    def _diffusion(self, start: Float[Array, ""], end: Float[Array, "*time"]) -> Diffusion | None:
+        """From a time until another, or until several."""
+        if self.diffuses_over is None:
+            return None
+        rate = self.tissue.diffusion * precession.squared_winding(self.diffuses_over)
+        if not self.axes:
+            return Diffusion(rate, end - start, jnp.zeros_like(end), jnp.zeros_like(end))
         times = [begin + gradient.times for begin, gradient in self.gradients]
-        edges = jnp.sort(jnp.concatenate([jnp.zeros(1), self.event.duration[None], *times]))
-        middle, half = (edges[1:] + edges[:-1]) / 2, jnp.diff(edges) / 2
+        edges = jnp.sort(jnp.clip(jnp.concatenate([start[None], jnp.ravel(end), *times]), start, jnp.max(end)))
         # what is wound is quadratic on each piece, so that three points of Gauss give its square exactly
         nodes, weights = np.polynomial.legendre.leggauss(3)
-        points = (middle[:, None] + half[:, None] * nodes[None]).reshape(-1)
-        weight = (half[:, None] * weights[None]).reshape(-1)
-        winding = self._winding(jnp.zeros_like(points), points, jnp.zeros(()))
-        wound = jnp.zeros_like(points) if winding is None else winding.area[0] * extent / (2 * math.pi)
-        rate = self.tissue.diffusion * precession.squared_winding(extent)
-        return Diffusion(rate, self.event.duration, jnp.sum(weight * wound), jnp.sum(weight * wound**2))
+        middle, half = (edges[1:] + edges[:-1]) / 2, jnp.diff(edges) / 2
+        points = middle[:, None] + half[:, None] * nodes[None]
+        winding = self._winding(jnp.broadcast_to(start, points.shape), points, start)
+        assert winding is not None, "there are gradients"
+        wound = winding.area[0] * self.diffuses_over / (2 * math.pi)
+        until = lambda values: jnp.concatenate([jnp.zeros(1), jnp.cumsum(half * (values @ weights))])
+        at = jnp.searchsorted(edges, end)
+        return Diffusion(rate, end - start, until(wound)[at], until(wound**2)[at])
 
     def _irradiation(self, start: Array, pulse: ContinuousWave | ShapedPulse) -> AbstractOperator:
         axis = jnp.exp(1j * jnp.asarray(pulse.phase))

@@ -71,13 +71,14 @@ class FreePrecession(AbstractOperator):
     diffusion: Diffusion | None
     sample_times: Float[Array, " n_samples"] | None
     sample_winding: Winding | None
+    sample_diffusion: Diffusion | None
     receiver: Complex[Array, " n_samples"] | None
 
     def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Complex[Array, "n_samples voxel"] | None]:
         position, velocity = located(state.places, self.motion, self.duration / 2)
         samples = None if self.sample_times is None else self._samples(state, position, velocity)
         if self.diffusion is not None:
-            state = state.with_magnetisation(*self.diffusion.attenuated(state.x, state.y, state.z))
+            state, _ = self.diffusion(state)
         x, y = self._transverse(state, self.duration, self.winding, position, velocity)
         e1 = precession.decay(self.duration, self.surroundings.t1)[None]
         z = e1 * state.z + precession.recovery(self.duration, self.surroundings.t1)[None]
@@ -98,14 +99,17 @@ class FreePrecession(AbstractOperator):
         weight = weights(state, self.surroundings.t2_prime is not None)
 
         def sample(now: tuple) -> Array:
-            time, winding, receiver = now
-            x, y = self._transverse(state, time, winding, position, velocity)
+            time, winding, integrals, receiver = now
+            attenuated = state if diffusion is None else Diffusion(diffusion.rate, *integrals)(state)[0]
+            x, y = self._transverse(attenuated, time, winding, position, velocity)
             return receiver * (jnp.sum(weight * x, axis=0) + 1j * jnp.sum(weight * y, axis=0))
 
         # one sample at a time: all at once, the magnetisation of every spin at every time would fill the memory
         winding = self.sample_winding
         by_time = None if winding is None else Winding(winding.area.T, winding.moment.T, winding.axes)
-        return jax.lax.map(sample, (self.sample_times, by_time, self.receiver))
+        diffusion = self.sample_diffusion
+        integrals = None if diffusion is None else (diffusion.duration, diffusion.first, diffusion.second)
+        return jax.lax.map(sample, (self.sample_times, by_time, integrals, self.receiver))
 
 
 class Irradiation(AbstractOperator):

@@ -26,7 +26,7 @@ from mrjax.physics.isochromat_operators import (
 from mrjax.physics.isochromat_preparation import Waveforms
 from mrjax.physics.isochromat_state import Coordinates, IsochromatState, Places, lattice
 from mrjax.physics.motion import AbstractMotion
-from mrjax.physics.winding import gradient_axes, require_whole_cycles, wound_by_gradients
+from mrjax.physics.winding import gradient_axes, reads_under_gradients, require_whole_cycles, wound_by_gradients
 from mrjax.sequence import (
     AbstractContainer,
     AbstractEvent,
@@ -90,10 +90,12 @@ class Isochromats(AbstractEngine):
     Finite `t2_prime` gives each spin an off-resonance besides its position, spread over a Lorentzian that is cut off at
     $3 \sqrt n$ times its half width. Decay over a time $t$ is then right to 5e-4 of M0 at the default `n` for
     $0.1 < t / T_2' < 10$; for shorter times it starts smoothly where an ideal Lorentzian has a kink, off by up to
-    $1 / 3 \sqrt n$. Diffusion mixes neighbouring spins, computed exactly by Fourier transform over the positions; it cannot be
-    combined with `t2_prime`.
+    $1 / 3 \sqrt n$. Diffusion mixes neighbouring spins, computed exactly by Fourier transform over the positions. It needs
+    gradients along one axis, each winding whole cycles over `voxel_size`, and RF without gradients; it cannot be combined
+    with `t2_prime`.
 
-    **Raises:** `ValueError` for fewer than one spin, diffusion without `voxel_size`, or with `t2_prime`.
+    **Raises:** `ValueError` for fewer than one spin, diffusion without `voxel_size`, with `t2_prime`, or under gradients
+    that it cannot be computed for.
 
     **Source:** the Bloch equations with instantaneous pulses, in the right-handed convention of `Pulse`.
 
@@ -148,7 +150,8 @@ class Isochromats(AbstractEngine):
         # diffusion must tell winding from unwinding, so orders of both signs need a place
         needed = 1 + wound * (2 if tissue.has("diffusion") else 1)
         default = max(needed, ENOUGH_FOR_T2_PRIME) if tissue.has("t2_prime") else needed
-        if orders_per_cycle(sequence) > 1 or (axes and self.voxel_size is not None and not tissue.has("diffusion")):
+        winds_whole_cycles = tissue.has("diffusion") and not reads_under_gradients(sequence)
+        if orders_per_cycle(sequence) > 1 or (axes and self.voxel_size is not None and not winds_whole_cycles):
             default = max(default, ENOUGH_FOR_PARTS, TIMES_WOUND * needed)
         present = None if state is None else state.z.shape[0]
         if present is not None and self.n not in (None, present):
@@ -239,12 +242,19 @@ class Isochromats(AbstractEngine):
 
     def _diffusion(self, time: Float[Array, ""], tissue: Tissue, order: Order) -> Diffusion:
         """During a time in which a constant gradient winds `order` cycles."""
-        return Diffusion(
-            tissue.diffusion * self._squared_winding(), time, time * float(order) / 2, time * float(order) ** 2 / 3
-        )
+        return Diffusion(self.diffusion_rate(tissue), time, time * float(order) / 2, time * float(order) ** 2 / 3)
+
+    def diffusion_rate(self, tissue: Tissue) -> Float[Array, "#voxel"]:
+        """At which one cycle over the voxel decays, in 1/s."""
+        return tissue.diffusion * self._squared_winding()
 
     def _squared_winding(self) -> Float[Array, ""]:
         return precession.squared_winding(None if self.voxel_size is None else self._wound_over())
+
+    @property
+    def cycles_per_area(self) -> Float[Array, ""]:
+        """That a gradient of 1 T s/m winds over the extent along which spins lie in order."""
+        return self._wound_over() * self.gyromagnetic_ratio / (2 * math.pi)
 
     def _wound_over(self) -> Float[Array, ""]:
         """Extent in m along which spins lie in order: that of the first gradient, or the first of all."""

@@ -48,6 +48,12 @@ def wound_by_gradients(sequence: AbstractContainer, per_area: Float[Array, " 3"]
     return math.ceil(max(cycles.values()) - 1e-6)
 
 
+def reads_under_gradients(sequence: AbstractContainer) -> bool:
+    """Whether samples are taken while a gradient is on, when what is wound is no whole number of cycles."""
+    together = [located.event for located in events_of((sequence,)) if isinstance(located.event, Together)]
+    return any(event.n_samples and any(True for _ in event.started(Gradient)) for event in together)
+
+
 def require_whole_cycles(sequence: AbstractContainer, per_area: Float[Array, " 3"]) -> None:
     """Refuse what diffusion over a periodic voxel cannot be computed for; traced gradients pass.
 
@@ -60,9 +66,10 @@ def require_whole_cycles(sequence: AbstractContainer, per_area: Float[Array, " 3
         if not isinstance(event, Together):
             continue
         gradients = [gradient for _, gradient in event.started(Gradient)]
-        if any(True for _ in event.started(*RF)) or (gradients and event.n_samples):
+        if gradients and any(True for _ in event.started(*RF)):
             raise ValueError(
-                f"{located.name}: with `diffusion`, RF must take no time (Pulse) and samples be taken between gradients (Sample)."
+                f"{located.name}: with `diffusion`, RF cannot be played while a gradient is on; leave out the gradient or the "
+                "diffusion, or use an instantaneous Pulse."
             )
         if not gradients or not _known(gradients, per_area):
             continue

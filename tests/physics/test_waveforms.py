@@ -300,7 +300,7 @@ def test_what_an_engine_cannot_play_is_said():
         mr.simulate(mr.Sequence(mr.Pulse(1.0)), mr.Tissue(**TISSUE, velocity_x=0.1), mr.EPG())
     with pytest.raises(ValueError, match="`n`, the number of spins, must be given"):
         jax.jit(lambda size: mr.simulate(lasting, mr.Tissue(**TISSUE), mr.Isochromats(voxel_size=size)))(1e-3)
-    with pytest.raises(ValueError, match="knows no `diffusion`"):
+    with pytest.raises(ValueError, match="`voxel_size`"):
         mr.simulate(lasting, diffusing, mr.BlochODE())
     with pytest.raises(ValueError, match="`times` must rise"):
         mr.motion.RigidMotion([0.0, 0.0])
