@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, PyTree
 
+from mrjax.physics.linearization import custom_rules_are_opened, unless_linearized
+
 
 def valued_by(fast: Callable, plain: Callable) -> Callable:
     """A function with the values of `fast` and all derivatives of `plain`, which has the same values."""
@@ -34,7 +36,13 @@ def pushed_forward_by(fast: Callable, plain: Callable) -> Callable:
         return fast(*arguments)
 
     push = lambda function: lambda primals, tangents: jax.jvp(function, primals, tangents)
-    function.defjvp(valued_by(push(fast), push(plain)))
+    joint = valued_by(push(fast), push(plain))
+
+    def rule(primals: tuple, tangents: tuple) -> tuple:
+        pushed = joint(primals, tangents)
+        return pushed if custom_rules_are_opened() else unless_linearized(pushed, push(plain)(primals, tangents))
+
+    function.defjvp(rule)
     return function
 
 

@@ -16,6 +16,8 @@ import equinox as eqx
 import jax
 from jax.experimental.xla_metadata import set_xla_metadata
 
+from mrjax.physics.barrier import kept_together
+
 _AS_USUAL = {"xla_cpu_small_call": "false", "inlineable": "true"}
 
 _UNMARKED = ContextVar("loops are compiled as usual", default=False)
@@ -91,6 +93,6 @@ def _called(function: Callable, marks: dict[str, str], wanted: Callable[[], bool
         # XLA aborts where a marked function does not use an argument. So none may be a constant, which XLA would use in its
         # place, and all are returned, at no cost, to someone who seems to need them
         with set_xla_metadata(**marks):
-            return jax.lax.optimization_barrier(inside(*jax.lax.optimization_barrier(arguments)))[0]
+            return kept_together(inside(*kept_together(arguments)))[0]
 
     return call
