@@ -4,10 +4,11 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.interpreters.partial_eval import custom_partial_eval_rules
+
+from mrjax.physics.primitives import batch_first, batch_size
 
 
 def unless_linearized(joint: Any, apart: Any) -> Any:
@@ -46,15 +47,9 @@ def _choice() -> Primitive:
     custom_partial_eval_rules[primitive] = lambda trace, *values: list(values[len(values) // 2 :])
 
     def batched(values: tuple, axes: tuple) -> tuple:
-        n = len(values) // 2
-        size = next(x.shape[axis] for x, axis in zip(values, axes, strict=True) if axis is not None)
+        n, size = len(values) // 2, batch_size(values, axes)
         together = [one is not None or other is not None for one, other in zip(axes[:n], axes[n:], strict=True)]
-
-        def moved(x: Any, axis: int | None, is_batched: bool) -> Any:
-            if not is_batched:
-                return x
-            return jnp.broadcast_to(x, (size, *x.shape)) if axis is None else jnp.moveaxis(x, axis, 0)
-
+        moved = lambda x, axis, is_batched: batch_first(x, axis, size) if is_batched else x
         results = primitive.bind(*map(moved, values, axes, together * 2))
         return results, [0 if is_batched else None for is_batched in together]
 
