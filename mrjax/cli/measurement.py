@@ -50,6 +50,7 @@ def read(options: argparse.Namespace, n: int, option: str) -> Measurement:
 
 
 def read_table(options: argparse.Namespace, n: int, option: str) -> Measurement:
+    """The rows of a CSV, `n` signals each; `FileError` with options that belong to images, or with another number."""
     if len(options.data) > 1 or options.mask is not None or getattr(options, "b1", None) is not None:
         raise FileError("A CSV is fitted alone, without further images, --mask or --b1.")
     labels, signals = read_signals(options.data[0], options.column)
@@ -58,6 +59,10 @@ def read_table(options: argparse.Namespace, n: int, option: str) -> Measurement:
 
 
 def read_images(options: argparse.Namespace, n: int, option: str) -> Measurement:
+    """The voxels of one series of `n` images, or of `n` images, within the mask, or where the brightest image is not dark.
+
+    Raises `FileError` for shapes that differ, complex images, another number of images and an empty mask.
+    """
     images = [read_nifti(path) for path in options.data]
     if len(images) > 1:
         images = [_volume(path, image) for path, image in zip(options.data, images, strict=True)]
@@ -99,6 +104,7 @@ def _bright(data: np.ndarray) -> np.ndarray:
 
 
 def maps_of(result: Result) -> dict[str, np.ndarray]:
+    """By the names of their files: parameters, their standard deviations, residual and status, `(n_voxels,)` each."""
     deviations = {f"{name}_std": value for name, value in result.standard_deviation.items()}
     return {**result.parameters, **deviations, "residual_rms": result.residual_rms, "status": result.status}
 
@@ -118,6 +124,7 @@ def write(name: str, out: Path, measurement: Measurement, result: Result) -> tup
 
 
 def summary(name: str, result: Result) -> Table:
+    """Quartiles of each parameter over the voxels that converged, and how many did not."""
     table = Table(title=f"{name}: {result.finished.sum():,} voxels")
     for column in ("", "25 %", "median", "75 %", "median std"):
         table.add_column(column, justify="right")
