@@ -52,7 +52,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     options = arguments()
     shares = {"fisp": fisp, "bloch": bloch}[options.task](options)
-    build.library(options.task)  # compiled once, here; the pool would do it in every worker
+    build.program(options.task)  # compiled once, here; the pool would do it in every worker
     with ThreadPoolExecutor(options.threads) as pool:
         _, times = measured(lambda: list(pool.map(lambda share: share(), shares)), options.repeats)
     report(**times)

@@ -23,7 +23,7 @@ LARGEST_TURN = 1.0
 
 
 @functools.cache
-def library(name: str) -> ctypes.CDLL:
+def program(name: str) -> ctypes.CDLL:
     """`<name>.c`, compiled and loaded."""
     compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
@@ -59,7 +59,7 @@ def fisp(
 
     `out` is memory to write to, from `fisp_memory`: fresh memory costs the operating system time that is none of ours.
     """
-    compiled, n_voxels = library("fisp"), len(t1)
+    compiled, n_voxels = program("fisp"), len(t1)
     t1, t2 = padded(t1, compiled.block_size()), padded(t2, compiled.block_size())
     e1, e2, echo = np.exp(-np.float32(tr) / t1), np.exp(-np.float32(tr) / t2), np.exp(-np.float32(te) / t2)
     longitudinal = 1 - 2 * np.exp(-np.float32(inversion_time) / t1)
@@ -74,7 +74,7 @@ def fisp(
 
 def fisp_memory(n_repetitions: int, n_voxels: int) -> np.ndarray:
     """Room for a signal of whole blocks of voxels."""
-    block = library("fisp").block_size()
+    block = program("fisp").block_size()
     return np.empty((n_repetitions, -(-n_voxels // block) * block), np.float32)
 
 
@@ -89,7 +89,7 @@ def bloch(
     gamma: float,
 ) -> np.ndarray:
     """Final magnetisation from equilibrium, float32 of shape (3, n_positions, n_frequencies), turning clockwise."""
-    compiled = library("bloch")
+    compiled = program("bloch")
     shape = (len(positions), len(frequencies))
     position, frequency = (grid.ravel() for grid in np.meshgrid(positions, frequencies, indexing="ij"))
     turn_x, turn_gradient, turn_z = gamma * step * b1, gamma * step * gradient, 2 * np.pi * step * frequency

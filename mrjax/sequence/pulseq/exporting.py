@@ -20,8 +20,8 @@ from mrjax.sequence.events import (
 )
 from mrjax.sequence.gradients import AXES, Gradient
 from mrjax.sequence.labels import AbstractNote, Annotation
+from mrjax.sequence.pulseq.event_library import Library
 from mrjax.sequence.pulseq.events import Block, PulseqFile, Version
-from mrjax.sequence.pulseq.library import Library
 from mrjax.sequence.pulseq.playing_order import Played, playings
 from mrjax.sequence.pulseq.rasters import Rasters, steps
 from mrjax.sequence.pulseq.written_events import EventWriter

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Inexact
 
 from mrjax import units
+from mrjax.sequence.pulseq.event_library import Library
 from mrjax.sequence.pulseq.events import AdcEvent, ArbitraryGradient, RfEvent, Trapezoid
-from mrjax.sequence.pulseq.library import Library
 from mrjax.sequence.pulseq.rasters import Rasters, nearest, on_raster, steps
 from mrjax.sequence.rf import ContinuousWave
 
