@@ -121,23 +121,25 @@ class BlochODE(AbstractEngine):
         return dataclasses.replace(self, isochromats=self._plain().sized(sequence, tissue, spins, keeps_state))
 
     @property
-    def others(self) -> Isochromats:
-        """What plays events without waveforms."""
+    def _others(self) -> Isochromats:
         assert self.isochromats is not None, "`sized` fills it in"
         return self.isochromats
 
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> BlochODEState:
         nothing = jnp.zeros(tissue.voxel_shape, jnp.int32)
-        return BlochODEState(self.others.init(sequence, tissue), nothing, nothing)
+        return BlochODEState(self._others.init(sequence, tissue), nothing, nothing)
 
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         if isinstance(event, PLAYABLE) and not isinstance(event, Delay):
             event = Together(event)
         if not isinstance(event, Together):
-            return Unchanged(self.others.prepare(event, tissue))
+            return Unchanged(self._others.prepare(event, tissue))
         transmit = jnp.asarray(tissue.b1) if tissue.has("b1") else None
-        diffusion = FreeDiffusion(self.others.diffusion_rate(tissue)) if tissue.has("diffusion") else None
+        diffusion = self._free_diffusion(tissue) if tissue.has("diffusion") else None
         return Integrated(event, self, Surroundings.of(tissue), transmit, diffusion)
+
+    def _free_diffusion(self, tissue: Tissue) -> FreeDiffusion:
+        return FreeDiffusion(self._others.diffusion_rate(tissue), self._others.cycles_per_area)
 
 
 class Unchanged(AbstractOperator):
@@ -220,14 +222,8 @@ class Integrated(AbstractOperator):
         )
         if self.diffusion is None:
             return slope
-        return jax.tree.map(jnp.add, slope, self.diffusion.slope(x, y, z, self._wound(time)))
-
-    def _wound(self, time: Array) -> Array:
-        """Cycles over the voxel since the event began."""
-        per_area = self.engine.others.cycles_per_area
-        gradients = list(self.event.started(Gradient))
-        parts = [per_area * gradient.area_until((time - start)[None])[0] for start, gradient in gradients]
-        return sum(parts, start=jnp.zeros_like(time))
+        areas = (gradient.area_until((time - start)[None])[0] for start, gradient in self.event.started(Gradient))
+        return jax.tree.map(jnp.add, slope, self.diffusion.slope(x, y, z, sum(areas, start=jnp.zeros_like(time))))
 
     def _field(self, time: Array) -> Array:
         """RF in rad/s, of shape (1, 1)."""

@@ -20,12 +20,20 @@ class FreeDiffusion(eqx.Module):
 
     rate: Float[Array, "#voxel"]
     r"""$D (2 \pi / \Delta x)^2$ in 1/s."""
+    cycles_per_area: Float[Array, ""]
+    """That a gradient of 1 T s/m winds over the voxel."""
 
     def slope(
-        self, x: Array, y: Array, z: Array, wound: Float[Array, ""]
+        self, x: Array, y: Array, z: Array, area: Float[Array, ""]
     ) -> tuple[Float[Array, "spin voxel"], Float[Array, "spin voxel"], Float[Array, "spin voxel"]]:
-        """By which magnetisation changes in 1/s while `wound` cycles are wound more than a whole number."""
-        n = x.shape[0]
+        """What diffusion adds to the derivatives in time of magnetisation, in 1/s.
+
+        **Arguments:**
+
+        - `x`, `y`, `z`: The magnetisation of each spin, `(spin, voxel)`.
+        - `area`: Of the gradient since what was wound last came to whole cycles, in T s/m.
+        """
+        n, wound = x.shape[0], self.cycles_per_area * area
         angle = jnp.asarray(2 * np.pi * across_the_voxel(n), x.dtype)[:, None] * wound
         unwound_x, unwound_y = turned(x, y, -angle)
         order = jnp.asarray(np.fft.fftfreq(n, 1 / n), x.dtype)[:, None]

@@ -87,7 +87,7 @@ class Waveforms:
         wound = self._winding(start, end, middle)
         # rounding must not make a time negative where pulses adjoin
         duration = jnp.maximum(end - start, 0.0)
-        diffusion = self._diffusion(start, end)
+        diffusion = self._diffusion(start, start + duration)
         sampled = None if times is None else self._diffusion(start, start + times)
         return FreePrecession(
             duration, wound, self.surroundings, self.motion, diffusion, times, winding, sampled, receiver

@@ -134,6 +134,8 @@ def test_derivatives_of_a_train_in_parts_of_cycles():
     direction = (jnp.array([0.3, -0.2]), jnp.asarray(0.5), jnp.asarray(0.01))
     along = jax.jit(lambda step: signal(*(p + step * d for p, d in zip(point, direction, strict=True))))
     difference = (along(1e-5) - along(-1e-5)) / 2e-5
+    forward = jax.jit(lambda point: jax.jvp(signal, point, direction)[1])
+    np.testing.assert_allclose(forward(point), difference, atol=1e-7)
     weight = jnp.cos(jnp.arange(20.0).reshape(2, 2, 5))
     gradient = jax.grad(lambda *x: jnp.sum(weight * signal(*x)), argnums=(0, 1, 2))(*point)
     pulled = sum(jnp.vdot(g, d) for g, d in zip(gradient, direction, strict=True))
