@@ -28,8 +28,9 @@ def to_sequence(
     likewise, of protons. A pulse whose samples are all equal is a `ContinuousWave`.
 
     **Gradients** are straight between their points: the corners of a trapezoid, the samples in the middles of the rasters and
-    the edges `first` and `last`. Files before version 1.5 do not store these edges; a gradient then begins where the one
-    before it has ended, and ends where lines through the middles of the rasters lead. Rotations are applied.
+    the edges `first` and `last`. Files before version 1.5 do not store these edges; they are then zero where no gradient adjoins,
+    the first or last value of a neighbour that is known, and between two sampled gradients the lesser of the two values to which
+    lines through the samples on either side lead, no farther from zero than these samples. Rotations are applied.
 
     **Loops:** blocks that differ in numbers alone are repetitions of one, which has leaves with an entry for each; patterns
     are found at every level, so that ten thousand blocks become a few events.
