@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from mrjax import _checks
@@ -14,6 +15,9 @@ from mrjax.sequence.events import AbstractEvent, checked_now, non_negative_durat
 
 Use = Literal["excitation", "refocusing", "inversion", "saturation", "preparation", "other"]
 """What a pulse is for: it decides where a trajectory in k-space begins or turns, and is written to Pulseq files."""
+
+ROUNDING = 1e-6
+"""Of durations in single precision, relative."""
 
 
 class ContinuousWave(AbstractEvent):
@@ -27,7 +31,10 @@ class ContinuousWave(AbstractEvent):
     - `duration`: In s, zero or more. As `b1`.
     - `offset`: $f$ in Hz from the scanner's frequency. As `b1`.
     - `phase`: $\phi$ in rad, of the axis of rotation. As `b1`.
-    - `use`: What it is for, such as `"refocusing"`; by default judged by the flip angle where it matters.
+    - `use`: What it is for, such as `"refocusing"`; by default judged by the flip angle where it matters: above 120 degrees
+      refocusing, else excitation.
+    - `center`: When it acts, in s from the start of this event, within it; a number that is known. By default in its middle.
+      There the trajectory in k-space begins or turns; the field does not depend on it.
 
     !!! example
 
@@ -45,13 +52,23 @@ class ContinuousWave(AbstractEvent):
     offset: Float[Array, "..."] | float
     phase: Float[Array, "..."] | float
     use: Use | None = eqx.field(static=True)
+    center: float | None = eqx.field(static=True)
 
-    def __init__(self, b1: Any, duration: Any, offset: Any = 0.0, phase: Any = 0.0, use: Use | None = None):
+    def __init__(
+        self,
+        b1: Any,
+        duration: Any,
+        offset: Any = 0.0,
+        phase: Any = 0.0,
+        use: Use | None = None,
+        center: float | None = None,
+    ):
         self.use = _known_use(use)
         self.b1 = _checks.real_array(b1, "b1")
         self.duration = _checks.real_array(duration, "duration")
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
         self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
+        self.center = _within(center, self.duration)
         checked_now(self)
 
     def checked(self, where: str) -> "ContinuousWave":
@@ -77,6 +94,7 @@ class ShapedPulse(AbstractEvent):
     - `offset`: $f$ in Hz from the scanner's frequency. As `dt`.
     - `phase`: $\phi$ in rad. As `dt`.
     - `use`: As for `ContinuousWave`.
+    - `center`: As for `ContinuousWave`; by default in the middle of where the waveform is strongest.
 
     **Raises:** `ValueError` where the waveform has no sample.
 
@@ -100,8 +118,17 @@ class ShapedPulse(AbstractEvent):
     offset: Float[Array, "..."] | float
     phase: Float[Array, "..."] | float
     use: Use | None = eqx.field(static=True)
+    center: float | None = eqx.field(static=True)
 
-    def __init__(self, waveform: Any, dt: Any, offset: Any = 0.0, phase: Any = 0.0, use: Use | None = None):
+    def __init__(
+        self,
+        waveform: Any,
+        dt: Any,
+        offset: Any = 0.0,
+        phase: Any = 0.0,
+        use: Use | None = None,
+        center: float | None = None,
+    ):
         self.use = _known_use(use)
         self.waveform = _checks.number_array(waveform, "waveform")
         if self.waveform.ndim < 1 or self.waveform.shape[-1] == 0:
@@ -111,6 +138,7 @@ class ShapedPulse(AbstractEvent):
         self.dt = _checks.real_array(dt, "dt")
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
         self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
+        self.center = _within(center, self.duration)
         checked_now(self)
 
     @property
@@ -129,3 +157,21 @@ def _known_use(use: Any) -> Use | None:
     if use is not None and use not in get_args(Use):
         raise ValueError(f"`use` must be one of {', '.join(get_args(Use))}, or None, but got {use!r}.")
     return use
+
+
+def _within(center: Any, duration: Float[Array, "..."]) -> float | None:
+    """The center of a pulse in s as a Python number."""
+    if center is None:
+        return None
+    if (
+        isinstance(center, bool)
+        or not _checks.is_concrete(center)
+        or np.ndim(center)
+        or not np.isrealobj(center)
+        or not np.isfinite(center)
+    ):
+        raise ValueError(f"`center` must be one number in s that is known, or None, but got {center!r}.")
+    longest = float(np.max(np.asarray(duration))) if _checks.is_concrete(duration) else np.inf
+    if not 0 <= center <= longest * (1 + ROUNDING):
+        raise ValueError(f"`center` must lie within the pulse, from 0 to {longest:g} s, but got {float(center):g} s.")
+    return float(center)

@@ -1,5 +1,7 @@
 """Where a Pulseq file before version 1.5 does not store the edges of a sampled gradient, its neighbours tell them."""
 
+import itertools
+
 import numpy as np
 import pytest
 from test_pulseq_imaging import from_text
@@ -82,7 +84,7 @@ def test_a_waveform_cut_into_blocks_is_whole_again(tmp_path, n_cut):
     for k, points in enumerate(found):
         expected = wave([k * n_cut, *np.arange(k * n_cut, (k + 1) * n_cut) + 0.5, (k + 1) * n_cut])
         np.testing.assert_allclose(points / 1e6, expected, atol=turn**2 / 2)
-    for one, other in zip(found[:-1], found[1:], strict=True):
+    for one, other in itertools.pairwise(found):
         assert one[-1] == other[0]
 
 
@@ -91,7 +93,7 @@ def test_noise_on_samples_grows_in_no_edge(tmp_path, rng):
     ids = rng.integers(1, 30, 200).tolist()
     found = waveforms(to_sequence(file_of(tmp_path, ids, gradients)))
     assert len(found) == 200
-    for before, after in zip(found[:-1], found[1:], strict=True):
+    for before, after in itertools.pairwise(found):
         assert before[-1] == after[0]
         assert min(0, before[-2], after[1]) <= before[-1] <= max(0, before[-2], after[1])
     assert (found[0][0], found[-1][-1]) == (0, 0)

@@ -15,7 +15,7 @@ from mrjax.sequence.pulseq.errors import PulseqError
 from mrjax.sequence.pulseq.events import AdcEvent, Block, PulseqFile, RfEvent
 from mrjax.sequence.pulseq.gradient_points import AXES, Points, arbitrary_points, rotated, trapezoid_points
 from mrjax.sequence.pulseq.larmor import of_larmor
-from mrjax.sequence.pulseq.rf_samples import RfSamples, rf_samples
+from mrjax.sequence.pulseq.rf_samples import RfSamples, rf_samples, strongest_at
 from mrjax.sequence.pulseq.shapes import MOST_RUNS
 from mrjax.sequence.readout import Readout
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
@@ -28,6 +28,9 @@ USES = {
 
 ROUNDING = 1e-9
 """In s: what sums of times may be off."""
+
+PICOSECOND = 12
+"""Digits after the point of a second to which differences of times are rounded."""
 
 Edges = tuple[tuple[float, float], ...] | None
 
@@ -98,16 +101,30 @@ class Conversion:
             shape = self._once(self._shape, event.magnitude_shape, event.phase_shape, event.time_shape)
         except ValueError as error:
             raise self._error(f"RF event {identifier}: {error}") from None
-        use = (("use", USES[event.use]),)
+        static = (("use", USES[event.use]), ("center", self._center(identifier, event, shape)))
         amplitude = event.amplitude / GAMMA_BAR
         start = event.delay + shape.start
         if shape.samples is None:
             # the phase of an offset counts from the start of the stored shape
             phase += shape.phase + 2 * math.pi * offset * shape.start
-            part = Part(ContinuousWave, use, (amplitude * shape.height, shape.duration, offset, phase))
+            part = Part(ContinuousWave, static, (amplitude * shape.height, shape.duration, offset, phase))
         else:
-            part = Part(ShapedPulse, use, (shape.dt, offset, phase), (self._scaled(shape.samples, amplitude),))
+            part = Part(ShapedPulse, static, (shape.dt, offset, phase), (self._scaled(shape.samples, amplitude),))
         return part, start, start + shape.duration
+
+    def _center(self, identifier: int, event: RfEvent, shape: "_Shape") -> float | None:
+        """When the pulse acts in s from its start, None where that is as it would be taken without being told."""
+        if event.center is None:
+            return None
+        center = event.center - shape.start
+        if abs(center - shape.center) <= ROUNDING:
+            return None
+        if not -ROUNDING <= center <= shape.duration + ROUNDING:
+            raise self._error(
+                f"RF event {identifier}: its center must lie within the pulse, from {shape.start:.9g} to "
+                f"{shape.start + shape.duration:.9g} s, but is at {event.center:.9g} s."
+            )
+        return min(max(round(center, PICOSECOND), 0.0), shape.duration)
 
     def _scaled(self, samples: np.ndarray, amplitude: float) -> np.ndarray:
         return self._known.setdefault(("scaled", id(samples), amplitude), samples * amplitude)
@@ -172,6 +189,11 @@ class _Shape:
     samples: Inexact[np.ndarray, " n"] | None
     height: float = 0.0
     phase: float = 0.0
+
+    @property
+    def center(self) -> float:
+        """When it acts in s from its start, as long as nothing else is said."""
+        return self.duration / 2 if self.samples is None else strongest_at(self.samples) * self.dt
 
 
 def _shape_of(stored: RfSamples) -> _Shape:

@@ -10,6 +10,7 @@ from mrjax import units
 from mrjax.sequence.pulseq.event_library import Library
 from mrjax.sequence.pulseq.events import AdcEvent, ArbitraryGradient, RfEvent, Trapezoid
 from mrjax.sequence.pulseq.rasters import Rasters, nearest, on_raster, steps
+from mrjax.sequence.pulseq.rf_samples import strongest_at
 from mrjax.sequence.rf import ContinuousWave
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
@@ -20,9 +21,6 @@ MICRO = 1e6
 LETTERS = {None: "u"} | {
     use: use[0] for use in ("excitation", "refocusing", "inversion", "saturation", "preparation", "other")
 }
-
-STRONGEST = 1 - 1e-5
-"""Relative to its peak: where a pulse is as strong, it acts."""
 
 
 class EventWriter:
@@ -47,7 +45,7 @@ class EventWriter:
         else:
             waveform, dt = values["waveform"], float(values["dt"])
             amplitude, magnitude, turns, times = self._shapes(waveform, steps(dt, raster, "a `dt`", "RF"))
-            center, tolerance = _center(waveform, dt), _tolerance(waveform)
+            center, tolerance = strongest_at(waveform) * dt, _tolerance(waveform)
         event = RfEvent(
             amplitude=amplitude,
             magnitude_shape=self._library.shape_id(magnitude, tolerance),
@@ -56,7 +54,7 @@ class EventWriter:
             delay=delay,
             frequency=offset,
             phase=phase,
-            center=round(center * MICRO, 3) / MICRO,
+            center=round(center * MICRO, 3) / MICRO if pulse.center is None else pulse.center,
             use=LETTERS[pulse.use],
         )
         return self._library.rf_id(event)
@@ -142,9 +140,3 @@ def _same(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> bool:
 def _tolerance(values: Inexact[np.ndarray, " n"]) -> float:
     """Rounding of numbers relative to the largest."""
     return 4 * float(np.finfo(values.dtype).eps)
-
-
-def _center(waveform: Inexact[np.ndarray, " n"], dt: float) -> float:
-    """When a pulse acts, in s: in the middle of where it is strongest."""
-    strength = np.abs(waveform)
-    return float(np.mean(np.flatnonzero(strength >= STRONGEST * strength.max()) + 0.5)) * dt
