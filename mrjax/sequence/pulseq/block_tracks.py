@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,9 @@ from mrjax.sequence.pulseq.larmor import of_larmor
 from mrjax.sequence.pulseq.rf_samples import RfSamples, rf_samples, strongest_at
 from mrjax.sequence.pulseq.shapes import MOST_RUNS
 from mrjax.sequence.readout import Readout
-from mrjax.sequence.rf import ContinuousWave, ShapedPulse
+from mrjax.sequence.rf import ContinuousWave, ShapedPulse, Use
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
-
-USES = {
-    "e": "excitation", "r": "refocusing", "i": "inversion", "s": "saturation", "p": "preparation", "o": "other", "u": None,
-}  # fmt: skip
 
 ROUNDING = 1e-9
 """In s: what sums of times may be off."""
@@ -38,9 +35,10 @@ Edges = tuple[tuple[float, float], ...] | None
 class Conversion:
     """The events of a file as parts of tracks; each is converted once."""
 
-    def __init__(self, file: PulseqFile, larmor: float):
+    def __init__(self, file: PulseqFile, larmor: float, uses: Mapping[int, Use | None]):
         self._file = file
         self._larmor = larmor
+        self._uses = uses
         self._known: dict[Any, Any] = {}
 
     def tracks(self, number: int, block: Block, edges: Edges, rotation: np.ndarray | None) -> Tracks:
@@ -101,7 +99,7 @@ class Conversion:
             shape = self._once(self._shape, event.magnitude_shape, event.phase_shape, event.time_shape)
         except ValueError as error:
             raise self._error(f"RF event {identifier}: {error}") from None
-        static = (("use", USES[event.use]), ("center", self._center(identifier, event, shape)))
+        static = (("use", self._uses[identifier]), ("center", _center(event, shape)))
         amplitude = event.amplitude / GAMMA_BAR
         start = event.delay + shape.start
         if shape.samples is None:
@@ -111,20 +109,6 @@ class Conversion:
         else:
             part = Part(ShapedPulse, static, (shape.dt, offset, phase), (self._scaled(shape.samples, amplitude),))
         return part, start, start + shape.duration
-
-    def _center(self, identifier: int, event: RfEvent, shape: "_Shape") -> float | None:
-        """When the pulse acts in s from its start, None where that is as it would be taken without being told."""
-        if event.center is None:
-            return None
-        center = event.center - shape.start
-        if abs(center - shape.center) <= ROUNDING:
-            return None
-        if not -ROUNDING <= center <= shape.duration + ROUNDING:
-            raise self._error(
-                f"RF event {identifier}: its center must lie within the pulse, from {shape.start:.9g} to "
-                f"{shape.start + shape.duration:.9g} s, but is at {event.center:.9g} s."
-            )
-        return min(max(round(center, PICOSECOND), 0.0), shape.duration)
 
     def _scaled(self, samples: np.ndarray, amplitude: float) -> np.ndarray:
         return self._known.setdefault(("scaled", id(samples), amplitude), samples * amplitude)
@@ -217,6 +201,13 @@ def _shape_of(stored: RfSamples) -> _Shape:
     if np.all((np.abs(turns - np.round(turns)) < ROUNDING) | (magnitude == 0)):
         return _Shape(0.0, stored.duration, stored.dt, magnitude * signs)
     return _Shape(0.0, stored.duration, stored.dt, magnitude * np.exp(1j * math.pi * turns))
+
+
+def _center(event: RfEvent, shape: _Shape) -> float | None:
+    """When a pulse acts in s from its start, None where that is as it would be taken without being told."""
+    if event.center is None or abs(event.center - shape.start - shape.center) <= ROUNDING:
+        return None
+    return round(event.center - shape.start, PICOSECOND)
 
 
 def _gradient_track(points: Points, axis: str) -> tuple[Part, ...]:

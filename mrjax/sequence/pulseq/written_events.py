@@ -54,7 +54,7 @@ class EventWriter:
             delay=delay,
             frequency=offset,
             phase=phase,
-            center=round(center * MICRO, 3) / MICRO if pulse.center is None else pulse.center,
+            center=round(center * MICRO, 3) / MICRO if pulse.center is None else _stated(pulse.center),
             use=LETTERS[pulse.use],
         )
         return self._library.rf_id(event)
@@ -140,3 +140,9 @@ def _same(one: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> bool:
 def _tolerance(values: Inexact[np.ndarray, " n"]) -> float:
     """Rounding of numbers relative to the largest."""
     return 4 * float(np.finfo(values.dtype).eps)
+
+
+def _stated(center: float) -> float:
+    if center < 0:
+        raise ValueError(f"a `center` must not be before its pulse, but is at {center:g} s.")
+    return center
