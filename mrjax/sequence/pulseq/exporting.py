@@ -62,7 +62,7 @@ def from_sequence(
       with known numbers.
     - `version`: Of the format, 1.4 or 1.5 with any revision.
     - `scanner`: If given, its `check(sequence)` is called first, and its rasters are used.
-    - `rasters`: In place of the usual ones, or those of the scanner.
+    - `rasters`: In place of the usual ones, or those of the scanner; `Rasters.of(file)` for those of a file.
     - `definitions`: More of them by name, such as `{"FOV": (0.256, 0.256, 0.005)}`; numbers in SI units, or text.
 
     **Returns:** A `PulseqFile`, for `write`.

@@ -9,7 +9,7 @@ from jaxtyping import Float, Inexact
 from mrjax import units
 from mrjax.sequence.pulseq.event_library import Library
 from mrjax.sequence.pulseq.events import AdcEvent, ArbitraryGradient, RfEvent, Trapezoid
-from mrjax.sequence.pulseq.rasters import Rasters, nearest, on_raster, steps
+from mrjax.sequence.pulseq.rasters import Rasters, dwell_steps, nearest, on_raster, steps
 from mrjax.sequence.pulseq.rf_samples import strongest_at
 from mrjax.sequence.rf import ContinuousWave
 
@@ -73,7 +73,7 @@ class EventWriter:
     def adc(self, n: int, values: dict[str, np.ndarray], start: float) -> int:
         """The id of a readout that begins at `start` in s after its block."""
         delay = self._microseconds(start, self._rasters.rf, "a start", "RF")
-        n_dwell = steps(float(values["dwell"]), self._rasters.adc, "a dwell time", "ADC")
+        n_dwell = dwell_steps(float(values["dwell"]), self._rasters.adc)
         dwell = round(n_dwell * self._rasters.adc * 1e9, 3) / 1e9
         modulation, shape = np.atleast_1d(values["modulation"]), 0
         if modulation.size > 1 or modulation[0] != 0:
