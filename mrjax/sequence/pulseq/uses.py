@@ -36,7 +36,9 @@ def uses_of(file: PulseqFile, told: Mapping[int, Use]) -> dict[int, Use | None]:
             raise ValueError(f"`uses` must name RF events of {file.path} by id, but it has none of id {identifier!r}.")
         if use not in get_args(Use):
             raise ValueError(f"`uses` must be among {', '.join(get_args(Use))}, but event {identifier} has {use!r}.")
-    uses = {identifier: told.get(identifier, USES[event.use]) for identifier, event in file.rf.items()}
+    uses: dict[int, Use | None] = {
+        identifier: told.get(identifier, USES[event.use]) for identifier, event in file.rf.items()
+    }
     angles = {i: _flip_angle(file, i, event) for i, event in file.rf.items() if uses[i] is None}
     refocusing = {i for i, angle in angles.items() if angle > REFOCUSES_FROM}
     doubtful = refocusing if _are_excitations([angles[i] for i in angles.keys() - refocusing]) else angles.keys()
