@@ -58,7 +58,7 @@ class ContinuousWave(AbstractEvent):
         offset: Any = 0.0,
         phase: Any = 0.0,
         use: Use | None = None,
-        center: float | None = None,
+        center: Any = None,
     ):
         self.use = _known_use(use)
         self.b1 = _checks.real_array(b1, "b1")
@@ -124,7 +124,7 @@ class ShapedPulse(AbstractEvent):
         offset: Any = 0.0,
         phase: Any = 0.0,
         use: Use | None = None,
-        center: float | None = None,
+        center: Any = None,
     ):
         self.use = _known_use(use)
         self.waveform = _checks.number_array(waveform, "waveform")

@@ -19,7 +19,7 @@ from mrjax.sequence.pulseq.larmor import of_larmor
 from mrjax.sequence.pulseq.rf_samples import RfSamples, rf_samples, strongest_at
 from mrjax.sequence.pulseq.shapes import MOST_RUNS
 from mrjax.sequence.readout import Readout
-from mrjax.sequence.rf import ContinuousWave, ShapedPulse, Use
+from mrjax.sequence.rf import ContinuousWave, ShapedPulse
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
 
@@ -35,7 +35,7 @@ Edges = tuple[tuple[float, float], ...] | None
 class Conversion:
     """The events of a file as parts of tracks; each is converted once."""
 
-    def __init__(self, file: PulseqFile, larmor: float, uses: Mapping[int, Use | None]):
+    def __init__(self, file: PulseqFile, larmor: float, uses: Mapping[int, str | None]):
         self._file = file
         self._larmor = larmor
         self._uses = uses

@@ -30,8 +30,8 @@ def from_sequence(
     scanner: Any | None = None,
     rasters: Rasters | None = None,
     definitions: Mapping[str, Any] | None = None,
-    pulse_duration: float | None = None,
-    readout: Readout | None = None,
+    pulse_duration: Any = None,
+    readout: Any = None,
 ) -> PulseqFile:
     """A sequence as a Pulseq file: each event at its top level, and each `Together`, is a block.
 

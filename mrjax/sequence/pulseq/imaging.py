@@ -17,7 +17,6 @@ from mrjax.sequence.pulseq.gradient_points import edges_of
 from mrjax.sequence.pulseq.larmor import larmor_frequency
 from mrjax.sequence.pulseq.notes import NOTHING, Notes, notes_of, warn_of_unknown
 from mrjax.sequence.pulseq.uses import uses_of
-from mrjax.sequence.rf import Use
 
 
 def to_sequence(
@@ -25,7 +24,7 @@ def to_sequence(
     *,
     b0: float | None = None,
     soft_delays: Mapping[str, float] | None = None,
-    uses: Mapping[int, Use] | None = None,
+    uses: Mapping[int, str] | None = None,
 ) -> Sequence:
     r"""What a Pulseq file plays, with its waveforms and timing, as nested repeats.
 

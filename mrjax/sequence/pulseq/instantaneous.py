@@ -51,9 +51,7 @@ def require_lasting(played: Played) -> None:
         raise ValueError(f"{played.name} takes no time, which no scanner can play; use {instead}")
 
 
-def made_lasting(
-    sequence: AbstractContainer, pulse_duration: float | None, readout: Readout | None
-) -> AbstractContainer:
+def made_lasting(sequence: AbstractContainer, pulse_duration: Any, readout: Any) -> AbstractContainer:
     """A sequence with block pulses and readouts whose middles are where `Pulse`s and `Sample`s were; delays give the time.
 
     Only where it begins or ends with one of them the sequence becomes longer, by half of it.
@@ -151,7 +149,7 @@ def _shortened(located: walk.Located, duration: np.ndarray, taken: np.ndarray) -
             f"{located.name} must last {needed:g} s or more to give the pulses and readouts beside it their time, but lasts "
             f"{given:g} s; choose a shorter `pulse_duration` or `readout`."
         )
-    return np.maximum(np.round(left, 12), 0.0)
+    return np.asarray(np.maximum(np.round(left, 12), 0.0))
 
 
 def _smallest(values: np.ndarray) -> np.ndarray:

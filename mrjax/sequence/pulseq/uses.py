@@ -14,7 +14,7 @@ from mrjax.sequence.pulseq.events import PulseqFile, RfEvent
 from mrjax.sequence.pulseq.rf_samples import rf_samples
 from mrjax.sequence.rf import Use
 
-USES: Mapping[str, Use | None] = {
+USES: Mapping[str, str | None] = {
     "e": "excitation", "r": "refocusing", "i": "inversion", "s": "saturation", "p": "preparation", "o": "other", "u": None,
 }  # fmt: skip
 
@@ -22,7 +22,7 @@ EQUAL = 0.01
 """Relative difference of flip angles that are taken for one: files round amplitudes to some digits."""
 
 
-def uses_of(file: PulseqFile, told: Mapping[int, Use]) -> dict[int, Use | None]:
+def uses_of(file: PulseqFile, told: Mapping[int, str]) -> dict[int, str | None]:
     """By id of the RF event: what `told` says, else what the file states; None where neither does.
 
     Such pulses are later taken for refocusing ones where they turn by more than 120 degrees, and else for excitations.
@@ -36,9 +36,7 @@ def uses_of(file: PulseqFile, told: Mapping[int, Use]) -> dict[int, Use | None]:
             raise ValueError(f"`uses` must name RF events of {file.path} by id, but it has none of id {identifier!r}.")
         if use not in get_args(Use):
             raise ValueError(f"`uses` must be among {', '.join(get_args(Use))}, but event {identifier} has {use!r}.")
-    uses: dict[int, Use | None] = {
-        identifier: told.get(identifier, USES[event.use]) for identifier, event in file.rf.items()
-    }
+    uses = {i: told[i] if i in told else USES[event.use] for i, event in file.rf.items()}
     angles = {i: _flip_angle(file, i, event) for i, event in file.rf.items() if uses[i] is None}
     refocusing = {i for i, angle in angles.items() if angle > REFOCUSES_FROM}
     doubtful = refocusing if _are_excitations([angles[i] for i in angles.keys() - refocusing]) else angles.keys()

@@ -12,7 +12,6 @@ from mrjax.sequence.pulseq.events import PulseqFile
 from mrjax.sequence.pulseq.exporting import definitions_of, from_sequence
 from mrjax.sequence.pulseq.formatting import text_of
 from mrjax.sequence.pulseq.rasters import Rasters
-from mrjax.sequence.readout import Readout
 
 
 def write(
@@ -23,8 +22,8 @@ def write(
     scanner: Any | None = None,
     rasters: Rasters | None = None,
     definitions: Mapping[str, Any] | None = None,
-    pulse_duration: float | None = None,
-    readout: Readout | None = None,
+    pulse_duration: Any = None,
+    readout: Any = None,
 ) -> None:
     """Write a Pulseq file, with its signature; it stands there whole or not at all.
 
