@@ -61,11 +61,11 @@ class ContinuousWave(AbstractEvent):
         center: Any = None,
     ):
         self.use = _known_use(use)
+        self.center = _known_center(center)
         self.b1 = _checks.real_array(b1, "b1")
         self.duration = _checks.real_array(duration, "duration")
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
         self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
-        self.center = _known_center(center)
         checked_now(self)
 
     def checked(self, where: str) -> "ContinuousWave":
@@ -127,6 +127,7 @@ class ShapedPulse(AbstractEvent):
         center: Any = None,
     ):
         self.use = _known_use(use)
+        self.center = _known_center(center)
         self.waveform = _checks.number_array(waveform, "waveform")
         if self.waveform.ndim < 1 or self.waveform.shape[-1] == 0:
             raise ValueError(
@@ -135,7 +136,6 @@ class ShapedPulse(AbstractEvent):
         self.dt = _checks.real_array(dt, "dt")
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
         self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
-        self.center = _known_center(center)
         checked_now(self)
 
     @property
