@@ -1,7 +1,7 @@
 """Fitting any model, voxel by voxel and all voxels at once."""
 
 import enum
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -28,6 +28,12 @@ class FitStatus(enum.IntEnum):
     """The data, or the model at the start, hold nan or infinity; parameters are the initial ones, within the bounds."""
     UNIDENTIFIABLE = 4
     """The data do not depend on some parameter; its standard deviation is infinite."""
+    STALLED = 5
+    """A step was shortened until it no longer moved, without a lower cost, and no minimum is there; no error bars."""
+    EXCLUDED = 6
+    """Not fitted, because what is known of the voxel makes it impossible (a B1 of nan or zero, say)."""
+    OUTSIDE_MASK = 7
+    """Not fitted, because the voxel is not one of those asked for."""
 
 
 class Fit(eqx.Module):
@@ -50,6 +56,8 @@ def least_squares(
     bounds: tuple[PyTree, PyTree] | None = None,
     noise_std: Any | None = None,
     *,
+    likelihood: Literal["gaussian", "rician"] = "gaussian",
+    polarities: Any | None = None,
     max_iterations: int = 100,
 ) -> Fit:
     r"""Levenberg-Marquardt in every voxel at once: parameters that minimise $\sum_n |d_n - s_n(p)|^2 / \sigma_n^2$.
@@ -69,6 +77,11 @@ def least_squares(
     - `bounds`: `(lower, upper)`, each a number or a PyTree like `init`; parameters stay within.
     - `noise_std`: Standard deviation of the noise, for complex data in each of real and imaginary part; broadcasts to
       `data`. None estimates it in each voxel from the residual, which needs more samples than parameters.
+    - `likelihood`: "gaussian"; or "rician" for magnitudes of complex noise of known `noise_std` in each part, which does not
+      take the noise floor for signal.
+    - `polarities`: For magnitudes of a real model that changes sign: rows of +1 and -1, `(n_alternatives, n)`. The data with
+      the signs of each row are fitted by the signed model, and in each voxel the best fit is kept. See
+      `recovery_polarities`.
     - `max_iterations`: Where a voxel that has not converged stops.
 
     **Returns:**
@@ -101,6 +114,8 @@ def least_squares(
     data = _checks.number_array(data, "data")
     if data.ndim < 1 or data.shape[-1] == 0:
         raise ValueError(f"`data` must have shape (*voxels, n) with at least one sample, but got {data.shape}.")
+    if likelihood != "gaussian" or polarities is not None:
+        raise NotImplementedError("`likelihood` and `polarities` follow.")
     if max_iterations < 1:
         raise ValueError(f"`max_iterations` must be at least 1, but got {max_iterations}.")
     init = _initial(init, data)
