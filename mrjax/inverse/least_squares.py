@@ -40,7 +40,8 @@ def least_squares(
     - `model`: Takes a PyTree like `init` and returns signals of shape `(*voxels, n)`, real or complex. A voxel's signal must
       depend on that voxel's parameters alone.
     - `data`: Measured signals, `(*voxels, n)`; complex if the model is.
-    - `init`: PyTree (a dict, say) of starting values, of shape `(*voxels)` or broadcasting to it.
+    - `init`: PyTree (a dict, say) of starting values, of shape `(*voxels)` or broadcasting to it; or a function of the data
+      that returns it, such as a match to a `Dictionary`. With `polarities` it gets the data with each row of signs.
     - `bounds`: `(lower, upper)`, each a number or a PyTree like `init`; parameters stay within.
     - `noise_std`: Standard deviation of the noise, for complex data in each of real and imaginary part; broadcasts to
       `data`. None estimates it in each voxel from the residual, which needs more samples than parameters.
@@ -85,15 +86,15 @@ def least_squares(
         raise ValueError(f"`likelihood` must be 'gaussian' or 'rician', but got {likelihood!r}.")
     if max_iterations < 1:
         raise ValueError(f"`max_iterations` must be at least 1, but got {max_iterations}.")
-    init = _initial(init, data)
+    if polarities is not None:
+        polarities = _rows_of_signs(polarities, data)
+    init, starts = _starts(init, data, polarities)
     lower, upper = _limits(bounds, init)
     if noise_std is not None:
         noise_std = _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of data")
         noise_std = _as_shape(noise_std, data.shape, "noise_std")
     if likelihood == "rician":
         data = _magnitudes(data, noise_std)
-    if polarities is not None:
-        polarities = _rows_of_signs(polarities, data)
     model = _not_jitted(model)
     with _checks.impossible_as_nan():
         signal = jax.eval_shape(model, init)
@@ -104,9 +105,8 @@ def least_squares(
         raise ValueError("`data` is complex but `model` returns real signals; pass magnitudes, or a complex model.")
     if not jnp.iscomplexobj(data) and jnp.issubdtype(signal.dtype, jnp.complexfloating) and likelihood == "rician":
         raise ValueError("`model` returns complex signals but a Rician likelihood takes real ones; return magnitudes.")
-    arrays = _in_the_dtype_of(signal, (data, init, lower, upper, noise_std, polarities))
-    data, init, lower, upper, noise_std, polarities = arrays
-    return _fitted(model, data, init, lower, upper, noise_std, likelihood, polarities, max_iterations)
+    arrays = _in_the_dtype_of(signal, (data, starts, lower, upper, noise_std, polarities))
+    return _fitted(model, *arrays, likelihood, max_iterations)
 
 
 def _not_jitted(model: Model) -> Model:
@@ -134,6 +134,19 @@ def _rows_of_signs(polarities: Any, data: Array) -> Array:
             f"`polarities` must have shape (n_alternatives, n) with n of {data.shape[-1]} as `data`, but got {signs.shape}."
         )
     return _checks.require(signs, jnp.abs(signs) == 1, "`polarities` must be +1 or -1")
+
+
+def _starts(init: Any, data: Array, polarities: Array | None) -> tuple[PyTree, PyTree]:
+    """Where a voxel starts, and where it does for every row of signs, stacked in front (the same without signs)."""
+    if polarities is None:
+        start = _initial(init(data) if callable(init) else init, data)
+        return start, start
+    starts = [_initial(init(data * signs) if callable(init) else init, data) for signs in _over_voxels(polarities, data)]
+    return starts[0], jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
+
+
+def _over_voxels(polarities: Float[Array, "k n"], data: Array) -> Float[Array, "k *ones n"]:
+    return jnp.expand_dims(polarities.astype(data.dtype), range(1, data.ndim))
 
 
 def _initial(init: PyTree, data: Array) -> PyTree:
@@ -179,8 +192,8 @@ def _limits(bounds: tuple[PyTree, PyTree] | None, init: PyTree) -> tuple[PyTree,
 
 
 @eqx.filter_jit
-def _fitted(model, data, init, lower, upper, noise_std, likelihood, polarities, max_iterations) -> Fit:
-    structure = jax.tree.structure(init)
+def _fitted(model, data, starts, lower, upper, noise_std, polarities, likelihood, max_iterations) -> Fit:
+    structure = jax.tree.structure(starts)
     stack = lambda tree: jnp.stack(jax.tree.leaves(tree), axis=-1)
     unstack = lambda x: jax.tree.unflatten(structure, list(jnp.moveaxis(x, -1, 0)))
     precision = jnp.ones(data.shape, jnp.finfo(data.dtype).dtype) if noise_std is None else 1 / noise_std
@@ -195,13 +208,16 @@ def _fitted(model, data, init, lower, upper, noise_std, likelihood, polarities, 
 
         return expand
 
-    def fit(signs):
-        last = minimised(toward(likelihoods.gaussian, data * signs), stack(init), search)
+    def fit(start, signs):
+        last = minimised(toward(likelihoods.gaussian, data * signs), stack(start), search)
         if likelihood == "rician":  # of several maxima, the one that the magnitudes with their signs lead to
             last = minimised(toward(likelihoods.rician, data), last.x, search)
         return last, signs
 
-    last, signs = _best(fit, polarities) if polarities is not None else fit(jnp.ones((), precision.dtype))
+    if polarities is None:
+        last, signs = fit(starts, jnp.ones((), precision.dtype))
+    else:
+        last, signs = _best(fit, starts, _over_voxels(polarities, data))
     freedom = data.shape[-1] * (2 if jnp.iscomplexobj(data) else 1) - last.x.shape[-1]
     deviation, status = uncertainty(last, search, freedom if noise_std is None else None)
     with _checks.impossible_as_nan():
@@ -212,9 +228,13 @@ def _fitted(model, data, init, lower, upper, noise_std, likelihood, polarities, 
     return Fit(unstack(parameters), unstack(deviation), residual, last.iterations, status)
 
 
-def _best(fit, polarities: Float[Array, "k n"]) -> tuple[Iterate, Float[Array, "*voxels n"]]:
+def _best(fit, starts: PyTree, polarities: Float[Array, "k *ones n"]) -> tuple[Iterate, Float[Array, "*voxels n"]]:
     """Of the fits to data with each row of signs the one of lowest cost, and its signs, in every voxel."""
-    fits, signs = jax.lax.map(fit, polarities)
+    fits, signs = jax.lax.map(lambda row: fit(*row), (starts, polarities))
     best = jnp.argmin(jnp.where(fits.at.is_finite, fits.at.cost, jnp.inf), axis=0)
-    of_the_best = lambda x: jnp.take_along_axis(x, best.reshape((1, *best.shape) + (1,) * (x.ndim - best.ndim - 1)), 0)[0]
-    return jax.tree.map(of_the_best, fits), signs[best]
+
+    def of_the_best(x):
+        x = jnp.broadcast_to(x, (x.shape[0], *best.shape, *x.shape[1 + best.ndim :]))
+        return jnp.take_along_axis(x, jnp.expand_dims(best[None], range(1 + best.ndim, x.ndim)), axis=0)[0]
+
+    return jax.tree.map(of_the_best, fits), of_the_best(signs)
