@@ -87,7 +87,7 @@ def rician_information(snr: Float[Array, "..."]) -> Float[Array, "..."]:
     $$w(\theta) = E\left[ x^2 \frac{I_1^2(\theta x)}{I_0^2(\theta x)} \right] - \theta^2$$
 
     for $x$ from the Rice distribution of $\theta$: 0 without signal, where a magnitude does not tell its sign, and
-    $1 - 1 / (2 \theta^2)$ for much. Interpolated to 2e-6.
+    $1 - 1 / (2 \theta^2)$ for much. Interpolated to 5e-6.
 
     **Arguments:**
 

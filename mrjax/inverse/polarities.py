@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from mrjax import _checks
 
 
-def recovery_polarities(inversion_time: Any) -> Float[np.ndarray, "n_alternatives n"]:
+def recovery_polarities(inversion_time: Any) -> Float[Array, "n_alternatives n"]:
     """The signs that a recovery from inversion can have: the samples before its null are negative, the later ones positive.
 
     **Arguments:**
@@ -24,16 +24,16 @@ def recovery_polarities(inversion_time: Any) -> Float[np.ndarray, "n_alternative
 
         ```python
         >>> from mrjax.inverse import recovery_polarities
-        >>> recovery_polarities([0.05, 1.2, 0.4])
-        array([[ 1.,  1.,  1.],
-               [-1.,  1.,  1.],
-               [-1.,  1., -1.],
-               [-1., -1., -1.]])
+        >>> print(recovery_polarities([0.05, 1.2, 0.4]))
+        [[ 1.  1.  1.]
+         [-1.  1.  1.]
+         [-1.  1. -1.]
+         [-1. -1. -1.]]
 
         ```
     """
-    time = np.asarray(_checks.real_array(inversion_time, "inversion_time"))
+    time = _checks.real_array(inversion_time, "inversion_time")
     if time.ndim != 1:
         raise ValueError(f"`inversion_time` must have one axis, that of the samples, but got shape {time.shape}.")
-    order = np.argsort(np.argsort(time, kind="stable"))
-    return np.where(order < np.arange(time.size + 1)[:, None], -1.0, 1.0)
+    rank = jnp.argsort(jnp.argsort(time, stable=True))
+    return jnp.where(rank[None] < jnp.arange(time.size + 1)[:, None], -1.0, 1.0).astype(time.dtype)
