@@ -91,7 +91,9 @@ def _keeps_the_digits(step: Float[Array, "*voxels p"], x: Float[Array, "*voxels 
     return jnp.all(jnp.abs(step) <= jnp.finfo(step.dtype).eps ** (2 / 3) * jnp.abs(x), axis=-1)
 
 
-def _is_small(undamped: Float[Array, "*voxels p"], it: Iterate, size: Float[Array, "*voxels"]) -> Bool[Array, "*voxels"]:
+def _is_small(
+    undamped: Float[Array, "*voxels p"], it: Iterate, size: Float[Array, "*voxels"]
+) -> Bool[Array, "*voxels"]:
     """Whether the undamped step moves no parameter in its digits, or changes the signal far less than the noise does.
 
     A damped step may be small anywhere; the undamped one is where the gradient of the cost vanishes.

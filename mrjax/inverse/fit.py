@@ -39,7 +39,7 @@ class Fit(eqx.Module):
     standard_deviation: PyTree
     """One standard deviation of each parameter, from the Jacobian at the solution and the noise."""
     residual: Inexact[Array, "*voxels n"]
-    """Data minus model; with `polarities` magnitudes minus the model times the signs that fit best."""
+    """Data minus model; for `polarities` or a Rician likelihood minus the magnitude of the model."""
     iterations: Int[Array, "*voxels"]
     status: Int[Array, "*voxels"]
     """`FitStatus` of each voxel."""

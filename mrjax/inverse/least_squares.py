@@ -45,23 +45,25 @@ def least_squares(
     - `bounds`: `(lower, upper)`, each a number or a PyTree like `init`; parameters stay within.
     - `noise_std`: Standard deviation of the noise, for complex data in each of real and imaginary part; broadcasts to
       `data`. None estimates it in each voxel from the residual, which needs more samples than parameters.
-    - `likelihood`: "gaussian"; or "rician" for magnitudes of complex noise of known `noise_std` in each part, which does not
-      take the noise floor for signal.
-    - `polarities`: For magnitudes of a real model that changes sign: rows of +1 and -1, `(n_alternatives, n)`. The data with
-      the signs of each row are fitted by the signed model, and in each voxel the best fit is kept. See
-      `recovery_polarities`.
+    - `likelihood`: "gaussian"; or "rician" for magnitudes of signals with complex noise of a known `noise_std` in each part,
+      whose floor is then not taken for signal: the minimum is that of $-2 \log$ of the Rice distribution, and standard
+      deviations follow from its Fisher information.
+    - `polarities`: For magnitudes of a real `model` that changes sign, as inversion recovery does: rows of +1 and -1,
+      `(n_alternatives, n)`, such as `recovery_polarities` gives. The data with the signs of each row are fitted, and in each
+      voxel the fit of lowest cost is kept. (A model of magnitudes has a kink at each null, and a search does not pass it.)
     - `max_iterations`: Where a voxel that has not converged stops.
 
     **Returns:**
 
-    A `Fit`. Standard deviations are $\sqrt{\mathrm{diag} (J^T W J)^{-1}}$: exact for models that are linear over the spread
-    of the noise. They are nan for parameters at a bound. With noise estimated from the residual, intervals follow Student's
+    A `Fit`, whose `status` says where it is one. Standard deviations are $\sqrt{\mathrm{diag} (J^T W J)^{-1}}$: exact for models
+    that are linear over the spread of the noise. They are nan for parameters at a bound. Parameters of voxels whose data, or
+    whose model at the start, are not finite are nan. With noise estimated from the residual, intervals follow Student's
     t with n - p degrees of freedom: 2.23 standard deviations for 95 % with 10, not 1.96.
 
     Works inside `jit`. Forward mode differentiates through the iterations; reverse mode is not supported.
 
-    **Raises:** `ValueError` where shapes or structures do not fit, bounds cross, `noise_std` is not positive, or data are
-    complex and the model is real.
+    **Raises:** `ValueError` where shapes or structures do not fit, bounds cross, `noise_std` is not positive, data are complex
+    and the model is real, data are not magnitudes or have no `noise_std` for a Rician likelihood, or signs are not +1 or -1.
 
     **Source:** D. W. Marquardt, J Soc Ind Appl Math 11 (1963) 431-441 (damping scaled by the diagonal).
 
@@ -76,6 +78,20 @@ def least_squares(
         >>> fit = least_squares(decay, data, init={"m0": 1.0, "t2": 0.07}, bounds=(0.0, 10.0))
         >>> print(*(f"{value:.4f}" for value in fit.parameters["t2"]))
         0.0500 0.0900
+
+        ```
+
+        Magnitudes of an inversion recovery:
+
+        ```python
+        >>> from mrjax.inverse import recovery_polarities
+        >>> from mrjax.signals.relaxation import inversion_recovery
+        >>> ti = jnp.array([0.05, 0.4, 1.1, 2.5])
+        >>> recovery = lambda p: inversion_recovery(ti, p["t1"], m0=p["m0"])
+        >>> magnitude = jnp.abs(recovery({"m0": jnp.array([1.0, 1.0]), "t1": jnp.array([0.3, 1.6])}))
+        >>> fit = least_squares(recovery, magnitude, {"m0": 1.0, "t1": 0.8}, polarities=recovery_polarities(ti))
+        >>> print(*(f"{value:.4f}" for value in fit.parameters["t1"]))
+        0.3000 1.6000
 
         ```
     """
@@ -103,8 +119,11 @@ def least_squares(
         raise ValueError(f"`model` returns signals of shape {signal.shape}, but `data` has shape {data.shape}.")
     if jnp.iscomplexobj(data) and not jnp.issubdtype(signal.dtype, jnp.complexfloating):
         raise ValueError("`data` is complex but `model` returns real signals; pass magnitudes, or a complex model.")
-    if not jnp.iscomplexobj(data) and jnp.issubdtype(signal.dtype, jnp.complexfloating) and likelihood == "rician":
-        raise ValueError("`model` returns complex signals but a Rician likelihood takes real ones; return magnitudes.")
+    of_magnitudes = likelihood == "rician" or polarities is not None
+    if of_magnitudes and jnp.issubdtype(signal.dtype, jnp.complexfloating):
+        raise ValueError(
+            f"`model` must return real signals, with their sign, for magnitudes, but returns {signal.dtype}."
+        )
     arrays = _in_the_dtype_of(signal, (data, starts, lower, upper, noise_std, polarities))
     return _fitted(model, *arrays, likelihood, max_iterations)
 
@@ -141,7 +160,9 @@ def _starts(init: Any, data: Array, polarities: Array | None) -> tuple[PyTree, P
     if polarities is None:
         start = _initial(init(data) if callable(init) else init, data)
         return start, start
-    starts = [_initial(init(data * signs) if callable(init) else init, data) for signs in _over_voxels(polarities, data)]
+    starts = [
+        _initial(init(data * signs) if callable(init) else init, data) for signs in _over_voxels(polarities, data)
+    ]
     return starts[0], jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
 
 
@@ -212,29 +233,24 @@ def _fitted(model, data, starts, lower, upper, noise_std, polarities, likelihood
         last = minimised(toward(likelihoods.gaussian, data * signs), stack(start), search)
         if likelihood == "rician":  # of several maxima, the one that the magnitudes with their signs lead to
             last = minimised(toward(likelihoods.rician, data), last.x, search)
-        return last, signs
+        return last
 
-    if polarities is None:
-        last, signs = fit(starts, jnp.ones((), precision.dtype))
-    else:
-        last, signs = _best(fit, starts, _over_voxels(polarities, data))
+    last = fit(starts, 1) if polarities is None else _best(fit, starts, _over_voxels(polarities, data))
     freedom = data.shape[-1] * (2 if jnp.iscomplexobj(data) else 1) - last.x.shape[-1]
     deviation, status = uncertainty(last, search, freedom if noise_std is None else None)
     with _checks.impossible_as_nan():
         model_signal = model(unstack(last.x))
+    if likelihood == "rician" or polarities is not None:
+        model_signal = jnp.abs(model_signal)
     fitted = status != FitStatus.NOT_FINITE
     parameters = jnp.where(fitted[..., None], last.x, jnp.nan)
-    residual = jnp.where(fitted[..., None], data - signs * model_signal, jnp.nan)
+    residual = jnp.where(fitted[..., None], data - model_signal, jnp.nan)
     return Fit(unstack(parameters), unstack(deviation), residual, last.iterations, status)
 
 
-def _best(fit, starts: PyTree, polarities: Float[Array, "k *ones n"]) -> tuple[Iterate, Float[Array, "*voxels n"]]:
-    """Of the fits to data with each row of signs the one of lowest cost, and its signs, in every voxel."""
-    fits, signs = jax.lax.map(lambda row: fit(*row), (starts, polarities))
-    best = jnp.argmin(jnp.where(fits.at.is_finite, fits.at.cost, jnp.inf), axis=0)
-
-    def of_the_best(x):
-        x = jnp.broadcast_to(x, (x.shape[0], *best.shape, *x.shape[1 + best.ndim :]))
-        return jnp.take_along_axis(x, jnp.expand_dims(best[None], range(1 + best.ndim, x.ndim)), axis=0)[0]
-
-    return jax.tree.map(of_the_best, fits), of_the_best(signs)
+def _best(fit, starts: PyTree, polarities: Float[Array, "k *ones n"]) -> Iterate:
+    """Of the fits to data with each row of signs the one of lowest cost in every voxel."""
+    fits = jax.lax.map(lambda row: fit(*row), (starts, polarities))
+    best = jnp.argmin(jnp.where(fits.at.is_finite, fits.at.cost, jnp.inf), axis=0)[None]
+    pick = lambda x: jnp.take_along_axis(x, jnp.expand_dims(best, range(best.ndim, x.ndim)), axis=0)[0]
+    return jax.tree.map(pick, fits)

@@ -145,13 +145,14 @@ LINE = lambda p: p["m0"][:, None] * jnp.ones((1, 3))
         ({"likelihood": "rician"}, "`noise_std` must be given for a Rician likelihood"),
         ({"likelihood": "rician", "noise_std": 0.1, "data": -DATA}, "must be magnitudes, not negative.*but got -0.5"),
         ({"likelihood": "rician", "noise_std": 0.1, "data": DATA + 0j}, "but is complex; pass its magnitude"),
+        ({"polarities": [[1.0, 1.0, 1.0]], "model": lambda p: 1j * LINE(p)}, "`model` must return real signals"),
         ({"polarities": [1.0, 1.0, 1.0]}, r"`polarities` must have shape \(n_alternatives, n\) with n of 3"),
         ({"polarities": [[1.0, 0.0, 1.0]]}, r"`polarities` must be \+1 or -1, but got 0"),
     ],
 )
 def test_impossible_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
-        least_squares(LINE, options.pop("data", DATA), {"m0": 1.0}, **options)
+        least_squares(**{"model": LINE, "data": DATA, "init": {"m0": 1.0}, **options})
 
 
 def test_times_of_polarities_have_one_axis():

@@ -10,9 +10,7 @@ from mrjax.signals._arguments import Numbers, align, checked, not_longer, padded
 from mrjax.signals.relaxation import _exponentials
 
 
-def t2_decay(
-    te: Numbers, t2: Numbers, m0: Numbers = 1.0, offset: Numbers = 0.0
-) -> Inexact[Array, "*voxels n_samples"]:
+def t2_decay(te: Numbers, t2: Numbers, m0: Numbers = 1.0, offset: Numbers = 0.0) -> Inexact[Array, "*voxels n_samples"]:
     r"""Mono-exponential decay: spin echoes after full recovery, or free decay with $T_2^*$ in place of $T_2$.
 
     $$S = M_0 \, e^{-T_E / T_2} + C$$
