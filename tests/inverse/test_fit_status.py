@@ -49,20 +49,12 @@ def test_what_is_nan_at_once_has_no_parameters(dtype):
         assert np.isnan(values).all()
 
 
-@PRECISIONS
-def test_a_voxel_whose_minimum_lies_where_the_model_is_not_defined_stalls(dtype):
-    fit = least_squares(only_where(lambda t2: t2 > 0.06), measured(dtype), START, max_iterations=1000)
+def test_a_voxel_whose_minimum_lies_where_the_model_is_not_defined_stalls():
+    fit = least_squares(only_where(lambda t2: t2 > 0.06), measured(jnp.float64), START, max_iterations=1000)
     np.testing.assert_array_equal(fit.status, [FitStatus.STALLED, FitStatus.CONVERGED])
     assert abs(fit.parameters["t2"][0] - 0.06) < 1e-3  # where the search stopped, the lowest cost found
     assert np.isnan(fit.standard_deviation["t2"][0])
     np.testing.assert_allclose(fit.parameters["t2"][1], 0.09, rtol=1e-5)
-
-
-@PRECISIONS
-def test_a_derivative_that_is_nan_beyond_the_start_is_not_stepped_upon(dtype):
-    broken = lambda params: decay(params) + jnp.sqrt(0 * jnp.maximum(params["t2"] - 0.0625, 0.0))[..., None]
-    fit = least_squares(broken, measured(dtype, (0.05,)), START)
-    assert fit.status[0] == FitStatus.NOT_FINITE
 
 
 def test_a_kink_that_holds_the_search_is_no_convergence():
@@ -99,11 +91,10 @@ def five_times(model):
     ("model", "factor"),
     [
         (five_times(decay), 5),
-        (five_times(jax.jit(decay)), 5),
         (jax.jit(five_times(decay)), 5),
         (five_times(jax.jit(five_times(decay))), 25),
     ],
-    ids=["decorated", "jitted and decorated", "decorated and jitted", "decorated twice"],
+    ids=["decorated", "decorated and jitted", "decorated, jitted and decorated"],
 )
 def test_what_a_decorator_does_is_part_of_the_model(model, factor):
     fit = least_squares(model, measured(jnp.float64), START)
