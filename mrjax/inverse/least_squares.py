@@ -125,7 +125,7 @@ def least_squares(
             f"`model` must return real signals, with their sign, for magnitudes, but returns {signal.dtype}."
         )
     arrays = _in_the_dtype_of(signal, (data, starts, lower, upper, noise_std, polarities))
-    return _fitted(model, *arrays, likelihood, max_iterations)
+    return _fitted(model, arrays, likelihood, max_iterations)
 
 
 def _not_jitted(model: Model) -> Model:
@@ -133,7 +133,7 @@ def _not_jitted(model: Model) -> Model:
 
     Nothing else is unwrapped: what a decorator adds belongs to the model.
     """
-    return model.__wrapped__ if isinstance(model, type(jax.jit(lambda: None))) else model
+    return getattr(model, "__wrapped__", model) if isinstance(model, type(jax.jit(lambda: None))) else model
 
 
 def _magnitudes(data: Array, noise_std: Array | None) -> Array:
@@ -213,7 +213,8 @@ def _limits(bounds: tuple[PyTree, PyTree] | None, init: PyTree) -> tuple[PyTree,
 
 
 @eqx.filter_jit
-def _fitted(model, data, starts, lower, upper, noise_std, polarities, likelihood, max_iterations) -> Fit:
+def _fitted(model, arrays, likelihood, max_iterations) -> Fit:
+    data, starts, lower, upper, noise_std, polarities = arrays
     structure = jax.tree.structure(starts)
     stack = lambda tree: jnp.stack(jax.tree.leaves(tree), axis=-1)
     unstack = lambda x: jax.tree.unflatten(structure, list(jnp.moveaxis(x, -1, 0)))

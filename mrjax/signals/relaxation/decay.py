@@ -151,7 +151,8 @@ def multi_exponential(
     **Arguments:**
 
     - `te`: Echo times in s. A number or shape `(n_samples,)`. Zero or more, finite.
-    - `t2`: Transverse relaxation times in s. Shape `(*voxels, n_components)`. Positive; `inf` for no decay.
+    - `t2`: Transverse relaxation times in s. Shape `(*voxels, n_components)`. Positive; `inf` for no decay: such a
+        component is an offset.
     - `fractions`: Weights of the components, pure numbers. Shape `(*voxels, n_components)`. Finite; they are
         used as they are, not scaled to a sum of one.
     - `m0`: Transverse magnetisation at time zero, any unit, real or complex. Shape `(*voxels)`: no component
