@@ -49,7 +49,7 @@ def z_spectrum(
 
         ```
     """
-    offset, z = np.asarray(offset_ppm), np.asarray(z)
+    offset, z = _style.as_numbers(offset_ppm), _style.as_numbers(z)
     if offset.ndim != 1 or offset.size == 0:
         raise ValueError(f"`offset_ppm` must have shape (n_offsets,) with at least one, but got {offset.shape}.")
     if z.shape[-1:] != offset.shape:

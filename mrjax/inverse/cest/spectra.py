@@ -44,6 +44,7 @@ def z_spectrum(
     if m0_scans is None:
         is_m0 = np.abs(np.asarray(offset)) > m0_beyond_ppm
     else:
+        _checks.refuse_masked(m0_scans, "m0_scans")
         is_m0 = np.zeros(offset.size, bool)
         try:
             is_m0[np.asarray(m0_scans)] = True
@@ -93,7 +94,7 @@ def correct_b0(
         ```
     """
     spectra, offset = checked_spectra(z, offset_ppm)
-    at = shifted(offset_ppm if at_ppm is None else np.asarray(at_ppm), shift_ppm, spectra)
+    at = shifted(offset_ppm if at_ppm is None else at_ppm, shift_ppm, spectra)
     return resampled(spectra, offset, at, method)
 
 
