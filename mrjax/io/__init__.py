@@ -3,4 +3,5 @@
 from .nifti import FileError as FileError, Image as Image, read_nifti as read_nifti, write_nifti as write_nifti
 from .pulseq_cest import PoolFile as PoolFile, read_grid as read_grid, read_pools as read_pools
 from .schedule import read_schedule as read_schedule
+from .sidecar import read_sidecar as read_sidecar, sidecar_path as sidecar_path
 from .table import read_signals as read_signals, write_table as write_table
