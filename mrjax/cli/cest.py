@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 
-from mrjax.cli import measurement
+from mrjax.cli import measurement, outcome
 from mrjax.cli.batches import COLUMNS, Result, fit_in_batches
 from mrjax.inverse.cest import mtr_asymmetry
 from mrjax.io import PoolFile, read_pools, write_table
@@ -153,16 +153,19 @@ def run_fit(options: argparse.Namespace) -> int:
     starts = {name: float(start_of(experiment, name)) for name in options.free}
     measured, in_units_of_m0 = _read(options, experiment)
     model = Model(experiment, tuple(starts), in_units_of_m0)
+    if measured.remark():
+        console.print(measured.remark())
     console.print(f"fitting {', '.join(starts)} in {len(measured.signals):,} voxels")
     with Progress(*COLUMNS, console=console) as progress:
         result = _fit(model, starts, measured, options, progress)
     if not result.finished.any():
         return 130
     paths, _ = measurement.write("cest", options.out, measured, result)
-    console.print(measurement.summary("cest", result))
+    paths.append(outcome.write_record(options, measured, result, {"remarks": []}))
+    console.print(outcome.summary("cest", result))
     for path in [*paths, _written_conventions(experiment, options.out)]:
         console.print(f"wrote {path}", soft_wrap=True)
-    return 0 if result.finished.all() else 130
+    return outcome.exit_status("cest", measured, result)
 
 
 def _read(options: argparse.Namespace, experiment: Experiment) -> tuple[measurement.Measurement, bool]:
