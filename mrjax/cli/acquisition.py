@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from mrjax import units
 from mrjax.io import FileError, read_sidecar, sidecar_path
@@ -93,12 +94,12 @@ def _values(
     setting: Setting, given: list[float] | None, sidecars: list[tuple[Path, dict[str, Any]]]
 ) -> tuple[np.ndarray | None, list[str]]:
     """The values in SI, and what is to be said; None where neither the command line nor every sidecar knows."""
-    names = [next((name for name in setting.names if name in content), None) for _, content in sidecars]
-    if None in names:
+    found = [_stated(setting, path, content, strict=given is None) for path, content in sidecars]
+    known = [entry for entry in found if entry is not None]
+    if len(known) < len(found):
         return (None if given is None else np.array(given)), []
-    entries = [_numbers(path, name, content[name]) for name, (path, content) in zip(names, sidecars, strict=True)]
-    stated = np.concatenate(entries)
-    text = f"{names[0]} of the sidecars ({', '.join(f'{value:g}' for value in stated)} {setting.in_sidecars})"
+    stated = np.concatenate([values for _, values in known])
+    text = f"{known[0][0]} of the sidecars ({', '.join(f'{value:g}' for value in stated)} {setting.in_sidecars})"
     if given is None:
         if not np.all((stated >= 0) & (stated <= setting.largest)):
             raise FileError(
@@ -114,11 +115,21 @@ def _values(
     return np.array(given), [] if agrees else [differs]
 
 
-def _numbers(path: Path, name: str, value: Any) -> np.ndarray:
-    values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(one, int | float) and not isinstance(one, bool) for one in values):
-        raise FileError(f"{sidecar_path(path)}: {name} must be a number or a list of numbers, but is {value!r}.")
-    return np.array(values, float)
+def _stated(
+    setting: Setting, path: Path, content: dict[str, Any], *, strict: bool
+) -> tuple[str, Float[np.ndarray, " n"]] | None:
+    """What one sidecar says, and by which name; None where it has none, or no number unless `strict`."""
+    name = next((name for name in setting.names if name in content), None)
+    if name is None:
+        return None
+    values = content[name] if isinstance(content[name], list) else [content[name]]
+    if values and all(isinstance(one, int | float) and not isinstance(one, bool) for one in values):
+        return name, np.array(values, float)
+    if strict:
+        raise FileError(
+            f"{sidecar_path(path)}: {name} must be a number or a list of numbers, but is {content[name]!r}."
+        )
+    return None
 
 
 def _nowhere(setting: Setting, sidecars: list[tuple[Path, dict[str, Any]]]) -> str:

@@ -39,7 +39,7 @@ def fit_in_batches(
     *,
     noise_std: float | None = None,
     likelihood: Literal["gaussian", "rician"] = "gaussian",
-    polarities: np.ndarray | None = None,
+    polarities: Array | None = None,
     batch_size: int = VOXELS_AT_ONCE,
 ) -> Result:
     """`least_squares` on `data` of shape `(n_voxels, n)`; `model_of` gives the model of a range of voxels.

@@ -29,6 +29,6 @@ def restored(signals: np.ndarray, inversion_time: np.ndarray) -> np.ndarray:
     largest = np.argmax(np.abs(signals), axis=-1)
     reference = np.take_along_axis(signals, largest[:, None], axis=-1)
     size = np.abs(reference)
-    along = (signals * np.where(size > 0, np.conj(reference) / np.where(size > 0, size, 1.0), 1.0)).real
+    along = np.real(signals * np.where(size > 0, np.conj(reference) / np.where(size > 0, size, 1.0), 1.0))
     rises = along[:, np.argmax(inversion_time)] >= along[:, np.argmin(inversion_time)]
     return np.where(rises[:, None], along, -along)

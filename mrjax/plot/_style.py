@@ -29,7 +29,7 @@ def as_numbers(values: Any) -> np.ndarray:
     """An array whose masked entries are nan, which are not drawn."""
     if not isinstance(values, np.ma.MaskedArray):
         return np.asarray(values)
-    return values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
+    return np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
 
 
 def as_image(values: Any, name: str = "values") -> np.ndarray:

@@ -56,6 +56,7 @@ def test_the_command_line_wins_and_a_disagreement_is_said(read):
         "--te (0.01, 0.025 s) differs from EchoTime of the sidecars (0.01, 0.02 s); the command line is used",
     )
     assert read("t2", contents, te=[0.01, 0.02000001]).remarks == ()
+    assert read("t2", [{"EchoTime": 0.01}, {"EchoTime": "n/a"}], te=[0.01, 0.02]).remarks == ()
     # milliseconds in a sidecar do not matter to who gives the times
     assert "differs" in read("t2", [{"EchoTime": 10}, {"EchoTime": 20}], te=[0.01, 0.02]).remarks[0]
 
