@@ -1,14 +1,10 @@
 """Images of one series, and maps that must lie on the same voxels."""
 
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from mrjax.io import FileError, Image
-
-SAME_PLACE = 0.1
-"""Distance between corresponding voxels, in voxels, up to which two images lie in the same place."""
+from mrjax.io import FileError, Image, require_same_place
 
 
 class CountError(FileError):
@@ -27,7 +23,7 @@ def series(paths: list[Path], images: list[Image], n: int, option: str) -> Image
     if len(shapes) > 1:
         raise FileError(f"All images must have the same shape, but got {', '.join(map(str, sorted(shapes)))}.")
     for path, volume in zip(paths[1:], volumes[1:], strict=True):
-        _require_same_place(str(path), volume, str(paths[0]), volumes[0])
+        require_same_place(str(path), volume, str(paths[0]), volumes[0])
     if len(volumes) != n:
         raise CountError(
             f"There are {len(volumes)} images, but {option} gives {n} values; give one for each, in order."
@@ -43,7 +39,7 @@ def on_the_grid(name: str, image: Image, images: Image) -> np.ndarray:
     if _without_trailing_ones(image.data.shape) != _without_trailing_ones(shape):
         raise FileError(f"{name} must have the shape of the images, {shape}, but got {image.data.shape}.")
     placed = Image(image.data.reshape(shape), image.affine)
-    _require_same_place(name, placed, "the images", Image(images.data[..., 0], images.affine))
+    require_same_place(name, placed, "the images", Image(images.data[..., 0], images.affine))
     return placed.data
 
 
@@ -78,17 +74,3 @@ def _without_trailing_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
     while shape and shape[-1] == 1:
         shape = shape[:-1]
     return shape
-
-
-def _require_same_place(name: str, image: Image, other_name: str, other: Image) -> None:
-    extent = [(0, n - 1) for n in other.data.shape[:3]]
-    corners = np.array([(*corner, 1.0) for corner in product(*extent)]).T
-    apart = np.linalg.norm(((image.affine - other.affine) @ corners)[:3], axis=0).max()
-    sides = np.linalg.norm(other.affine[:3, :3], axis=0)
-    # the axis of a single slice may have any length
-    extended = sides[np.array(other.data.shape[:3]) > 1]
-    if not apart <= SAME_PLACE * np.min(extended if extended.size else sides):
-        raise FileError(
-            f"{name} lies elsewhere than {other_name}: voxels are up to {apart:.4g} mm apart. Resample it to their grid; "
-            "if only the header is wrong, correct its affine."
-        )
