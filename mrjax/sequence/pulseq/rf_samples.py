@@ -32,10 +32,9 @@ class RfSamples:
         """Whether all samples are equal: a block pulse."""
         return bool(np.all(self.magnitude == self.magnitude[0]) and np.all(self.phase == self.phase[0]))
 
-    def without_zeros(self) -> "RfSamples":
-        """The samples that are not zero, moved together."""
-        kept = self.magnitude != 0
-        return RfSamples(self.magnitude[kept], self.phase[kept], self.counts[kept], self.dt)
+    def between(self, first: int, last: int) -> "RfSamples":
+        """The runs from `first` up to `last`, without it."""
+        return RfSamples(self.magnitude[first:last], self.phase[first:last], self.counts[first:last], self.dt)
 
 
 def rf_samples(file: PulseqFile, event: RfEvent) -> RfSamples:
