@@ -13,6 +13,7 @@ from jaxtyping import Float
 from mrjax import lineshapes
 from mrjax._decoding import text_of
 from mrjax.conventions import Conventions
+from mrjax.io.agreement import require_same_scanner
 from mrjax.io.nifti import FileError
 from mrjax.io.pool_keys import CEST_KEYS, MT_KEYS, WATER_KEYS, kind, mapping, number, relaxation_time, truth
 from mrjax.lineshapes import AbstractLineshape
@@ -37,7 +38,9 @@ class PoolFile:
     - `reset`: Whether each measurement begins anew.
     - `magnetisation`: To which it is then set, relative to equilibrium.
     - `max_pulse_samples`: To which shaped pulses are resampled.
-    - `conventions`: Those of pulseq-cest, with the gyromagnetic ratio of the file.
+    - `conventions`: Those of pulseq-cest, with the gyromagnetic ratio of the file. Shaped pulses of more than
+      `max_pulse_samples` are resampled as it does, and some then last longer; `dataclasses.replace(conventions,
+      pulse_samples="means")` keeps their duration.
     """
 
     tissue: Tissue
@@ -49,13 +52,20 @@ class PoolFile:
     conventions: Conventions
 
     def sequence(self, file: PulseqFile) -> Sequence:
-        """The measurements of a Pulseq-CEST file, played as this file says; samples are the longitudinal water."""
+        """The measurements of a Pulseq-CEST file, played as this file says; samples are the longitudinal water.
+
+        Offsets in ppm are of the field of this file.
+
+        **Raises:** `FileError` where the sequence states another field or gyromagnetic ratio than this file.
+        """
+        require_same_scanner(file, self.b0, self.conventions.gyromagnetic_ratio)
         return saturation_sequence(
             file,
             self.conventions,
             max_pulse_samples=self.max_pulse_samples,
             reset=self.reset,
             magnetisation=self.magnetisation,
+            b0=self.b0,
         )
 
 
