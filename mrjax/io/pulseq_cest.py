@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 from jaxtyping import Float
 
-from mrjax import lineshapes
+from mrjax import lineshapes, units
 from mrjax._decoding import text_of
 from mrjax.conventions import Conventions
 from mrjax.io.agreement import require_same_scanner
@@ -24,6 +24,9 @@ from mrjax.tissue import Tissue
 
 DEFAULT_GAMMA = 267.5153
 """Of pulseq-cest, in rad/s/uT."""
+
+IN_MHZ = 0.01
+"""As close, relatively, to the proton's ratio in MHz/T, a gyromagnetic ratio is in that unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +111,12 @@ def read_pools(path: str | Path, *, legacy_lineshape: bool = False) -> PoolFile:
     path = Path(path)
     content = _content(path)
     setting = lambda key, default=None: number(path, key, content.get(key, default), key)
-    conventions = Conventions.pulseq_cest(gyromagnetic_ratio=setting("gamma", DEFAULT_GAMMA) * 1e6)
+    gamma = setting("gamma", DEFAULT_GAMMA)
+    if abs(gamma * 1e6 / units.GAMMA_BAR["1H"] - 1) < IN_MHZ:
+        raise FileError(
+            f"{path}: gamma must be in rad/s/uT, but {gamma:g} is the proton's in MHz/T; write {2 * math.pi * gamma:.6g}."
+        )
+    conventions = Conventions.pulseq_cest(gyromagnetic_ratio=gamma * 1e6)
     b0 = setting("b0")
     offset, b1 = setting("b0_inhom", 0.0), setting("rel_b1", 1.0)
     larmor = conventions.gyromagnetic_ratio * b0 / (2 * math.pi)

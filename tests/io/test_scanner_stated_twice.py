@@ -103,8 +103,8 @@ def test_a_gyromagnetic_ratio_is_compared(files):
     for stated in ("gamma_hz 42.5764", "gamma_hz 42576400"):
         pools, scan = files(sequence(definitions=stated))
         assert read_pools(pools).sequence(read(scan)).n_samples == 3
-        pools, scan = files(sequence(definitions=stated), gamma=42.5764)
-        with pytest.raises(FileError, match=r"267\.515 rad/s/uT, but the pool file gamma = 42\.5764 rad/s/uT"):
+        pools, scan = files(sequence(definitions=stated), gamma=251.662)
+        with pytest.raises(FileError, match=r"267\.515 rad/s/uT, but the pool file gamma = 251\.662 rad/s/uT"):
             read_pools(pools).sequence(read(scan))
 
 
@@ -124,3 +124,11 @@ def test_offsets_in_ppm_are_of_the_field_of_the_pools(files):
     pools = read_pools(pools)
     pulse = next(event for event in pools.sequence(read(scan)).events if isinstance(event, mr.ContinuousWave))
     np.testing.assert_allclose(pulse.offset, 3.5 * 7 * 267.5153 / (2 * np.pi), rtol=1e-12)
+
+
+def test_a_gyromagnetic_ratio_in_mhz_is_refused(files):
+    pools, _ = files(sequence(), gamma=42.5764)
+    with pytest.raises(
+        FileError, match=r"gamma must be in rad/s/uT, but 42\.5764 is the proton's in MHz/T; write 267\.515"
+    ):
+        read_pools(pools)

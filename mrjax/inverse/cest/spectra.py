@@ -157,11 +157,11 @@ def mtr_asymmetry(
 
 def has_opposite(offset_ppm: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     """Which offsets were measured on the other side of the water as well; False for NaN."""
-    return _are_same(offset_ppm, -offset_ppm).any(axis=-1)
+    return np.asarray(_are_same(offset_ppm, -offset_ppm).any(axis=-1))
 
 
 def _are_same(offset: Float[np.ndarray, " n"], at: Float[np.ndarray, " m"]) -> Bool[np.ndarray, "m n"]:
-    return np.abs(offset - at[:, None]) <= SAME_PPM * np.maximum(1, np.abs(at))[:, None]
+    return np.asarray(np.abs(offset - at[:, None]) <= SAME_PPM * np.maximum(1, np.abs(at))[:, None])
 
 
 def _measured(
