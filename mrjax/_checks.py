@@ -4,6 +4,7 @@ Shapes, dtypes and options are checked when Python sees them. Values are checked
 `jax.jit` they are known only at run time, and there `equinox.error_if` raises the same sentence.
 """
 
+import math
 import sys
 import warnings
 from collections.abc import Iterator
@@ -43,6 +44,36 @@ class Neutral(float):
 def real_leaf(value: Any, name: str, neutral: Neutral) -> Array | Neutral:
     """As `real_array`, but a Python number equal to `neutral` becomes `neutral`; arrays never do, whatever they hold."""
     return neutral if type(value) in (int, float, Neutral) and value == neutral else real_array(value, name)
+
+
+def angle_array(value: Any, name: str) -> Array:
+    """As `real_array`, of an angle in rad: whole turns are left out while Python's and NumPy's digits are all there."""
+    return real_array(_less_whole_turns(value), name)
+
+
+def angle_leaf(value: Any, name: str, neutral: Neutral) -> Array | Neutral:
+    """As `real_leaf`, of an angle in rad (see `angle_array`)."""
+    return real_leaf(_less_whole_turns(value), name, neutral)
+
+
+def _less_whole_turns(value: Any) -> Any:
+    """A known angle in double precision that is beyond a turn as one within, of the same sign; anything else as it is."""
+    if isinstance(value, jax.Array | bool):
+        return value
+    try:
+        known = np.asarray(value)
+    except (ValueError, TypeError):
+        return value
+    if known.dtype not in (np.float64, np.int64):
+        return value
+    beyond = np.isfinite(known) & (np.abs(known) > TURN)
+    if not np.any(beyond):
+        return value
+    within = np.where(beyond, np.fmod(np.where(beyond, known, 0.0), TURN), known)
+    return within if isinstance(value, np.ndarray) else within.tolist()
+
+
+TURN = 2 * math.pi
 
 
 def _numeric(value: Any, name: str) -> Array:
@@ -147,6 +178,11 @@ def optional_length(value: Any) -> Array | None:
 def finite(value: Array, name: str) -> Array:
     """`value`, checked to hold no NaN and no infinity."""
     return require(value, jnp.isfinite(value), f"`{name}` must be finite")
+
+
+def finite_angle(value: Any, name: str) -> Array:
+    """An angle in rad, checked as by `finite`, with whole turns left out as by `angle_array`."""
+    return finite(angle_array(value, name), name)
 
 
 def warn_if_milliseconds(value: Array, name: str, longest: float) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
+from mrjax.sequence.double_length import multiple_of_angle
 
 LONGEST_PLAUSIBLE_ECHO_TIME = 1.0  # s
 LONGEST_PLAUSIBLE_REPETITION = 30.0  # s, also of an inversion time
@@ -54,10 +55,10 @@ def remainder(whole: Any, part: Any, names: tuple[str, str]) -> Array:
 
 
 def repetition_phases(increment: Any, counts: np.ndarray) -> Float[Array, " n"]:
-    """`increment * counts` in rad, wrapped to one turn; in float64 where the increment is known, for long trains."""
+    """`increment * counts` in rad, less whole turns; counts are whole numbers, and thousands of turns keep their digits."""
     checked = _checks.finite(_checks.real_array(increment, "phase_increment"), "phase_increment")
     if checked.ndim:
         raise ValueError(f"`phase_increment` must be a scalar (rad), but got shape {checked.shape}.")
     if _checks.is_concrete(increment):
         return jnp.asarray(np.mod(float(increment) * counts, 2 * np.pi))
-    return jnp.mod(checked * jnp.asarray(counts, float), 2 * jnp.pi)
+    return multiple_of_angle(checked, counts)

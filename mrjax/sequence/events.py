@@ -86,11 +86,11 @@ class Pulse(AbstractEvent):
 
     def __init__(self, flip_angle: Any, phase: Any = 0.0):
         self.flip_angle = _checks.real_array(flip_angle, "flip_angle")
-        self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
+        self.phase = _checks.angle_leaf(phase, "phase", Neutral(0.0))
         checked_now(self)
 
     def checked(self, where: str) -> "Pulse":
-        return replace_checked(self, where, flip_angle=_checks.finite, phase=_checks.finite)
+        return replace_checked(self, where, flip_angle=_checks.finite, phase=_checks.finite_angle)
 
 
 class Delay(AbstractEvent):
@@ -164,11 +164,11 @@ class Sample(AbstractSample):
     phase: Float[Array, "..."] | float
 
     def __init__(self, phase: Any = 0.0):
-        self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
+        self.phase = _checks.angle_leaf(phase, "phase", Neutral(0.0))
         checked_now(self)
 
     def checked(self, where: str) -> "Sample":
-        return replace_checked(self, where, phase=_checks.finite)
+        return replace_checked(self, where, phase=_checks.finite_angle)
 
 
 class SampleLongitudinal(AbstractSample):
@@ -213,7 +213,8 @@ def replace_checked(event, where: str, **checks):
 def _checked_leaf(check: Callable[[Array, str], Array], leaf: Any, name: str) -> Array:
     """A leaf after a check; one that is known stays known, also inside of `jit`, for engines that look at it."""
     with jax.ensure_compile_time_eval() if _checks.is_concrete(leaf) else nullcontext():
-        return check(_checks.number_array(leaf, name), name)
+        # angles lose whole turns before they become arrays
+        return check(leaf if check is _checks.finite_angle else _checks.number_array(leaf, name), name)
 
 
 def checked_now(event: AbstractEvent) -> None:

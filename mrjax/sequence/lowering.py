@@ -1,13 +1,13 @@
 """RF pulses whose phase stands apart, so that pulses which differ in nothing else are one."""
 
 import dataclasses
-import math
 from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax._checks import Neutral
+from mrjax.sequence.double_length import angle
 from mrjax.sequence.events import AbstractEvent
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
 
@@ -41,25 +41,7 @@ def _ahead(event: ContinuousWave | ShapedPulse) -> Array | None:
     """By how much a frame at the offset of the pulse gets ahead during it, less whole turns."""
     if isinstance(event.offset, Neutral):
         return None
-    offset, duration = _aligned(jnp.asarray(event.offset), jnp.asarray(event.duration))
-    turns, rest = _exact_product(offset, duration)
-    return 2 * math.pi * ((turns - jnp.floor(turns)) + rest)
-
-
-def _exact_product(a: Array, b: Array) -> tuple[Array, Array]:
-    """The product and what rounding took from it: of many turns only the digits after the last whole one count.
-
-    T. J. Dekker, Numer Math 18 (1971) 224-242.
-    """
-
-    def halves(x: Array) -> tuple[Array, Array]:
-        shifted = x * (2.0 ** math.ceil(jnp.finfo(x.dtype).nmant / 2 + 0.5) + 1)
-        high = shifted - (shifted - x)
-        return high, x - high
-
-    product = a * b
-    (a_high, a_low), (b_high, b_low) = halves(a), halves(b)
-    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+    return angle(*_aligned(jnp.asarray(event.offset), jnp.asarray(event.duration)))
 
 
 def _sum(first: Array, *rest: Array) -> Array:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks
 from mrjax._checks import Neutral
+from mrjax.sequence.double_length import angle
 from mrjax.sequence.events import AbstractEvent, checked_now, replace_checked
 
 
@@ -52,9 +53,9 @@ class Readout(AbstractEvent):
     def __init__(self, n: int, dwell: Any, phase: Any = 0.0, offset: Any = 0.0, modulation: Any = 0.0):
         self.n = _checks.positive_integer(n, "n")
         self.dwell = _checks.real_array(dwell, "dwell")
-        self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
+        self.phase = _checks.angle_leaf(phase, "phase", Neutral(0.0))
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
-        self.modulation = _checks.real_leaf(modulation, "modulation", Neutral(0.0))
+        self.modulation = _checks.angle_leaf(modulation, "modulation", Neutral(0.0))
         if not isinstance(self.modulation, Neutral) and self.modulation.shape[-1:] != (self.n,):
             raise ValueError(
                 f"`modulation` must have {self.n} entries on its last axis, one for each sample, but got shape "
@@ -82,9 +83,9 @@ class Readout(AbstractEvent):
         shape = jnp.broadcast_shapes(phase.shape, offset.shape, times.shape[:-1], modulation.shape[:-1])
         phase, offset = (jnp.broadcast_to(value, shape)[..., None] for value in (phase, offset))
         times, modulation = (jnp.broadcast_to(row, (*shape, self.n)) for row in (times, modulation))
-        return phase + modulation + 2 * jnp.pi * offset * times
+        return phase + modulation + angle(offset, times)
 
     def checked(self, where: str) -> "Readout":
         positive = lambda value, name: _checks.finite(_checks.positive(value, name, "s"), name)
-        finite = dict.fromkeys(("phase", "offset", "modulation"), _checks.finite)
-        return replace_checked(self, where, dwell=positive, **finite)
+        angles = dict.fromkeys(("phase", "modulation"), _checks.finite_angle)
+        return replace_checked(self, where, dwell=positive, offset=_checks.finite, **angles)

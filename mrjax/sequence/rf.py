@@ -65,7 +65,7 @@ class ContinuousWave(AbstractEvent):
         self.b1 = _checks.real_array(b1, "b1")
         self.duration = _checks.real_array(duration, "duration")
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
-        self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
+        self.phase = _checks.angle_leaf(phase, "phase", Neutral(0.0))
         checked_now(self)
 
     def checked(self, where: str) -> "ContinuousWave":
@@ -75,7 +75,7 @@ class ContinuousWave(AbstractEvent):
             b1=_checks.finite,
             duration=lambda value, name: _checks.finite(non_negative_duration(value, name), name),
             offset=_checks.finite,
-            phase=_checks.finite,
+            phase=_checks.finite_angle,
         )
 
 
@@ -135,7 +135,7 @@ class ShapedPulse(AbstractEvent):
             )
         self.dt = _checks.real_array(dt, "dt")
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
-        self.phase = _checks.real_leaf(phase, "phase", Neutral(0.0))
+        self.phase = _checks.angle_leaf(phase, "phase", Neutral(0.0))
         checked_now(self)
 
     @property
@@ -146,7 +146,7 @@ class ShapedPulse(AbstractEvent):
     def checked(self, where: str) -> "ShapedPulse":
         positive = lambda value, name: _checks.finite(_checks.positive(value, name, "s"), name)
         return replace_checked(
-            self, where, waveform=_checks.finite, dt=positive, offset=_checks.finite, phase=_checks.finite
+            self, where, waveform=_checks.finite, dt=positive, offset=_checks.finite, phase=_checks.finite_angle
         )
 
 

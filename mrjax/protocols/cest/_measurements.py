@@ -11,6 +11,7 @@ from mrjax import _checks
 from mrjax._checks import Neutral
 from mrjax.protocols import _arguments
 from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Repeat, Reset, SampleLongitudinal, Sequence, Spoil
+from mrjax.sequence.double_length import multiple_of_advance
 
 
 def per_measurement(**values: Any) -> list[Float[Array, " n"]]:
@@ -66,14 +67,13 @@ def phase_advance(
 ) -> Float[Array, "..."]:
     """By how much RF at an offset in Hz gets ahead of the scanner so many times over, in rad and less whole turns.
 
-    Of thousands of turns only the digits after the last whole one count, so they are formed in float64 where they are known.
+    Of thousands of turns only the digits after the last whole one count, so they are formed in float64 where they are known;
+    `times` are whole numbers.
     """
     if _checks.is_concrete(offset) and _checks.is_concrete(duration):
         turns = np.mod(np.asarray(offset, float) * np.asarray(duration, float) * times, 1.0)
         return jnp.asarray(2 * math.pi * turns, offset.dtype)
-    once = offset * duration
-    turns = (once - jnp.floor(once)) * jnp.asarray(times, offset.dtype)
-    return 2 * math.pi * (turns - jnp.floor(turns))
+    return multiple_of_advance(offset, duration, times)
 
 
 def waiting(duration: Any, name: str) -> tuple[Delay, ...]:

@@ -51,7 +51,7 @@ def multiband(pulse: ShapedPulse, offsets: Any, phases: Any = 0.0) -> ShapedPuls
     offsets = _checks.require(
         offsets, jnp.abs(offsets) * dt < 0.5, "`offsets` must be below half of 1 / pulse.dt in magnitude (Hz)"
     )
-    phases = _checks.finite(_checks.real_array(phases, "phases"), "phases")
+    phases = _checks.finite_angle(phases, "phases")
     if phases.shape not in ((), offsets.shape):
         raise ValueError(
             f"`phases` must be a scalar or one for each of the {offsets.size} bands (rad), but got shape {phases.shape}."
