@@ -3,7 +3,6 @@
 from collections.abc import Sequence as Several
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -78,7 +77,7 @@ def _lines(timeline: Timeline, columns: list[int]) -> tuple[np.ndarray, np.ndarr
     within = edges[:-1, None] + length[:, None] * np.arange(PARTS)[None, :] / PARTS
     times = np.concatenate([within.ravel(), edges[-1:], np.asarray(timeline.rf_centers)])
     times = np.unique(times[np.isfinite(times)])
-    path = np.asarray(timeline.trajectory(jnp.asarray(times)))[:, columns]
+    path = np.asarray(timeline.trajectory(times))[:, columns]
     n_pulses = np.searchsorted(np.asarray(timeline.rf_centers), times, side="right")
     lines = np.stack([path[:-1], path[1:]], axis=1)
     moves = (np.diff(n_pulses) == 0) & np.any(lines[:, 0] != lines[:, 1], axis=-1)

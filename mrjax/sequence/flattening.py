@@ -12,8 +12,10 @@ from jaxtyping import Array, Float, Int
 from mrjax import _checks, units
 from mrjax.sequence import walk
 from mrjax.sequence.containers import as_sequence
+from mrjax.sequence.double_length import angle
 from mrjax.sequence.events import AbstractContainer, AbstractEvent, AbstractSample, Dephase, Pulse
 from mrjax.sequence.gradients import AXES, Gradient
+from mrjax.sequence.precision import in_best_precision
 from mrjax.sequence.readout import Readout
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
 from mrjax.sequence.timeline import Timeline
@@ -26,12 +28,12 @@ TURNS = {"excitation": 0.0, "refocusing": -1.0}
 """What pulses of known use do to the phase that was wound; others leave it."""
 
 Parts = dict[str, Array]
-"""The fields of a `Timeline`, with axes of repetitions in front; times count from the start of the part."""
+"""The fields of a `Timeline`, with axes of repetitions in front; numbers of steps count from the start of the part."""
 
 Cuts = tuple[tuple[int, ...], ...]
 """For each gradient of an event, into how many parts each of its pieces is cut; empty for no cuts."""
 
-TIMES = ("sample_times", "rf_centers")
+PLACES = ("sample_step", "rf_step")
 
 
 def flattened(sequence: AbstractContainer, dt: float | None) -> Timeline:
@@ -44,8 +46,8 @@ def flattened(sequence: AbstractContainer, dt: float | None) -> Timeline:
     """
     if dt is not None and not (np.isfinite(dt) and dt > 0):
         raise ValueError(f"`dt` must be positive (s), or None, but got {dt!r}.")
-    parts, _ = _container(as_sequence(walk.validated(sequence)), (), dt)
-    return Timeline(**parts)
+    checked = as_sequence(walk.validated(sequence))
+    return in_best_precision(lambda played: Timeline(**_container(played, (), dt)), checked)
 
 
 def timeline_of(event: Together) -> Timeline:
@@ -53,40 +55,40 @@ def timeline_of(event: Together) -> Timeline:
     return Timeline(**_together(event, _ramp_cuts(event, None)))
 
 
-def _container(container: AbstractContainer, outer: tuple[int, ...], dt: float | None) -> tuple[Parts, Array]:
-    """Parts and duration of one playing of `container`, for every repetition of what encloses it."""
+def _container(container: AbstractContainer, outer: tuple[int, ...], dt: float | None) -> Parts:
+    """Parts of one playing of `container`, for every repetition of what encloses it."""
     shape = (*outer, *container.repetitions)
-    now, rows = jnp.zeros(shape), [_empty(shape)]
+    n_steps, rows = 0, [_empty(shape)]
     for entry in container.events:
-        parts, elapsed = _event(entry, shape, dt) if isinstance(entry, AbstractEvent) else _container(entry, shape, dt)
-        rows.append(_later(parts, now))
-        now = now + elapsed
+        parts = _event(entry, shape, dt) if isinstance(entry, AbstractEvent) else _container(entry, shape, dt)
+        rows.append(_later(parts, n_steps))
+        n_steps += parts["duration"].shape[-1]
     axis = len(shape)
     joined = {name: jnp.concatenate([row[name] for row in rows], axis=axis) for name in rows[0]}
-    return (joined, now) if shape == outer else _in_a_row(joined, now, axis)
+    return joined if shape == outer else _in_a_row(joined, axis)
 
 
-def _in_a_row(parts: Parts, durations: Array, axis: int) -> tuple[Parts, Array]:
-    ends = jnp.cumsum(durations, axis=-1)
-    # not `ends - durations`, which is nan where one is infinite
-    parts = _later(parts, jnp.concatenate([jnp.zeros_like(ends[..., :1]), ends[..., :-1]], axis=-1))
-    flat = {
+def _in_a_row(parts: Parts, axis: int) -> Parts:
+    """Repetitions one after the other."""
+    n_repetitions, n_steps = parts["duration"].shape[-2:]
+    parts = _later(parts, n_steps * np.arange(n_repetitions)[:, None])
+    return {
         name: x.reshape(*x.shape[: axis - 1], x.shape[axis - 1] * x.shape[axis], *x.shape[axis + 1 :])
         for name, x in parts.items()
     }
-    return flat, ends[..., -1]
 
 
-def _later(parts: Parts, by: Array) -> Parts:
-    return parts | {name: parts[name] + by[..., None] for name in TIMES}
+def _later(parts: Parts, by: int | np.ndarray) -> Parts:
+    """With so many steps before."""
+    return parts | {name: parts[name] + jnp.broadcast_to(jnp.asarray(by), parts[name].shape) for name in PLACES}
 
 
 def _empty(shape: tuple[int, ...]) -> Parts:
-    return {name: jnp.zeros((*shape, *leaf.shape)) for name, leaf in _nothing().items()}
+    return {name: jnp.zeros((*shape, *leaf.shape), leaf.dtype) for name, leaf in _nothing().items()}
 
 
-def _event(event: AbstractEvent, shape: tuple[int, ...], dt: float | None) -> tuple[Parts, Array]:
-    """Parts and duration of an event, once for each repetition."""
+def _event(event: AbstractEvent, shape: tuple[int, ...], dt: float | None) -> Parts:
+    """Parts of an event, once for each repetition."""
     cuts = _ramp_cuts(event, dt)
     repeated = event.repetition_shapes()
     numbers = {name: leaf for name, leaf in event.leaves().items() if isinstance(leaf, jax.Array)}
@@ -97,14 +99,13 @@ def _event(event: AbstractEvent, shape: tuple[int, ...], dt: float | None) -> tu
         filled = numbers[name].reshape(*(1,) * (len(shape) - len(repeated[name])), *repeated[name], *own)
         return jnp.broadcast_to(filled, (*shape, *own)).reshape(n, *own)
 
-    parts, duration = _played_often(event, {name: spread(name) for name in numbers}, cuts, n)
-    unflat = lambda x: x.reshape(*shape, *x.shape[1:])
-    return jax.tree.map(unflat, (parts, duration))
+    parts = _played_often(event, {name: spread(name) for name in numbers}, cuts, n)
+    return {name: x.reshape(*shape, *x.shape[1:]) for name, x in parts.items()}
 
 
 @eqx.filter_jit
-def _played_often(event: AbstractEvent, leaves: dict[str, Array], cuts: Cuts, n: int) -> tuple[Parts, Array]:
-    """Parts and durations of `n` playings, compiled once for all events of the same structure."""
+def _played_often(event: AbstractEvent, leaves: dict[str, Array], cuts: Cuts, n: int) -> Parts:
+    """Parts of `n` playings, compiled once for all events of the same structure."""
     return jax.vmap(lambda values: _played(event.with_leaves(values), cuts), axis_size=n)(leaves)
 
 
@@ -117,33 +118,37 @@ def _nothing() -> Parts:
         "gradient": jnp.zeros((0, 2, 3)),
         "flip": none + 0j,
         "winding": none,
-        "sample_times": none,
+        "sample_step": jnp.zeros(0, int),
+        "sample_into": none,
         "receiver_phase": none,
-        "rf_centers": none,
+        "rf_step": jnp.zeros(0, int),
+        "rf_into": none,
         "rf_turns": none,
     }
 
 
-def _played(event: AbstractEvent, cuts: Cuts) -> tuple[Parts, Array]:
-    """Parts and duration of an event whose leaves are single values."""
+def _played(event: AbstractEvent, cuts: Cuts) -> Parts:
+    """Parts of an event whose leaves are single values."""
+    at_once, begins = jnp.zeros(1), jnp.zeros(1, int)
     match event:
         case Pulse():
             flip = (event.flip_angle * jnp.exp(1j * jnp.asarray(event.phase)))[None]
             turn = jnp.where(jnp.abs(event.flip_angle) > REFOCUSES_FROM, -1.0, 0.0)[None]
-            parts = _resting(jnp.zeros(1)) | {"flip": flip, "rf_centers": jnp.zeros(1), "rf_turns": turn}
+            acts = {"rf_step": begins, "rf_into": at_once, "rf_turns": turn}
+            return _resting(at_once) | {"flip": flip} | acts
         case Dephase():
-            lasting = jnp.asarray(event.duration)[None] + jnp.zeros(1)
-            parts = _resting(lasting) | {"winding": jnp.full(1, float(event.order))}
+            lasting = jnp.asarray(event.duration)[None] + at_once
+            return _resting(lasting) | {"winding": jnp.full(1, float(event.order))}
         case AbstractSample():
-            phase = jnp.asarray(getattr(event, "phase", 0.0)) + jnp.zeros(1)
-            parts = _nothing() | {"sample_times": jnp.zeros(1), "receiver_phase": phase}
+            # in a step of its own, so that pulses at the same time are before it or after it as they are played
+            phase = jnp.asarray(getattr(event, "phase", 0.0)) + at_once
+            return _resting(at_once) | {"sample_step": begins, "sample_into": at_once, "receiver_phase": phase}
         case Together():
-            parts = _together(event, cuts)
+            return _together(event, cuts)
         case event if isinstance(event, PLAYABLE):
-            parts = _together(Together(event), cuts)
+            return _together(Together(event), cuts)
         case _:
-            parts = _nothing()
-    return parts, jnp.asarray(getattr(event, "duration", 0.0)) + jnp.zeros(())
+            return _nothing()
 
 
 def _resting(duration: Float[Array, " n"]) -> Parts:
@@ -182,12 +187,22 @@ def _together(event: Together, cuts: Cuts) -> Parts:
     phases = [jnp.zeros(0), *(readout.receiver_phase() for readout in readouts)]
     centers = [jnp.zeros(0), *((start + _center(pulse))[None] for start, pulse in pulses)]
     turns = [jnp.zeros(0), *(_turn(pulse)[None] for _, pulse in pulses)]
+    sample_step, sample_into = _places(sorted_edges, event.sample_offsets())
+    rf_step, rf_into = _places(sorted_edges, jnp.concatenate(centers))
     return parts | {
-        "sample_times": event.sample_offsets(),
+        "sample_step": sample_step,
+        "sample_into": sample_into,
         "receiver_phase": jnp.concatenate(phases),
-        "rf_centers": jnp.concatenate(centers),
+        "rf_step": rf_step,
+        "rf_into": rf_into,
         "rf_turns": jnp.concatenate(turns),
     }
+
+
+def _places(edges: Float[Array, " n_edges"], times: Float[Array, " n"]) -> tuple[Int[Array, " n"], Float[Array, " n"]]:
+    """In which step times lie, and how long after the start of it."""
+    step = jnp.clip(jnp.searchsorted(edges, times, side="right") - 1, 0, edges.shape[0] - 2)
+    return step, times - edges[step]
 
 
 def _ends(event: Together) -> list[Array]:
@@ -237,7 +252,7 @@ def _rf(pulse: Any, passed: Array, begin: Float[Array, " n"]) -> tuple[Array, Ar
     samples = pulse.waveform if isinstance(pulse, ShapedPulse) else jnp.asarray(pulse.b1)[None]
     inside = (passed >= 0) & (passed < len(samples))
     amplitude, offset = samples[jnp.clip(passed, 0, len(samples) - 1)], jnp.asarray(pulse.offset)
-    field = amplitude * jnp.exp(1j * (2 * jnp.pi * offset * begin + jnp.asarray(pulse.phase)))
+    field = amplitude * jnp.exp(1j * (angle(offset, begin) + jnp.asarray(pulse.phase)))
     return jnp.where(inside, field, 0.0), jnp.where(inside, offset, 0.0)
 
 

@@ -1,18 +1,22 @@
 """Moments of gradients, and the weighting by diffusion, from a timeline; exact, since its gradients are straight lines."""
 
+import dataclasses
+from functools import partial
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mrjax import _checks
+from mrjax.sequence.double_length import DoubleLength
+from mrjax.sequence.knots import since_excitation
+from mrjax.sequence.places import Places
+from mrjax.sequence.precision import in_best_precision
 from mrjax.sequence.timeline import GAMMA, Timeline
 
 
-@eqx.filter_jit
 def gradient_moment(
     timeline: Timeline, order: int, times: Any | None = None, *, origin: Any = 0.0, effective: bool = True
 ) -> Float[Array, "*times 3"]:
@@ -47,15 +51,11 @@ def gradient_moment(
     """
     if isinstance(order, bool) or not isinstance(order, int) or order < 0:
         raise ValueError(f"`order` must be a Python integer, zero or more, but got {order!r}.")
-    times = timeline.sample_times if times is None else _checks.real_array(times, "times")
-    origin = _checks.real_array(origin, "origin")
-    until = lambda moments: _moment_until(timeline, moments, order, origin)
-    flat = times.ravel()
-    moment = timeline.as_wound(until, flat) if effective else until(flat)
-    return moment.reshape(*times.shape, 3)
+    checked = _checks.real_array(origin, "origin")
+    begins = DoubleLength.of(origin if _checks.is_concrete(checked) else checked)
+    return in_best_precision(partial(_moment, order, effective), timeline, begins, timeline.places(times))
 
 
-@eqx.filter_jit
 def b_tensor(
     timeline: Timeline, times: Any | None = None, gyromagnetic_ratio: float = GAMMA
 ) -> Float[Array, "*times 3 3"]:
@@ -89,26 +89,7 @@ def b_tensor(
 
         ```
     """
-    times = timeline.sample_times if times is None else _checks.real_array(times, "times")
-    knots = jnp.sort(jnp.concatenate([timeline.edges, timeline.rf_centers, times.ravel()]))
-    # q is a parabola between knots, and its square a polynomial of degree 4
-    places, weights = _gauss(3)
-    length = jnp.diff(knots)
-    nodes = knots[:-1, None] + length[:, None] * places[None, :]
-    q = timeline.as_wound(timeline.area_until, nodes.ravel()).reshape(*nodes.shape, 3)
-    contributions = jnp.einsum("kni,knj,n,k->kij", q, q, weights, length)
-    excited = _excitations_until(timeline, knots)
-    anew = jnp.concatenate([jnp.diff(excited) > 0, jnp.zeros(1, bool)])
-
-    def past(b: Array, now: tuple) -> tuple[Array, Array]:
-        b = jnp.where(now[1], 0.0, b + now[0])
-        return b, b
-
-    nothing = jnp.zeros((3, 3), contributions.dtype)
-    _, after = jax.lax.scan(past, nothing, (contributions, anew[:-1]))
-    at_knots = gyromagnetic_ratio**2 * jnp.concatenate([nothing[None], after])
-    at = jnp.searchsorted(knots, times.ravel(), side="right") - 1
-    return at_knots[at].reshape(*times.shape, 3, 3)
+    return in_best_precision(_b_tensor, timeline, timeline.places(times), gyromagnetic_ratio)
 
 
 def b_value(timeline: Timeline, times: Any | None = None, gyromagnetic_ratio: float = GAMMA) -> Float[Array, "*times"]:
@@ -118,7 +99,7 @@ def b_value(timeline: Timeline, times: Any | None = None, gyromagnetic_ratio: fl
 
     **Returns:** `(*times)`.
     """
-    return jnp.trace(b_tensor(timeline, times, gyromagnetic_ratio), axis1=-2, axis2=-1)
+    return b_tensor(timeline, times, gyromagnetic_ratio).trace(axis1=-2, axis2=-1)
 
 
 def _gauss(n: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
@@ -127,30 +108,44 @@ def _gauss(n: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
     return jnp.asarray((places + 1) / 2), jnp.asarray(weights / 2)
 
 
-def _moment_until(
-    timeline: Timeline, times: Float[Array, " time"], order: int, origin: Array
-) -> Float[Array, "time 3"]:
-    """From the start of the sequence, whatever pulses are played."""
-    places, weights = _gauss((order + 3) // 2)
+@eqx.filter_jit
+def _moment(
+    order: int, effective: bool, timeline: Timeline, origin: DoubleLength, places: Places
+) -> Float[Array, "*times 3"]:
+    nodes, weights = _gauss((order + 3) // 2)
+    since_origin = (timeline.exact_edges + -origin).rounded
 
-    def within(step: Int[Array, " n"], into: Float[Array, " n"]) -> Float[Array, "n 3"]:
-        """Over the first `into` seconds of steps."""
-        now = into[:, None] * places[None, :]
+    def between(step: Int[Array, "*n"], begin: Float[Array, "*n"], end: Float[Array, "*n"]) -> Float[Array, "*n 3"]:
         length = timeline.lasting[step]
-        share = jnp.where(length > 0, 1 / jnp.where(length > 0, length, 1.0), 0.0)[:, None] * now
-        start, end = timeline.gradient[step, 0][:, None, :], timeline.gradient[step, 1][:, None, :]
-        gradient = start + (end - start) * share[..., None]
-        since = (timeline.edges[step][:, None] + now - origin) ** order
-        return jnp.einsum("kni,kn,n,k->ki", gradient, since, weights, into)
+        now = begin[..., None] + jnp.einsum("...,n->...n", end - begin, nodes)
+        share = now * jnp.where(length > 0, 1 / jnp.where(length > 0, length, 1.0), 0.0)[..., None]
+        first, last = timeline.gradient[step, 0][..., None, :], timeline.gradient[step, 1][..., None, :]
+        gradient = first + (last - first) * share[..., None]
+        powers = (since_origin[step][..., None] + now) ** order
+        return jnp.einsum("...ni,...n,n,...->...i", gradient, powers, weights, end - begin)
 
-    steps = jnp.arange(timeline.n_steps)
-    whole = jnp.cumsum(within(steps, timeline.lasting), axis=0)
-    whole = jnp.concatenate([jnp.zeros_like(whole[:1]), whole])
-    step = jnp.clip(jnp.searchsorted(timeline.edges, times, side="right") - 1, 0, timeline.n_steps - 1)
-    into = jnp.clip(times - timeline.edges[step], 0.0, timeline.lasting[step])
-    return whole[step] + within(step, into)
+    knots = timeline.knots(timeline.lasting)
+    knots = knots if effective else dataclasses.replace(knots, turn=jnp.ones_like(knots.turn))
+    return since_excitation(between, knots, places)
 
 
-def _excitations_until(timeline: Timeline, times: Float[Array, " time"]) -> Int[Array, " time"]:
-    excites = jnp.concatenate([jnp.zeros(1, int), jnp.cumsum(timeline.rf_turns == 0)])
-    return excites[jnp.searchsorted(timeline.rf_centers, times, side="right")]
+@eqx.filter_jit
+def _b_tensor(timeline: Timeline, places: Places, gyromagnetic_ratio: float) -> Float[Array, "*times 3 3"]:
+    knots = timeline.knots(timeline.lasting)
+    gathered = knots.gathered(timeline.area_between(knots.step, knots.begin, knots.end))
+    # q is a parabola between knots, and its square a polynomial of degree 4
+    nodes, weights = _gauss(3)
+
+    def between(knot: Int[Array, "*n"], begin: Float[Array, "*n"], end: Float[Array, "*n"]) -> Float[Array, "*n 9"]:
+        length = end - begin
+        now = begin[..., None] + jnp.einsum("...,n->...n", length, nodes)
+        spread = lambda x: jnp.broadcast_to(x[..., None], now.shape)
+        q = gathered[knot][..., None, :] + timeline.area_between(spread(knots.step[knot]), spread(begin), now)
+        product = jnp.einsum("...ni,...nj,n,...->...ij", q, q, weights, length)
+        return product.reshape(*product.shape[:-2], 9)
+
+    # what refocusing pulses invert has a square that stays
+    forgetful = dataclasses.replace(knots, turn=jnp.abs(knots.turn))
+    weighting = forgetful.gathered(between(jnp.arange(knots.step.shape[0]), knots.begin, knots.end))
+    b = weighting[places.knot] + between(places.knot, knots.begin[places.knot], places.into)
+    return gyromagnetic_ratio**2 * b.reshape(*b.shape[:-1], 3, 3)

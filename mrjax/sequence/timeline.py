@@ -1,14 +1,20 @@
 """A sequence flattened: what is played at every moment."""
 
+import dataclasses
 import math
-from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+import numpy as np
+from jaxtyping import Array, Bool, Complex, Float, Int
 
-from mrjax import units
+from mrjax import _checks, units
+from mrjax.sequence.double_length import DoubleLength, angle, running_sum
+from mrjax.sequence.knots import Knots, since_excitation
+from mrjax.sequence.places import Places, located_known, located_traced, of_samples
+from mrjax.sequence.precision import in_best_precision, is_known
 
 GAMMA = 2 * math.pi * units.GAMMA_BAR["1H"]
 
@@ -27,11 +33,17 @@ class Timeline(eqx.Module):
     - `gradient`: At the start and the end of each step in T/m, along x, y and z: `(n_steps, 2, 3)`.
     - `flip`: Flip angle times $e^{i\phi}$ of `Pulse`s, which take no time, in rad.
     - `winding`: Cycles across the voxel by `Dephase`.
-    - `sample_times`: In s from the start, `(n_samples,)`.
+    - `sample_step`, `sample_into`: In which step each sample lies, and how many s after the start of it, `(n_samples,)`.
     - `receiver_phase`: In rad, by which each sample is turned back.
-    - `rf_centers`: In s, when each pulse acts, `(n_pulses,)`.
+    - `rf_step`, `rf_into`: When each pulse acts, likewise, `(n_pulses,)`.
     - `rf_turns`: What each does to the phase that gradients have wound before: 0 (excitation) forgets it, -1 (refocusing)
       inverts it, 1 leaves it.
+
+    **Precision:** Of a sequence with known numbers all of this, and what is computed from it, is in double precision, as NumPy
+    arrays. Where something is traced it is of working precision. Then a time in s from the start of the sequence
+    (`edges`, `sample_times`, `rf_centers`) is rounded to 60 us after ten minutes in single precision, but integrals are not
+    affected: they are formed within steps and gather from the last excitation on. `since_excitation` gives times that are not
+    affected either.
     """
 
     duration: Float[Array, " n_steps"]
@@ -40,15 +52,44 @@ class Timeline(eqx.Module):
     gradient: Float[Array, "n_steps 2 3"]
     flip: Complex[Array, " n_steps"]
     winding: Float[Array, " n_steps"]
-    sample_times: Float[Array, " n_samples"]
+    sample_step: Int[Array, " n_samples"]
+    sample_into: Float[Array, " n_samples"]
     receiver_phase: Float[Array, " n_samples"]
-    rf_centers: Float[Array, " n_pulses"]
+    rf_step: Int[Array, " n_pulses"]
+    rf_into: Float[Array, " n_pulses"]
     rf_turns: Float[Array, " n_pulses"]
 
     @property
     def edges(self) -> Float[Array, " n_edges"]:
         """Where steps begin, and the end of the last, in s from the start of the sequence."""
-        return jnp.concatenate([jnp.zeros_like(self.duration[:1]), jnp.cumsum(self.duration)])
+        if self.is_known:
+            return np.concatenate([[0.0], np.cumsum(self.duration, dtype=float)])
+        return self.exact_edges.rounded
+
+    @property
+    def sample_times(self) -> Float[Array, " n_samples"]:
+        """Of each sample in s from the start of the sequence."""
+        return self._times(self.sample_step, self.sample_into)
+
+    @property
+    def rf_centers(self) -> Float[Array, " n_pulses"]:
+        """When each pulse acts, in s from the start of the sequence."""
+        return self._times(self.rf_step, self.rf_into)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing is traced."""
+        return is_known(self)
+
+    @property
+    def exact_edges(self) -> DoubleLength:
+        """As `edges`, in two parts of working precision."""
+        ends = running_sum(self.duration)
+        start = DoubleLength.of(jnp.zeros(1, self.duration.dtype))
+        return jax.tree.map(lambda *parts: jnp.concatenate(parts), start, ends)
+
+    def _times(self, step: Int[Array, " n"], into: Float[Array, " n"]) -> Float[Array, " n"]:
+        return self.edges[step] + into if self.is_known else (self.exact_edges[step] + into).rounded
 
     @property
     def lasting(self) -> Float[Array, " n_steps"]:
@@ -65,36 +106,15 @@ class Timeline(eqx.Module):
         """Of each step in T/m: with it in place of the straight line, steps are constant, and areas the same."""
         return jnp.mean(self.gradient, axis=1)
 
-    @eqx.filter_jit
-    def at(self, times: Float[Array, " time"]) -> tuple[Complex[Array, " time"], Float[Array, "time 3"]]:
+    def at(self, times: Any) -> tuple[Complex[Array, " time"], Float[Array, "time 3"]]:
         """RF in T and gradients in T/m at any times in s; zero outside the sequence."""
-        edges = self.edges
-        step = jnp.clip(jnp.searchsorted(edges, times, side="right") - 1, 0, self.n_steps - 1)
-        into, length = times - edges[step], self.duration[step]
-        inside = (times >= 0) & (times <= edges[-1])
-        share = jnp.where(length > 0, into / jnp.where(length > 0, length, 1.0), 0.0)
-        b1 = self.b1[step] * jnp.exp(2j * jnp.pi * self.rf_offset[step] * into)
-        start, end = self.gradient[step, 0], self.gradient[step, 1]
-        gradient = start + (end - start) * share[:, None]
-        return jnp.where(inside, b1, 0.0), jnp.where(inside[:, None], gradient, 0.0)
+        return in_best_precision(_at, self, *self.located(times))
 
-    @eqx.filter_jit
-    def area_until(self, times: Float[Array, " time"]) -> Float[Array, "time 3"]:
+    def area_until(self, times: Any) -> Float[Array, "time 3"]:
         r"""$\int_0^t G\,dt'$ in T s/m at each time, whatever pulses are played."""
-        edges = self.edges
-        areas = jnp.cumsum(self.mean_gradient * self.lasting[:, None], axis=0)
-        areas = jnp.concatenate([jnp.zeros_like(areas[:1]), areas])
-        step = jnp.clip(jnp.searchsorted(edges, times, side="right") - 1, 0, self.n_steps - 1)
-        into = jnp.clip(times - edges[step], 0.0, self.lasting[step])[:, None]
-        start, end = self.gradient[step, 0], self.gradient[step, 1]
-        length = self.lasting[step][:, None]
-        slope = jnp.where(length > 0, (end - start) / jnp.where(length > 0, length, 1.0), 0.0)
-        return areas[step] + (start + slope * into / 2) * into
+        return in_best_precision(_area_until, self, self.located(times)[0])
 
-    @eqx.filter_jit
-    def trajectory(
-        self, times: Float[Array, " time"] | None = None, gyromagnetic_ratio: float = GAMMA
-    ) -> Float[Array, "time 3"]:
+    def trajectory(self, times: Any | None = None, gyromagnetic_ratio: float = GAMMA) -> Float[Array, "time 3"]:
         r"""$k(t) = -\frac{\gamma}{2\pi} \int G\,dt$ in cycles/m since the last excitation, inverted by refocusing pulses.
 
         **Arguments:**
@@ -104,29 +124,74 @@ class Timeline(eqx.Module):
 
         **Returns:** $k$ along x, y and z, `(n_times, 3)`, so that the signal is $\int m(r) e^{-2\pi i k r} dr$.
         """
-        times = self.sample_times if times is None else times
-        return -gyromagnetic_ratio / (2 * math.pi) * self.as_wound(self.area_until, times)
+        return in_best_precision(_trajectory, self, self.places(times), gyromagnetic_ratio)
 
-    def as_wound(
-        self, integral_until: Callable[[Float[Array, " n"]], Float[Array, "n 3"]], times: Float[Array, " time"]
-    ) -> Float[Array, "time 3"]:
-        """An integral over time as magnetisation keeps it: forgotten at excitations, inverted by refocusing pulses.
+    def since_excitation(self, times: Any | None = None) -> Float[Array, " time"]:
+        """The time in s that has passed since the last excitation, or since the start of the sequence where there is none.
+
+        Differences between the samples of a readout, traced or not, are right to the last digits however long the sequence is.
 
         **Arguments:**
 
-        - `integral_until`: From the start of the sequence until each of some times, whatever pulses are played.
-        - `times`: In s.
+        - `times`: In s from the start of the sequence; those of the samples by default.
         """
-        at_pulses = integral_until(self.rf_centers)
+        return in_best_precision(_since_excitation, self, self.places(times))
 
-        def past(effective: Array, now: tuple) -> tuple[Array, Array]:
-            # `effective` is what was wound before, as the area that would have wound it since the start
-            area, turn = now
-            effective = area - turn * (area - effective)
-            return effective, effective
+    def places(self, times: Any | None) -> Places:
+        """Where times in s lie; where samples do if `times` is None."""
+        return of_samples(self) if times is None else self.located(times)[0]
 
-        nothing = jnp.zeros_like(at_pulses[:1, :].sum(axis=0))
-        _, offsets = jax.lax.scan(past, nothing, (at_pulses, self.rf_turns))
-        offsets = jnp.concatenate([nothing[None], offsets])
-        n_before = jnp.searchsorted(self.rf_centers, times, side="right")
-        return integral_until(times) - offsets[n_before]
+    def located(self, times: Any) -> tuple[Places, Bool[Array, " time"]]:
+        """Where times in s lie, the nearest end of the sequence for those outside, and which are not outside.
+
+        NumPy and Python numbers keep their double precision. Where steps meet, it is the start of the last of these.
+        """
+        array = _checks.real_array(times, "times")
+        if self.is_known and _checks.is_concrete(array):
+            return located_known(self, np.asarray(times, float))
+        return located_traced(self, DoubleLength.of(times if _checks.is_concrete(array) else array))
+
+    def knots(self, lengths: Float[Array, " n_steps"]) -> Knots:
+        """Starts of steps that last so long, and pulses."""
+        return Knots.of(lengths, self.rf_step, self.rf_into, self.rf_turns)
+
+    def area_between(
+        self, step: Int[Array, "*n"], begin: Float[Array, "*n"], end: Float[Array, "*n"]
+    ) -> Float[Array, "*n 3"]:
+        """The area of gradients within parts of steps, from `begin` to `end` in s, in T s/m."""
+        length = self.lasting[step]
+        first, last = self.gradient[step, 0], self.gradient[step, 1]
+        share = jnp.where(length > 0, (begin + end) / (2 * jnp.where(length > 0, length, 1.0)), 0.5)[..., None]
+        return (first + (last - first) * share) * (end - begin)[..., None]
+
+
+@eqx.filter_jit
+def _at(timeline: Timeline, places: Places, inside: Array) -> tuple[Array, Array]:
+    step, into = places.step, places.into
+    length = timeline.duration[step]
+    share = jnp.where(length > 0, into / jnp.where(length > 0, length, 1.0), 0.0)
+    b1 = timeline.b1[step] * jnp.exp(1j * angle(timeline.rf_offset[step], into))
+    start, end = timeline.gradient[step, 0], timeline.gradient[step, 1]
+    gradient = start + (end - start) * share[..., None]
+    return jnp.where(inside, b1, 0.0), jnp.where(inside[..., None], gradient, 0.0)
+
+
+@eqx.filter_jit
+def _area_until(timeline: Timeline, places: Places) -> Float[Array, "time 3"]:
+    whole = jnp.cumsum(timeline.mean_gradient * timeline.lasting[:, None], axis=0)
+    before = jnp.concatenate([jnp.zeros_like(whole[:1]), whole])
+    return before[places.step] + timeline.area_between(places.step, jnp.zeros_like(places.into), places.into)
+
+
+@eqx.filter_jit
+def _trajectory(timeline: Timeline, places: Places, gyromagnetic_ratio: float) -> Float[Array, "time 3"]:
+    area = since_excitation(timeline.area_between, timeline.knots(timeline.lasting), places)
+    return -gyromagnetic_ratio / (2 * math.pi) * area
+
+
+@eqx.filter_jit
+def _since_excitation(timeline: Timeline, places: Places) -> Float[Array, " time"]:
+    knots = timeline.knots(timeline.duration)
+    knots = dataclasses.replace(knots, turn=jnp.abs(knots.turn))
+    passed = lambda step, begin, end: (end - begin)[..., None]
+    return since_excitation(passed, knots, places)[..., 0]
