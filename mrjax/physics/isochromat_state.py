@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mrjax.sequence.double_length import DoubleLength
 from mrjax.sequence.gradients import AXES
 from mrjax.tissue import VELOCITY, Tissue
 
@@ -24,8 +25,9 @@ class Places(eqx.Module):
 
     coordinates: Coordinates
     velocity: Coordinates
-    time: Float[Array, "*voxel"] | None
-    """In s; None where nothing moves."""
+    time: DoubleLength | None
+    """In s, `(*voxel,)`, in two parts, since single precision loses milliseconds over thousands of events; None where nothing
+    moves."""
 
     @classmethod
     def of(cls, tissue: Tissue, offsets: Coordinates, moves: bool) -> "Places":
@@ -34,7 +36,7 @@ class Places(eqx.Module):
         spread = lambda x: None if x is None else jnp.broadcast_to(x, (x.shape[0], *tissue.voxel_shape))
         x, y, z = (spread(summed(given(name), offset)) for name, offset in zip(AXES, offsets, strict=True))
         velocity_x, velocity_y, velocity_z = (spread(given(name)) for name in VELOCITY)
-        time = jnp.zeros(tissue.voxel_shape, tissue.t1.dtype) if moves else None
+        time = DoubleLength.of(jnp.zeros(tissue.voxel_shape, tissue.t1.dtype)) if moves else None
         return cls((x, y, z), (velocity_x, velocity_y, velocity_z), time)
 
     def later(self, duration: Float[Array, ""]) -> "Places":

@@ -90,7 +90,7 @@ def located(places: Places, motion: AbstractMotion | None, later: Array) -> tupl
     """Positions and velocities some time after now; None for zero."""
     if places.time is None:
         return places.coordinates, (None, None, None)
-    time = (places.time + later)[None]
+    time = (places.time + later).rounded[None]
     flown = tuple(
         summed(start, None if speed is None else speed * time)
         for start, speed in zip(places.coordinates, places.velocity, strict=True)

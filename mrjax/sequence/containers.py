@@ -56,7 +56,11 @@ class Sequence(AbstractContainer):
 
     @property
     def sample_times(self) -> Float[Array, " n_samples"]:
-        """Times of the samples from the start of the sequence, in s; differentiable."""
+        """Times of the samples from the start of the sequence, in s; differentiable.
+
+        Known times are NumPy arrays in double precision. Traced ones are rounded to working precision, to 60 us after ten
+        minutes in float32; `timeline().since_excitation()` keeps what is between samples.
+        """
         return timing.sample_times(self)
 
     def timeline(self, dt: float | None = None) -> Timeline:

@@ -56,11 +56,11 @@ class DoubleLength(eqx.Module):
         return self.high + self.low
 
 
-def running_sum(values: Float[Array, "*outer n"]) -> DoubleLength:
+def running_sum(values: DoubleLength) -> DoubleLength:
     """The sums of the first one, two, ... entries along the last axis; of double precision in that alone, which is enough."""
-    if values.dtype == jnp.float64:
-        return DoubleLength.of(jnp.cumsum(values, axis=-1))
-    front = DoubleLength.of(jnp.moveaxis(values, -1, 0))
+    if values.high.dtype == jnp.float64:
+        return DoubleLength.of(jnp.cumsum(values.rounded, axis=-1))
+    front = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), values)
     return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -1), prefixes(lambda one, other: one + other, front))
 
 

@@ -13,7 +13,7 @@ from mrjax import _checks
 from mrjax.sequence.double_length import DoubleLength
 from mrjax.sequence.knots import since_excitation
 from mrjax.sequence.places import Places
-from mrjax.sequence.precision import in_best_precision
+from mrjax.sequence.precision import in_best_precision, is_known
 from mrjax.sequence.timeline import GAMMA, Timeline
 
 
@@ -52,7 +52,7 @@ def gradient_moment(
     if isinstance(order, bool) or not isinstance(order, int) or order < 0:
         raise ValueError(f"`order` must be a Python integer, zero or more, but got {order!r}.")
     checked = _checks.real_array(origin, "origin")
-    begins = DoubleLength.of(origin if _checks.is_concrete(checked) else checked)
+    begins = DoubleLength.of(origin if is_known(origin) else checked)
     return in_best_precision(partial(_moment, order, effective), timeline, begins, timeline.places(times))
 
 

@@ -84,7 +84,7 @@ class Timeline(eqx.Module):
     @property
     def exact_edges(self) -> DoubleLength:
         """As `edges`, in two parts of working precision."""
-        ends = running_sum(self.duration)
+        ends = running_sum(DoubleLength.of(self.duration))
         start = DoubleLength.of(jnp.zeros(1, self.duration.dtype))
         return jax.tree.map(lambda *parts: jnp.concatenate(parts), start, ends)
 
@@ -147,9 +147,9 @@ class Timeline(eqx.Module):
         NumPy and Python numbers keep their double precision. Where steps meet, it is the start of the last of these.
         """
         array = _checks.real_array(times, "times")
-        if self.is_known and _checks.is_concrete(array):
+        if self.is_known and is_known(times):
             return located_known(self, np.asarray(times, float))
-        return located_traced(self, DoubleLength.of(times if _checks.is_concrete(array) else array))
+        return located_traced(self, DoubleLength.of(times if is_known(times) else array))
 
     def knots(self, lengths: Float[Array, " n_steps"]) -> Knots:
         """Starts of steps that last so long, and pulses."""

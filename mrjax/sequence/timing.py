@@ -1,11 +1,14 @@
 """When things happen in a sequence: counts, durations and sample times, without unrolling the repeats."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax.sequence import walk
+from mrjax.sequence.double_length import DoubleLength, running_sum
 from mrjax.sequence.events import AbstractContainer, AbstractEvent
+from mrjax.sequence.precision import in_best_precision
 
 
 def n_samples(sequence: AbstractContainer) -> int:
@@ -18,38 +21,42 @@ def n_samples(sequence: AbstractContainer) -> int:
 
 def duration(sequence: AbstractContainer) -> Float[Array, ""]:
     """Total duration in s."""
-    return _clock(walk.validated(sequence), ())[0]
+    return jnp.asarray(in_best_precision(lambda played: _clock(played, ())[0].rounded, walk.validated(sequence)))
 
 
 def sample_times(sequence: AbstractContainer) -> Float[Array, " n_samples"]:
-    """Times of the samples from the start, in s."""
-    return _clock(walk.validated(sequence), ())[1]
+    """Times of the samples from the start, in s; NumPy in double precision where nothing is traced."""
+    return in_best_precision(lambda played: _clock(played, ())[1].rounded, walk.validated(sequence))
 
 
-def _clock(
-    container: AbstractContainer, outer: tuple[int, ...]
-) -> tuple[Float[Array, "*outer"], Float[Array, "*outer n"]]:
+def _clock(container: AbstractContainer, outer: tuple[int, ...]) -> tuple[DoubleLength, DoubleLength]:
     """Duration and sample times of one playing of `container`, for every repetition of what encloses it."""
     shape = (*outer, *container.repetitions)
-    now = jnp.zeros(shape)
-    samples = []
+    now = DoubleLength.of(jnp.zeros(shape))
+    samples = [DoubleLength.of(jnp.zeros((*shape, 0)))]
     for entry in container.events:
         if isinstance(entry, AbstractEvent):
             if entry.n_samples:
                 offsets = jnp.broadcast_to(entry.sample_offsets(), (*shape, entry.n_samples))
-                samples.append(now[..., None] + offsets)
-            elapsed = jnp.broadcast_to(jnp.asarray(getattr(entry, "duration", 0.0)), shape)
+                samples.append(_after(now[..., None], DoubleLength.of(offsets)))
+            elapsed = DoubleLength.of(jnp.broadcast_to(jnp.asarray(getattr(entry, "duration", 0.0)), shape))
         else:
             elapsed, inside = _clock(entry, shape)
-            samples.append(now[..., None] + inside)
-        now = now + elapsed
-    times = jnp.concatenate(samples, axis=-1) if samples else jnp.zeros((*shape, 0))
+            samples.append(_after(now[..., None], inside))
+        now = _after(now, elapsed)
+    times = jax.tree.map(lambda *rows: jnp.concatenate(rows, axis=-1), *samples)
     return (now, times) if shape == outer else _in_a_row(now, times)
 
 
-def _in_a_row(durations: Float[Array, "*outer n"], times: Float[Array, "*outer n m"]):
+@jax.jit
+def _after(start: DoubleLength, later: DoubleLength) -> DoubleLength:
+    return start + later
+
+
+@jax.jit
+def _in_a_row(durations: DoubleLength, times: DoubleLength) -> tuple[DoubleLength, DoubleLength]:
     """Repetitions one after the other: each starts when the one before it has ended."""
-    ends = jnp.cumsum(durations, axis=-1)
-    starts = jnp.concatenate([jnp.zeros_like(ends[..., :1]), ends[..., :-1]], axis=-1)
-    row = times + starts[..., None]
-    return ends[..., -1], row.reshape(*row.shape[:-2], -1)
+    ends = running_sum(durations)
+    starts = jax.tree.map(lambda x: jnp.concatenate([jnp.zeros_like(x[..., :1]), x[..., :-1]], axis=-1), ends)
+    row = starts[..., None] + times
+    return ends[..., -1], jax.tree.map(lambda x: x.reshape(*x.shape[:-2], -1), row)

@@ -14,7 +14,7 @@ def exact(number):
 def test_running_sums_keep_nanoseconds_over_ten_minutes(rng):
     with jax.enable_x64(False):
         steps = rng.uniform(0, 10e-3, 120_000).astype(np.float32)
-        summed = jax.jit(running_sum)(steps)
+        summed = jax.jit(lambda steps: running_sum(DoubleLength.of(steps)))(steps)
         np.testing.assert_allclose(exact(summed), np.cumsum(steps.astype(float)), rtol=0, atol=1e-9)
         assert np.max(np.abs(np.asarray(summed.high) - np.cumsum(steps.astype(float)))) > 1e-5
 
@@ -23,7 +23,7 @@ def test_derivatives_of_sums_keep_their_digits_forward_and_in_reverse(rng):
     with jax.enable_x64(False):
         steps = jnp.asarray(rng.uniform(0, 1e-2, 20_000), jnp.float32)
         tangent = jnp.asarray(rng.uniform(0, 1e3, 20_000), jnp.float32)
-        last = lambda steps: (lambda s: (s[-1] + -s[-2]).rounded)(running_sum(steps))
+        last = lambda steps: (lambda s: (s[-1] + -s[-2]).rounded)(running_sum(DoubleLength.of(steps)))
         np.testing.assert_allclose(jax.jit(lambda x: jax.jvp(last, (x,), (tangent,))[1])(steps), tangent[-1], rtol=1e-5)
         expected = np.zeros(20_000)
         expected[-1] = 1
@@ -32,7 +32,7 @@ def test_derivatives_of_sums_keep_their_digits_forward_and_in_reverse(rng):
 
 def test_infinite_times_stay_infinite():
     with jax.enable_x64(False):
-        summed = running_sum(jnp.array([1.0, jnp.inf, 2.0]))
+        summed = running_sum(DoubleLength.of(jnp.array([1.0, jnp.inf, 2.0])))
         np.testing.assert_array_equal(summed.rounded, [1, np.inf, np.inf])
         assert DoubleLength.of(np.inf).rounded == np.inf
 

@@ -229,4 +229,6 @@ def test_integers_become_floats_in_the_default_precision():
     assert Pulse(1).flip_angle.dtype == jnp.float64
     with jax.enable_x64(False):
         assert Delay(np.array([1, 2])).duration.dtype == jnp.float32
-        assert nested().sample_times.dtype == jnp.float32
+        assert nested().duration.dtype == jnp.float32
+        assert nested().sample_times.dtype == np.float64
+        assert jax.jit(lambda sequence: sequence.sample_times)(nested()).dtype == jnp.float32
