@@ -20,6 +20,7 @@ from mrjax.physics.isochromat_waveforms import Surroundings
 from mrjax.physics.isochromats import Isochromats
 from mrjax.physics.motion import AbstractMotion, located
 from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Gradient, Readout, Together
+from mrjax.sequence.double_length import angle
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.rf import ContinuousWave
 from mrjax.sequence.together import PLAYABLE, RF
@@ -271,5 +272,5 @@ def _rf_at(pulse: Any, start: Array, time: Array, waveform: str) -> Array:
         held = jnp.concatenate([samples[:1], samples, samples[-1:]])
         share = (time - knots[piece]) / (knots[piece + 1] - knots[piece])
         amplitude = held[piece] + (held[piece + 1] - held[piece]) * share + 0j
-    angle = 2 * jnp.pi * jnp.asarray(pulse.offset) * (time - start) + jnp.asarray(pulse.phase)
-    return jnp.where(inside, amplitude * jnp.exp(1j * angle), 0.0)
+    turned_by = angle(pulse.offset, time - start) + jnp.asarray(pulse.phase)
+    return jnp.where(inside, amplitude * jnp.exp(1j * turned_by), 0.0)

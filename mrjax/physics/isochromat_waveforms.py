@@ -1,6 +1,5 @@
 """What gradients, readouts and RF that lasts do to isochromats."""
 
-import math
 from typing import Any
 
 import equinox as eqx
@@ -16,6 +15,7 @@ from mrjax.physics.isochromat_state import IsochromatState, summed
 from mrjax.physics.loops import checkpointed_scan
 from mrjax.physics.motion import AbstractMotion, located
 from mrjax.physics.one_kernel import as_one_kernel
+from mrjax.sequence.double_length import angle
 from mrjax.tissue import Tissue
 
 
@@ -56,9 +56,18 @@ class Surroundings(eqx.Module):
     def angular_frequency(self, n: int) -> Float[Array, "#spin #voxel"] | None:
         """Of each of `n` spins in rad/s."""
         off_resonance = None if self.frequency is None else 2 * jnp.pi * self.frequency[None]
+        return summed(off_resonance, self._spread(n))
+
+    def angle(self, time: Float[Array, ""], n: int) -> Float[Array, "#spin #voxel"] | None:
+        """By which each of `n` spins turns in some time in rad, whole turns of off-resonance left out."""
+        time, spread = precession.finite(time), self._spread(n)
+        turned_by = None if self.frequency is None else angle(self.frequency, time)[None]
+        return summed(turned_by, None if spread is None else time * spread)
+
+    def _spread(self, n: int) -> Float[Array, "spin #voxel"] | None:
         if self.t2_prime is None:
-            return off_resonance
-        return summed(off_resonance, jnp.asarray(lorentzian(n)[0], self.t2_prime.dtype)[:, None] / self.t2_prime[None])
+            return None
+        return jnp.asarray(lorentzian(n)[0], self.t2_prime.dtype)[:, None] / self.t2_prime[None]
 
 
 class FreePrecession(AbstractOperator):
@@ -87,13 +96,12 @@ class FreePrecession(AbstractOperator):
     def _transverse(self, state: IsochromatState, time: Array, winding: Winding | None, position: Any, velocity: Any):
         """Both transverse components after some time."""
         e2 = precession.decay(time, self.surroundings.t2)[None]
-        frequency = self.surroundings.angular_frequency(state.x.shape[0])
-        angle = summed(
-            None if frequency is None else precession.finite(time) * frequency,
+        turned_by = summed(
+            self.surroundings.angle(time, state.x.shape[0]),
             None if winding is None else winding.angle(position, velocity),
         )
         x, y = e2 * state.x, e2 * state.y
-        return (x, y) if angle is None else turned(x, y, angle)
+        return (x, y) if turned_by is None else turned(x, y, turned_by)
 
     def _samples(self, state: IsochromatState, position: Any, velocity: Any) -> Complex[Array, "n_samples voxel"]:
         weight = weights(state, self.surroundings.t2_prime is not None)
@@ -135,8 +143,8 @@ class Irradiation(AbstractOperator):
         duration = n * self.dt
         position, velocity = located(state.places, self.motion, duration / 2)
         magnetisation = self._played((state.x, state.y, state.z), position, velocity)
-        angle = (2 * math.pi * self.offset * duration)[None, None]
-        state = state.with_magnetisation(*turned(magnetisation[0], magnetisation[1], angle), magnetisation[2])
+        ahead = angle(self.offset, duration)[None, None]
+        state = state.with_magnetisation(*turned(magnetisation[0], magnetisation[1], ahead), magnetisation[2])
         return state.later(duration), None
 
     def _played(self, magnetisation: Components, position: tuple, velocity: tuple) -> Components:

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mrjax.sequence.double_length import angle
 from mrjax.tissue import Tissue
 
 
@@ -19,10 +20,11 @@ def recovery(duration: Float[Array, ""], time_constant: Float[Array, "#voxel"]) 
 
 
 def precession_angle(duration: Float[Array, ""], tissue: Tissue) -> Float[Array, "#voxel"] | None:
-    r"""Angle $2 \pi \, \Delta f \, t$ by which off-resonance turns the transverse magnetisation; None without any."""
+    r"""Angle $2 \pi \, \Delta f \, t$ by which off-resonance turns the transverse magnetisation, less whole turns; None
+    without any."""
     if not tissue.has("off_resonance"):
         return None
-    return 2 * jnp.pi * finite(duration) * tissue.off_resonance
+    return angle(tissue.off_resonance, finite(duration))
 
 
 def squared_winding(voxel_size: Float[Array, ""] | None) -> Float[Array, ""]:

@@ -35,7 +35,7 @@ def of_samples(timeline: "Timeline") -> Places:
         return Places(step, into, count_until(rf, (step, into)))
     # NumPy compares complex numbers by their imaginary parts where their real parts are equal
     pairs = lambda first, second: np.asarray(first) + 1j * np.asarray(second)
-    return Places(step, into, np.searchsorted(pairs(*rf), pairs(step, into), side="right"))
+    return Places(step, into, np.searchsorted(pairs(*rf), pairs(step, into), side="right"))  # pyright: ignore[reportArgumentType]
 
 
 def located_known(timeline: "Timeline", times: Float[np.ndarray, "*n"]) -> tuple[Places, Bool[np.ndarray, "*n"]]:
@@ -48,7 +48,7 @@ def located_known(timeline: "Timeline", times: Float[np.ndarray, "*n"]) -> tuple
     if centers.size:
         last = np.maximum(acted - 1, 0)
         into = np.where((centers[last] == times) & (timeline.rf_step[last] == step), timeline.rf_into[last], into)
-    return Places(step, into, acted), (times >= 0) & (times <= edges[-1])
+    return Places(step, into, acted), (times >= 0) & (times <= edges[-1])  # pyright: ignore[reportArgumentType]
 
 
 @eqx.filter_jit

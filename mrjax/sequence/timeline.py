@@ -63,7 +63,7 @@ class Timeline(eqx.Module):
     def edges(self) -> Float[Array, " n_edges"]:
         """Where steps begin, and the end of the last, in s from the start of the sequence."""
         if self.is_known:
-            return np.concatenate([[0.0], np.cumsum(self.duration, dtype=float)])
+            return np.concatenate([[0.0], np.cumsum(self.duration, dtype=float)])  # pyright: ignore[reportReturnType]
         return self.exact_edges.rounded
 
     @property
@@ -148,7 +148,7 @@ class Timeline(eqx.Module):
         """
         array = _checks.real_array(times, "times")
         if self.is_known and is_known(times):
-            return located_known(self, np.asarray(times, float))
+            return located_known(self, np.asarray(times, float))  # pyright: ignore[reportReturnType]
         return located_traced(self, DoubleLength.of(times if is_known(times) else array))
 
     def knots(self, lengths: Float[Array, " n_steps"]) -> Knots:
