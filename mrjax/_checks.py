@@ -19,6 +19,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Shaped
 
+TURN = 2 * math.pi
+
 
 def real_array(value: Any, name: str) -> Array:
     """`value` as a floating-point array; integers become floats, complex numbers and non-numbers are refused."""
@@ -48,17 +50,20 @@ def real_leaf(value: Any, name: str, neutral: Neutral) -> Array | Neutral:
 
 def angle_array(value: Any, name: str) -> Array:
     """As `real_array`, of an angle in rad: whole turns are left out while Python's and NumPy's digits are all there."""
-    return real_array(_less_whole_turns(value), name)
+    return real_array(less_whole_turns(value), name)
 
 
 def angle_leaf(value: Any, name: str, neutral: Neutral) -> Array | Neutral:
     """As `real_leaf`, of an angle in rad (see `angle_array`)."""
-    return real_leaf(_less_whole_turns(value), name, neutral)
+    return real_leaf(less_whole_turns(value), name, neutral)
 
 
-def _less_whole_turns(value: Any) -> Any:
-    """A known angle in double precision that is beyond a turn as one within, of the same sign; anything else as it is."""
-    if isinstance(value, jax.Array | bool):
+def less_whole_turns(value: Any) -> Any:
+    """A known angle in double precision that is beyond a turn as one within, of the same sign; anything else as it is.
+
+    So is all where JAX works in double precision, and nothing is cast.
+    """
+    if jax.config.jax_enable_x64 or isinstance(value, jax.Array | bool):  # pyright: ignore[reportAttributeAccessIssue]
         return value
     try:
         known = np.asarray(value)
@@ -71,9 +76,6 @@ def _less_whole_turns(value: Any) -> Any:
         return value
     within = np.where(beyond, np.fmod(np.where(beyond, known, 0.0), TURN), known)
     return within if isinstance(value, np.ndarray) else within.tolist()
-
-
-TURN = 2 * math.pi
 
 
 def _numeric(value: Any, name: str) -> Array:

@@ -78,7 +78,9 @@ class Pulse(AbstractEvent):
     **Arguments:**
 
     - `flip_angle`: In rad, any sign. Scalar, or one entry per repetition inside a `Repeat`.
-    - `phase`: $\phi$ in rad. As `flip_angle`. A pulse of 90 degrees and phase 0 takes $+z$ to $-y$.
+    - `phase`: $\phi$ in rad. As `flip_angle`. A pulse of 90 degrees and phase 0 takes $+z$ to $-y$. In single
+      precision whole turns are left out of known phases, here as in all events, so that those of long RF spoiling keep their
+      digits.
     """
 
     flip_angle: Float[Array, "..."]

@@ -185,7 +185,7 @@ def bssfp(
         samples={
             "flip_angle": flip_angle,
             "tr": tr,
-            "phase_increment": phase_increment,
+            "phase_increment": _checks.less_whole_turns(phase_increment),
             "te": 0.0 if te is None else te,
         },
         voxels={"t1": t1, "t2": t2, "off_resonance": off_resonance, "m0": m0, "b1": b1},
