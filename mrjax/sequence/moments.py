@@ -29,7 +29,8 @@ def gradient_moment(
     - `timeline`: Of `sequence.timeline()`.
     - `order`: $n$, 0 or more, a Python integer.
     - `times`: $t$ in s, of any shape; those of the samples by default.
-    - `origin`: $t_0$ in s from the start of the sequence.
+    - `origin`: $t_0$ in s from the start of the sequence. Where something is traced in single precision, one that is minutes
+      before $t$ costs the digits by which $t - t_0$ exceeds the duration of the gradients.
     - `effective`: Whether excitations begin the integral anew, and refocusing pulses invert what is in it (as for
       `Timeline.trajectory`); else it runs from the start of the sequence, whatever pulses are played.
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 import mrjax as mr
-from mrjax.units import mT, ms
+from mrjax.units import ms, mT
 
 
 def test_the_last_path_of_ten_minutes_is_drawn_as_the_first():
