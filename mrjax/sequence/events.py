@@ -15,10 +15,11 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks
 from mrjax._checks import Neutral
+from mrjax._module import Module
 from mrjax.sequence.partial_orders import Order, as_order
 
 
-class AbstractEvent(eqx.Module):
+class AbstractEvent(Module):
     """Something the scanner does. Its leaves are single values, or have one axis for each enclosing `Repeat`."""
 
     own_axes: ClassVar[Mapping[str, int]] = MappingProxyType({})
@@ -61,7 +62,7 @@ class AbstractEvent(eqx.Module):
         return self
 
 
-class AbstractContainer(eqx.Module):
+class AbstractContainer(Module):
     """Something that holds events and other containers, in playing order."""
 
     events: eqx.AbstractVar[tuple["AbstractEvent | AbstractContainer", ...]]
