@@ -44,5 +44,6 @@ def answers_misspelt_keywords(function: Callable[Arguments, Result]) -> Callable
 def refuse_unknown_attribute(owner: Any, name: str) -> NoReturn:
     """Raise an `AttributeError` that names the nearest public attribute of an object."""
     known = [other for other in dir(owner) if not other.startswith("_")]
-    called = f"A `{type(owner).__name__}`" if not inspect.ismodule(owner) else f"Module `{owner.__name__}`"
-    raise AttributeError(f"{called} has no attribute `{name}`.{did_you_mean(name, known)}", name=name, obj=owner)
+    called = f"module {owner.__name__!r}" if inspect.ismodule(owner) else f"{type(owner).__name__!r} object"
+    # with a name but no object, Python does not look for the nearest a second time
+    raise AttributeError(f"{called} has no attribute {name!r}.{did_you_mean(name, known)}", name=name)

@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence
 
 LONGEST_PLAUSIBLE_ECHO_SPACING = 0.5  # s
 
 
+@answers_misspelt_keywords
 def cpmg(
     refocusing_angle: Any,
     echo_spacing: Any,
