@@ -15,6 +15,7 @@ from . import (
     synthesis as synthesis,
     units as units,
 )
+from ._plausibility import PlausibilityWarning as PlausibilityWarning
 from .conventions import Conventions as Conventions
 from .physics import (
     EPG as EPG,

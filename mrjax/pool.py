@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 from mrjax._checks import Neutral
 from mrjax._module import Module, is_constructed
 from mrjax._quantities import BARE, MAYBE_DERIVATIVES, quantity
@@ -76,6 +76,8 @@ class Pool(Module):
         self.lineshape = lineshape
         if all(_checks.is_concrete(leaf) for leaf in self.leaves().values()):
             self.checked("Pool")
+        for name in ("fraction", "t1", "t2"):
+            _plausibility.warn_if_implausible(getattr(self, name), name)
 
     def __repr__(self) -> str:
         in_units = is_constructed(self)

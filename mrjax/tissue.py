@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 from mrjax._checks import Neutral
 from mrjax._module import Module, is_constructed
 from mrjax._quantities import BARE, MAYBE_DERIVATIVES, quantity
@@ -29,8 +29,6 @@ NEUTRAL = {
 }
 
 VELOCITY = ("velocity_x", "velocity_y", "velocity_z")
-
-LONGEST_PLAUSIBLE_T1 = 30.0  # s; free water is near 4 s, hyperpolarised liquids stay below 30 s
 
 
 UNITS = {
@@ -134,8 +132,9 @@ class Tissue(Module):
         _ = self.voxel_shape
         if all(_checks.is_concrete(leaf) for leaf in self._leaves().values()):
             self.checked()
-        _checks.warn_if_milliseconds(self.t1, "t1", LONGEST_PLAUSIBLE_T1)
-        _checks.warn_if_milliseconds(self.t2, "t2", LONGEST_PLAUSIBLE_T1)
+        for name in ("t1", "t2", *(name for name in NEUTRAL if name in _plausibility.QUANTITIES)):
+            _plausibility.warn_if_implausible(getattr(self, name), name)
+        _plausibility.warn_if_t2_exceeds_twice_t1(self.t1, self.t2)
 
     @property
     def voxel_shape(self) -> tuple[int, ...]:

@@ -601,11 +601,11 @@ MILLISECONDS = {
 @pytest.mark.parametrize("name", MILLISECONDS)
 def test_milliseconds_are_noticed(name):
     call, argument, reached, longest = MILLISECONDS[name]
-    with pytest.warns(UserWarning, match="milliseconds") as warned:
+    with pytest.warns(mr.PlausibilityWarning, match="milliseconds") as warned:
         call()
     assert str(warned[0].message) == (
-        f"`{argument}` is in seconds and reaches {reached} s, longer than is plausible ({longest} s). "
-        f"If you meant milliseconds, write `{reached} * mrjax.units.ms`."
+        f"`{argument}` is in s and reaches {reached}, more than is plausible ({longest}). "
+        "If you meant milliseconds, multiply by `mrjax.units.ms`."
     )
     assert {warning.filename for warning in warned} == {__file__}
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Inexact, Int, PyTree
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 from mrjax.inverse import _parameters
 from mrjax.inverse.jacobian import Model, signal_and_columns
 
@@ -107,6 +107,7 @@ def least_squares(
     lower, upper = _limits(bounds, init)
     if noise_std is not None:
         noise_std = _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of data")
+        _plausibility.warn_if_noise_exceeds_signal(noise_std, data)
         noise_std = _as_shape(noise_std, data.shape, "noise_std")
     # a jitted model would keep a trace that raises where a search must be free to try
     model = getattr(model, "__wrapped__", model)

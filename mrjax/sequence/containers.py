@@ -7,8 +7,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from mrjax import _plausibility
 from mrjax.sequence import timing, walk
-from mrjax.sequence.events import AbstractContainer, AbstractEvent
+from mrjax.sequence.events import AbstractContainer, AbstractEvent, Delay, Pulse, Sample
 from mrjax.sequence.text import described_if_constructed
 from mrjax.sequence.timeline import Timeline
 
@@ -193,6 +194,9 @@ def _playable(events: tuple, container: str) -> tuple:
                 f"`{container}` takes events, `Sequence`s and `Repeat`s, but entry {position} is a "
                 f"{type(event).__name__}; to pass a list, unpack it: `{container}(*events)`."
             )
+    for before, delay, after in zip(events, events[1:], events[2:], strict=False):
+        if isinstance(before, Pulse) and isinstance(delay, Delay) and isinstance(after, Sample):
+            _plausibility.warn_if_implausible(delay.duration, "duration", "delay_before_sample")
     return events
 
 
