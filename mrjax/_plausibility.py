@@ -69,7 +69,7 @@ QUANTITIES: Mapping[str, Plausible] = MappingProxyType(
         "duration": Plausible("s", 60.0, MS),
         # five seconds of waiting are common, but not between a pulse and the sample that follows it
         "delay_before_sample": Plausible("s", 2.0, MS),
-        "sampling": Plausible("s", 0.1, US),
+        "sampling": Plausible("s", 1.0, US),
         **dict.fromkeys(
             (
                 "flip_angle",
@@ -146,7 +146,8 @@ def warn_if_t2_exceeds_twice_t1(t1: Any, t2: Any) -> None:
         known_t1, known_t2 = np.broadcast_arrays(known_t1, known_t2)
     except ValueError:  # parts of arrays that are spread over processes
         return
-    if np.any(np.isfinite(known_t2) & (known_t2 > 2 * known_t1 * (1 + 1e-5))):
+    # of longer ones the unit is wrong, which has its own warning
+    if np.any((known_t2 <= RELAXATION.highest) & (known_t2 > 2 * known_t1 * (1 + 1e-5))):
         warnings.warn(
             "`t2` is longer than two `t1` in some voxels, which no spins have. Were they exchanged?",
             PlausibilityWarning,

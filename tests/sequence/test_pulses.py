@@ -194,7 +194,7 @@ def test_precision_follows_the_configuration():
 
 
 PAIR = mr.ShapedPulse(jnp.full((2, 4), 1e-6), 1e-3)
-BALANCED = mr.ShapedPulse([1.0, -1.0], 1e-3)
+BALANCED = mr.ShapedPulse([1e-6, -1e-6], 1e-3)
 
 
 @pytest.mark.parametrize(
