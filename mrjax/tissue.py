@@ -31,7 +31,7 @@ NEUTRAL = {
 VELOCITY = ("velocity_x", "velocity_y", "velocity_z")
 
 
-UNITS = {
+UNITS: dict[str, tuple[float, str]] = {
     "t1": (1e3, "ms"),
     "t2": (1e3, "ms"),
     "t2_prime": (1e3, "ms"),
