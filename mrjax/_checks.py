@@ -48,6 +48,7 @@ def _numeric(value: Any, name: str) -> Array:
     if isinstance(value, int | float | complex) and not isinstance(value, bool):
         # weakly typed, so that a plain number never widens float32 arrays where float64 is enabled
         return jnp.asarray(value if isinstance(value, complex) else float(value))
+    refuse_masked(value, name)
     try:
         array = value if isinstance(value, jax.Array) else np.asarray(value)
         kind = array.dtype
@@ -58,6 +59,18 @@ def _numeric(value: Any, name: str) -> Array:
     if not jnp.issubdtype(kind, jnp.inexact):
         array = array.astype(jnp.result_type(float))
     return jnp.asarray(array)
+
+
+def refuse_masked(value: Any, name: str) -> None:
+    """Refuse a masked array, or a list of them, with entries masked: JAX has no masks, and what they hide is no data."""
+    entries = value if isinstance(value, list | tuple) else (value,)
+    hidden = sum(int(np.ma.count_masked(entry)) for entry in entries if isinstance(entry, np.ma.MaskedArray))
+    if hidden:
+        size = sum(np.size(entry) for entry in entries)
+        raise ValueError(
+            f"`{name}` must not be masked, but {hidden} of its {size} entries are; pass those that are not, as "
+            "`x.compressed()` gives them, or `x.filled(value)` with a value that you choose."
+        )
 
 
 def is_concrete(value: Any) -> bool:

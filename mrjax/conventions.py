@@ -21,8 +21,15 @@ class Conventions:
     - `rf_phase`: `"as_written"`: a pulse begins with the phase that it is given, in the frame of the scanner. Files of
       Pulseq-CEST write phases that advance during RF, at its offset. `"accumulated"`: that advance is added here, so
       pulses of one phase join without a jump.
-    - `plays_rf_delay`: Whether all that a Pulseq block lasts beyond its waveform is played, as free evolution after the pulse,
-      as the MATLAB pulseq-cest does; if not, the `delay` of the RF is left out, as in BMCTool.
+    - `plays_rf_delay`: Whether the `delay` of an RF event and all that its Pulseq block lasts beyond the waveform are played,
+      as free evolution; if not, they are left out, as in BMCTool.
+    - `edge_zeros`: `"in_place"`: zeros at the start and the end of a waveform are played where they stand, as free
+      evolution; a scanner plays delay, waveform, rest. `"after_pulse"`: the pulse begins with its block, without zeros, and
+      free evolution follows: that of the delay where `plays_rf_delay` (the zeros are then dropped, as in the MATLAB
+      pulseq-cest), else that of the zeros (as in BMCTool). Zeros inside a waveform are always played.
+    - `pulse_samples`: How a waveform of too many samples becomes one of fewer. `"means"`: the means over equal intervals,
+      which keep its duration and its complex area. `"every_nth"`: every $n$-th sample, $n$ times as long, as in pulseq-cest
+      and BMCTool: a pulse whose samples are no multiple of $n$ lasts longer than in the file, by up to $n - 1$ of them.
     - `fractions`: `"of_water"`: pool fractions are relative to the water, whose own is 1. `"of_all"`: they are relative to
       the sum of water and pools, and `m0` is that of all.
     - `received`: `"all"`: a sample is the transverse magnetisation of water and all pools that have one. `"water"`: of the
@@ -46,6 +53,8 @@ class Conventions:
     shape_phase_sign: Literal[1, -1] = 1
     rf_phase: Literal["as_written", "accumulated"] = "as_written"
     plays_rf_delay: bool = True
+    edge_zeros: Literal["in_place", "after_pulse"] = "in_place"
+    pulse_samples: Literal["means", "every_nth"] = "means"
     fractions: Literal["of_water", "of_all"] = "of_water"
     received: Literal["all", "water"] = "all"
 
@@ -59,6 +68,8 @@ class Conventions:
             "shape_phase_sign": (1, -1),
             "rf_phase": ("as_written", "accumulated"),
             "plays_rf_delay": (True, False),
+            "edge_zeros": ("in_place", "after_pulse"),
+            "pulse_samples": ("means", "every_nth"),
             "fractions": ("of_water", "of_all"),
             "received": ("all", "water"),
         }
@@ -69,9 +80,18 @@ class Conventions:
 
     @classmethod
     def pulseq_cest(cls, gyromagnetic_ratio: float = 267.5153e6, plays_rf_delay: bool = False) -> "Conventions":
-        """Those of BMCTool with its off-resonance mended; the MATLAB pulseq-cest plays the RF delay as well."""
+        """Those of BMCTool with its off-resonance mended; the MATLAB pulseq-cest plays the RF delay as well.
+
+        Either takes the zeros at the edges of a waveform away and picks out every so many-th of its samples, so that pulses
+        start earlier and some last longer than on a scanner: for comparison with them.
+        """
         return cls(
-            gyromagnetic_ratio=gyromagnetic_ratio, shape_phase_sign=-1, plays_rf_delay=plays_rf_delay, received="water"
+            gyromagnetic_ratio=gyromagnetic_ratio,
+            shape_phase_sign=-1,
+            plays_rf_delay=plays_rf_delay,
+            edge_zeros="after_pulse",
+            pulse_samples="every_nth",
+            received="water",
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The `mrjax` command."""
 
 import argparse
+import shlex
 import sys
 
 from mrjax import __version__
@@ -17,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     cest.add_to(commands)
     train.add_to(commands)
     chosen = parser.parse_args(arguments)
+    chosen.command_line = shlex.join(["mrjax", *(sys.argv[1:] if arguments is None else arguments)])
     try:
         return chosen.run(chosen)
     except ValueError as error:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from mrjax.inverse import FitStatus, least_squares
@@ -32,24 +33,28 @@ class Result:
 def fit_in_batches(
     model_of: Callable[[slice], Model],
     data: np.ndarray,
-    init: dict[str, np.ndarray],
+    init: dict[str, np.ndarray] | Callable[[Array], dict[str, Array]],
     bounds: tuple[dict[str, float], dict[str, float]],
     progress: Progress,
     *,
     noise_std: float | None = None,
+    likelihood: Literal["gaussian", "rician"] = "gaussian",
+    polarities: Array | None = None,
     batch_size: int = VOXELS_AT_ONCE,
 ) -> Result:
     """`least_squares` on `data` of shape `(n_voxels, n)`; `model_of` gives the model of a range of voxels.
+
+    `noise_std`, `likelihood`, `polarities` and an `init` that is a function are those of `least_squares`.
 
     Every batch has the same size, the last one reaching back over voxels already done, so that one compilation serves all.
     """
     n_voxels = len(data)
     empty = lambda: np.full(n_voxels, np.nan)
     result = Result(
-        {name: empty() for name in init},
-        {name: empty() for name in init},
+        {name: empty() for name in bounds[0]},
+        {name: empty() for name in bounds[0]},
         empty(),
-        np.full(n_voxels, FitStatus.NOT_FINITE, int),
+        np.full(n_voxels, FitStatus.EXCLUDED, int),
         np.zeros(n_voxels, bool),
     )
     size = min(batch_size, n_voxels)
@@ -57,8 +62,9 @@ def fit_in_batches(
     try:
         for start in range(0, n_voxels, size):
             here = slice(max(0, min(start, n_voxels - size)), min(start + size, n_voxels))
-            starts = {name: jnp.asarray(value[here]) for name, value in init.items()}
-            fit = least_squares(model_of(here), jnp.asarray(data[here]), starts, bounds, noise_std)
+            starts = init if callable(init) else {name: jnp.asarray(value[here]) for name, value in init.items()}
+            of_noise = {"likelihood": likelihood, "polarities": polarities}
+            fit = least_squares(model_of(here), jnp.asarray(data[here]), starts, bounds, noise_std, **of_noise)
             _store(result, here, jax.device_get(fit))
             progress.update(task, completed=here.stop)
     except KeyboardInterrupt:

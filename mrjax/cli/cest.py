@@ -10,16 +10,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 
-from mrjax.cli import measurement
+from mrjax.cli import measurement, outcome, z_spectra
 from mrjax.cli.batches import COLUMNS, Result, fit_in_batches
-from mrjax.inverse.cest import mtr_asymmetry
-from mrjax.io import PoolFile, read_pools, write_table
+from mrjax.io import PoolFile, read_pools
 from mrjax.physics import BlochMcConnell, simulate
-from mrjax.plot import z_spectrum
 from mrjax.sequence import Sequence, pulseq
 from mrjax.tissue import Tissue
 
@@ -48,13 +45,17 @@ class Experiment(eqx.Module):
     def read(cls, options: argparse.Namespace) -> "Experiment":
         """From the files and options of the command line."""
         pools = read_pools(options.pools, legacy_lineshape=options.legacy_lineshape)
-        conventions = dataclasses.replace(pools.conventions, plays_rf_delay=options.plays_rf_delay)
+        # a pulse that pulseq-cest would resample to a longer one keeps its duration and its area
+        conventions = dataclasses.replace(
+            pools.conventions, plays_rf_delay=options.plays_rf_delay, pulse_samples="means"
+        )
         pools = dataclasses.replace(pools, conventions=conventions)
         file = pulseq.read(options.sequence)
+        sequence = pools.sequence(file)
         offsets = pulseq.offsets_ppm(file, conventions, b0=pools.b0)
         m0_scans = pulseq.m0_measurements(file, conventions, b0=pools.b0)
         engine = BlochMcConnell(pools.b0, conventions)
-        return cls(pools, pools.sequence(file), engine, tuple(offsets.tolist()), tuple(m0_scans.tolist()))
+        return cls(pools, sequence, engine, tuple(offsets.tolist()), tuple(m0_scans.tolist()))
 
     @property
     def saturated(self) -> list[int]:
@@ -105,7 +106,7 @@ def add_to(commands: Any) -> None:
         nargs="+",
         type=Path,
         help="CSV with a row for each voxel, or NIfTI with the measurements on its last axis: all of the sequence, in any "
-        "unit, or all but the M0 scans, divided by M0",
+        "unit, or all but the M0 scans, divided by M0; or a z_spectrum.csv as simulate writes it",
     )
     fitting.add_argument(
         "--free",
@@ -135,12 +136,9 @@ def run_simulate(options: argparse.Namespace) -> int:
     experiment = Experiment.read(options)
     magnetisation = experiment.magnetisation(experiment.pools.tissue)
     z, offsets = np.asarray(experiment.normalised(magnetisation)), np.array(experiment.offset_ppm)[experiment.saturated]
-    columns = {"offset_ppm": offsets.tolist(), "z": z.tolist()}
-    on_both_sides = np.ptp(offsets) > 0 and np.allclose(np.sort(offsets), np.sort(-offsets), atol=1e-3)
-    if on_both_sides:
-        columns["mtr_asymmetry"] = np.asarray(mtr_asymmetry(z, offsets, offsets)).tolist()
-    paths = [write_table(options.out / "z_spectrum.csv", columns), _written_conventions(experiment, options.out)]
-    paths.append(_drawn(experiment, offsets, z, on_both_sides, options.out / "z_spectrum.png"))
+    paths = [z_spectra.write(options.out / "z_spectrum.csv", offsets, z), _written_conventions(experiment, options.out)]
+    title = ", ".join(("water", *experiment.pools.names))
+    paths.append(z_spectra.draw(options.out / "z_spectrum.png", offsets, z, title))
     for path in paths:
         Console().print(f"wrote {path}", soft_wrap=True)
     return 0
@@ -153,21 +151,26 @@ def run_fit(options: argparse.Namespace) -> int:
     starts = {name: float(start_of(experiment, name)) for name in options.free}
     measured, in_units_of_m0 = _read(options, experiment)
     model = Model(experiment, tuple(starts), in_units_of_m0)
+    if measured.remark():
+        console.print(measured.remark())
     console.print(f"fitting {', '.join(starts)} in {len(measured.signals):,} voxels")
     with Progress(*COLUMNS, console=console) as progress:
         result = _fit(model, starts, measured, options, progress)
     if not result.finished.any():
         return 130
     paths, _ = measurement.write("cest", options.out, measured, result)
-    console.print(measurement.summary("cest", result))
+    paths.append(outcome.write_record(options, measured, result, {"remarks": []}))
+    console.print(outcome.summary("cest", result))
     for path in [*paths, _written_conventions(experiment, options.out)]:
         console.print(f"wrote {path}", soft_wrap=True)
-    return 0 if result.finished.all() else 130
+    return outcome.exit_status("cest", measured, result)
 
 
 def _read(options: argparse.Namespace, experiment: Experiment) -> tuple[measurement.Measurement, bool]:
     """The data, and whether they are divided by M0, which their number tells."""
     n_all, n_saturated = len(experiment.offset_ppm), len(experiment.saturated)
+    if z_spectra.is_one(options.data[0]):
+        return _of_spectrum(options, experiment), n_saturated < n_all
     try:
         return measurement.read(options, n_all, str(options.sequence)), False
     except measurement.CountError:
@@ -177,6 +180,15 @@ def _read(options: argparse.Namespace, experiment: Experiment) -> tuple[measurem
         return measurement.read(options, n_saturated, str(options.sequence)), True
     except measurement.CountError as error:
         raise ValueError(f"{error} All {n_all} measurements, or the {n_saturated} without M0 scans.") from error
+
+
+def _of_spectrum(options: argparse.Namespace, experiment: Experiment) -> measurement.Measurement:
+    """One voxel, from a table as `simulate` writes it."""
+    if len(options.data) > 1 or options.mask is not None:
+        raise ValueError(f"{options.data[0]} is a spectrum, which is fitted alone, without further files or --mask.")
+    offsets = np.array(experiment.offset_ppm)[experiment.saturated]
+    z = z_spectra.read(options.data[0], offsets)
+    return measurement.Measurement(z[None], None, None, None, [options.data[0].stem])
 
 
 def _fit(
@@ -242,18 +254,4 @@ def _written_conventions(experiment: Experiment, out: Path) -> Path:
     lines = {name: type(pool.lineshape).__name__ for name, pool in of_pools if pool.is_semisolid}
     settings = {"b0": experiment.pools.b0, "max_pulse_samples": experiment.pools.max_pulse_samples, "lineshapes": lines}
     path.write_text(json.dumps(settings | experiment.pools.conventions.as_dict(), indent=2) + "\n")
-    return path
-
-
-def _drawn(experiment: Experiment, offsets: np.ndarray, z: np.ndarray, asymmetry: bool, path: Path) -> Path:
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
-    axes = figure.subplots()
-    if np.ptp(offsets) > 0:
-        z_spectrum(offsets, z, asymmetry=asymmetry, axes=axes)
-    else:
-        axes.plot(np.arange(len(z)) + 1, z, ".-")
-        axes.set_xlabel("measurement")
-        axes.set_ylabel("z")
-    axes.set_title(", ".join(("water", *experiment.pools.names)))
-    figure.savefig(path, dpi=150)
     return path

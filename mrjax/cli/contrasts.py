@@ -9,18 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from mrjax.cli.acquisition import Acquisition
 from mrjax.inverse.jacobian import Model
 from mrjax.signals import relaxation
 
 
 class Decay(eqx.Module):
-    """Exponential decay over the echo time; T2 or T2*, whichever dephasing the sequence leaves."""
+    """Exponential decay over the echo time, onto an offset if one is fitted; T2 or T2*, as the sequence refocuses or not."""
 
     parameter: str = eqx.field(static=True)
     te: Float[Array, " n"]
 
     def __call__(self, params: dict[str, Array]) -> Float[Array, "voxel n"]:
-        return relaxation.t2_decay(self.te, params[self.parameter], params["m0"])
+        return relaxation.t2_decay(self.te, params[self.parameter], params["m0"], params.get("offset", 0.0))
 
 
 class VariableFlipAngle(eqx.Module):
@@ -40,13 +41,11 @@ class InversionRecovery(eqx.Module):
 
     inversion_time: Float[Array, " n"]
     tr: float = eqx.field(static=True)
-    magnitude: bool = eqx.field(static=True)
 
     def __call__(self, params: dict[str, Array]) -> Float[Array, "voxel n"]:
         t1, efficiency = params["t1"][:, None], params["inversion_efficiency"][:, None]
         recovered = 0.0 if np.isinf(self.tr) else jnp.exp(-self.tr / t1)
-        signal = params["m0"][:, None] * (1 - (1 + efficiency) * jnp.exp(-self.inversion_time[None] / t1) + recovered)
-        return jnp.abs(signal) if self.magnitude else signal
+        return params["m0"][:, None] * (1 - (1 + efficiency) * jnp.exp(-self.inversion_time[None] / t1) + recovered)
 
 
 @dataclass(frozen=True)
@@ -62,25 +61,25 @@ class Contrast:
     grid: dict[str, np.ndarray]
     """Values tried to find a start; M0 follows from the scale."""
     bounds: dict[str, tuple[float, float]]
-    model: Callable[[Any, np.ndarray, Any], Model]
-    """From the options, the data and the B1 map of the voxels."""
+    model: Callable[[Acquisition, Any], Model]
+    """From the settings of the sequence and the B1 map of the voxels, or None."""
 
 
-def _decay(parameter: str) -> Callable:
-    return lambda options, data, b1: Decay(parameter, jnp.asarray(options.te))
+def _decay(parameter: str) -> Callable[[Acquisition, Any], Decay]:
+    return lambda played, b1: Decay(parameter, jnp.asarray(played.samples))
 
 
-def _vfa(options: Any, data: np.ndarray, b1: Any) -> VariableFlipAngle:
-    angles = jnp.asarray(options.flip_angle)
-    return VariableFlipAngle(angles, jnp.full(angles.shape, options.tr), b1)
+def _vfa(played: Acquisition, b1: Any) -> VariableFlipAngle:
+    return VariableFlipAngle(jnp.asarray(played.samples), jnp.asarray(played.tr), b1)
 
 
-def _ir(options: Any, data: np.ndarray, b1: Any) -> InversionRecovery:
-    if min(options.ti) < 0 or max(options.ti) > options.tr:
-        raise ValueError(
-            f"--ti must lie between 0 and --tr ({options.tr:g} s), but got {min(options.ti):g} to {max(options.ti):g} s."
-        )
-    return InversionRecovery(jnp.asarray(options.ti), options.tr, magnitude=bool(np.all(data >= 0)))
+def _ir(played: Acquisition, b1: Any) -> InversionRecovery:
+    time, tr = played.samples, float(played.tr[0])
+    if np.any(played.tr != tr):
+        raise ValueError(f"--tr must be the same for all images, but the sidecars hold {played.tr.tolist()} s.")
+    if time.min() < 0 or time.max() > tr:
+        raise ValueError(f"--ti must lie between 0 and --tr ({tr:g} s), but got {time.min():g} to {time.max():g} s.")
+    return InversionRecovery(jnp.asarray(time), tr)
 
 
 CONTRASTS = {
@@ -115,7 +114,7 @@ CONTRASTS = {
         ),
         Contrast(
             "ir",
-            "T1 from inversion recovery, signed or magnitude",
+            "T1 from inversion recovery, signed or in magnitude",
             "t1",
             "ti",
             {"t1": np.geomspace(0.02, 6.0, 60), "inversion_efficiency": np.array([0.7, 0.85, 1.0])},

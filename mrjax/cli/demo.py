@@ -86,7 +86,7 @@ def write(experiment: Experiment, maps: dict[str, np.ndarray], out: Path) -> lis
     """NIfTI maps and the figure."""
     affine = np.array(experiment.phantom.affine)
     saved = [name for name in maps if not name.endswith("_error")]
-    paths = [write_nifti(out / f"{name}.nii.gz", np.nan_to_num(maps[name]), affine) for name in saved]
+    paths = [write_nifti(out / f"{name}.nii.gz", maps[name], affine) for name in saved]
     figure = demo_figure.draw(experiment, maps)
     figure.savefig(out / "demo.png", dpi=130)
     return [*paths, out / "demo.png"]

@@ -1,21 +1,23 @@
 """`mrjax fit`: parameter maps from measured images or tables."""
 
 import argparse
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
+from jaxtyping import Array
 from rich.console import Console
 from rich.progress import Progress
 
-from mrjax.cli import measurement, quantities
+from mrjax.cli import acquisition, fit_figure, measurement, outcome, polarity, quantities
+from mrjax.cli.acquisition import Acquisition
 from mrjax.cli.batches import COLUMNS, Result, fit_in_batches
 from mrjax.cli.contrasts import CONTRASTS, Contrast
 from mrjax.cli.measurement import Measurement
-from mrjax.inverse import Dictionary
-from mrjax.plot import parameter_map
+from mrjax.inverse import Dictionary, recovery_polarities
 
 
 def add_to(commands: Any) -> None:
@@ -38,72 +40,160 @@ def add_contrast(contrasts: Any, contrast: Contrast) -> None:
         "flip_angle": ("--flip-angle", quantities.angle, "nominal flip angles, such as 2deg 5deg 12deg"),
     }
     option, kind, explanation = samples[contrast.sample_option]
-    parser.add_argument(option, nargs="+", type=kind, required=True, metavar="X", help=explanation)
+    _add_list(parser, option, kind, f"{explanation}; by default from the JSON sidecars of the images")
+    if contrast.sample_option == "te":
+        _add_list(
+            parser, "--echoes", quantities.numbers, "which images to fit, counted from 1, such as 2-6; all by default"
+        )
+        parser.add_argument("--offset", action="store_true", help="fit a constant below the decay, too")
+        parser.add_argument(
+            "--rician",
+            action="store_true",
+            help="magnitudes with a noise floor; needs --noise, of real or imaginary part",
+        )
     if contrast.name == "vfa":
-        parser.add_argument("--tr", type=quantities.time, required=True, help="repetition time, such as 5.4ms")
-        parser.add_argument("--b1", type=Path, help="NIfTI map of B1 relative to nominal")
+        parser.add_argument("--tr", type=quantities.time, help="repetition time, such as 5.4ms; or from the sidecars")
+        parser.add_argument("--b1", type=Path, help="NIfTI map of B1 relative to nominal, about 1")
     if contrast.name == "ir":
-        parser.add_argument("--tr", type=quantities.time, default=np.inf, help="repetition time; long by default")
+        parser.add_argument("--tr", type=quantities.time, help="repetition time; from the sidecars, or long by default")
+        signs = parser.add_mutually_exclusive_group()
+        signs.add_argument("--signed", dest="signs", action="store_const", const="signed", help="images with signs")
+        signs.add_argument(
+            "--magnitude",
+            dest="signs",
+            action="store_const",
+            const="magnitude",
+            help="images that have lost their signs",
+        )
     measurement.add_options(parser)
     parser.set_defaults(run=lambda options: run(contrast, options))
+
+
+def _add_list(parser: argparse.ArgumentParser, option: str, kind: Any, explanation: str) -> None:
+    parser.add_argument(
+        option, nargs="+", type=quantities.listed(kind), action=quantities.Listed, metavar="X", help=explanation
+    )
 
 
 def run(contrast: Contrast, options: argparse.Namespace) -> int:
     """Read, fit, write and tell."""
     console = Console()
-    n = len(getattr(options, contrast.sample_option))
-    n_parameters = 1 + len(contrast.bounds)
-    option = f"--{contrast.sample_option.replace('_', '-')}"
-    if n < n_parameters:
-        raise ValueError(
-            f"{contrast.name} fits {n_parameters} parameters and needs as many images, but {option} has {n} values."
-        )
-    measured = measurement.read(options, n, option)
-    console.print(f"fitting {len(measured.signals):,} voxels with {n} images each")
+    played = acquisition.read(options, contrast.sample_option, contrast.name)
+    n = len(played.samples)
+    chosen = _chosen(contrast, options, n, played.origin)
+    measured = measurement.read(options, n, played.origin, complex_images=True)
+    played, measured = played.of(chosen), dataclasses.replace(measured, signals=measured.signals[:, chosen])
+    measured, signs, how = _real(contrast, options, played, measured)
+    for remark in filter(None, (*played.remarks, how, measured.remark())):
+        console.print(remark, soft_wrap=True)
+    console.print(f"fitting {len(measured.signals):,} voxels with {len(chosen)} images each")
     with Progress(*COLUMNS, console=console) as progress:
-        result = _fit(contrast, options, measured, progress)
+        result = _fit(contrast, options, played, measured, signs, progress)
     if not result.finished.any():
         return 130
     paths, maps = measurement.write(contrast.name, options.out, measured, result)
     if measured.mask is not None:
-        paths.append(_draw(contrast, options.out / "maps.png", measured.mask, maps))
-    console.print(measurement.summary(contrast.name, result))
+        figure = fit_figure.draw(contrast.parameter, measured.mask, maps)
+        figure.savefig(options.out / "maps.png", dpi=150)
+        paths.append(options.out / "maps.png")
+    settings = played.as_dict(contrast.sample_option) | {"images": (chosen + 1).tolist(), "signals": how}
+    paths.append(outcome.write_record(options, measured, result, settings))
+    console.print(outcome.summary(contrast.name, result))
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True)
-    return 0 if result.finished.all() else 130
+    return outcome.exit_status("fit", measured, result)
 
 
-def _fit(contrast: Contrast, options: argparse.Namespace, measured: Measurement, progress: Progress) -> Result:
+def _chosen(contrast: Contrast, options: argparse.Namespace, n: int, origin: str) -> np.ndarray:
+    """Indices of the images to fit; `ValueError` where they are too few or not there, or the noise they need is unknown."""
+    if getattr(options, "rician", False) and options.noise_std is None:
+        raise ValueError("--rician needs --noise, the standard deviation of the noise in real or imaginary part.")
+    numbers = getattr(options, "echoes", None)
+    chosen = np.arange(n) if numbers is None else np.unique(numbers) - 1
+    if chosen[-1] >= n:
+        raise ValueError(
+            f"--echoes must lie between 1 and {n}, the number of values of {origin}, but got {chosen[-1] + 1}."
+        )
+    n_parameters = len(_bounds(contrast, options))
+    if len(chosen) < n_parameters:
+        what = f"{origin} has {n} values" if numbers is None else f"--echoes has {len(chosen)}"
+        raise ValueError(f"{contrast.name} fits {n_parameters} parameters and needs as many images, but {what}.")
+    return chosen
+
+
+def _bounds(contrast: Contrast, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
+    # an offset is not held at zero, or half of the voxels without one would sit at a bound
+    offset = {"offset": (-np.inf, np.inf)} if getattr(options, "offset", False) else {}
+    return contrast.bounds | {"m0": (0.0, np.inf)} | offset
+
+
+def _real(
+    contrast: Contrast, options: argparse.Namespace, played: Acquisition, measured: Measurement
+) -> tuple[Measurement, polarity.Signs, str]:
+    """Real signals, whether they are signed, and what was done to them in words."""
+    signals, is_complex = measured.signals, np.iscomplexobj(measured.signals)
+    signs, how = "signed", ""
+    if contrast.name != "ir":
+        if is_complex:
+            signals, how = np.abs(signals), "the images are complex; their magnitudes are fitted"
+    elif is_complex and options.signs != "magnitude":
+        signals, how = (
+            polarity.restored(signals, played.samples),
+            "the images are complex; signs are taken from their phase",
+        )
+    elif is_complex:
+        signs, how = "magnitude", "the images are complex; their magnitudes are fitted"
+    elif options.signs is not None:
+        signs, how = options.signs, f"the images are {options.signs}, as the command line says"
+    else:
+        signs, why = polarity.guess(signals)
+        how = f"the images are taken as {signs}: {why} (--signed or --magnitude decides otherwise)"
+    signals = np.abs(signals) if signs == "magnitude" else signals
+    return dataclasses.replace(measured, signals=signals), signs, how
+
+
+def _fit(
+    contrast: Contrast,
+    options: argparse.Namespace,
+    played: Acquisition,
+    measured: Measurement,
+    signs: polarity.Signs,
+    progress: Progress,
+) -> Result:
     # scaled to about one, so that float32 and the bounds suit images of any unit
     scale = float(np.percentile(np.abs(measured.signals), 99)) or 1.0
     data = (measured.signals / scale).astype(np.float32)
     b1 = None if measured.b1 is None else jnp.asarray(measured.b1, jnp.float32)
-    model_of = lambda here: contrast.model(options, measured.signals, None if b1 is None else b1[here])
-    nominal = contrast.model(options, measured.signals, None)
-    dictionary = Dictionary.build(lambda p: nominal({**p, "m0": jnp.ones_like(p[contrast.parameter])}), contrast.grid)
-    start = dictionary.match(data, batch_size=4096)
-    init = {**{name: np.asarray(value) for name, value in start.parameters.items()}, "m0": np.asarray(start.m0)}
-    bounds = contrast.bounds | {"m0": (0.0, np.inf)}
+    model_of = lambda here: contrast.model(played, None if b1 is None else b1[here])
+    bounds = _bounds(contrast, options)
     lower, upper = ({name: limits[i] for name, limits in bounds.items()} for i in (0, 1))
     noise_std = None if options.noise_std is None else options.noise_std / scale
-    result = fit_in_batches(model_of, data, init, (lower, upper), progress, noise_std=noise_std)
+    result = fit_in_batches(
+        model_of,
+        data,
+        _start(contrast, played, "offset" in bounds),
+        (lower, upper),
+        progress,
+        noise_std=noise_std,
+        likelihood="rician" if getattr(options, "rician", False) else "gaussian",
+        polarities=recovery_polarities(played.samples) if signs == "magnitude" else None,
+    )
     for values in (result.parameters, result.standard_deviation):
-        values["m0"] *= scale
+        for name in {"m0", "offset"} & set(values):
+            values[name] *= scale
     result.residual_rms[:] *= scale
     return result
 
 
-def _draw(contrast: Contrast, path: Path, mask: np.ndarray, maps: dict[str, np.ndarray]) -> Path:
-    """The fullest slice of the parameter, its standard deviation and M0."""
-    while mask.ndim < 3:
-        mask, maps = mask[..., None], {name: value[..., None] for name, value in maps.items()}
-    z = int(np.argmax(mask.sum(axis=(0, 1))))
-    figure = Figure(figsize=(13, 4), layout="constrained")
-    panels = figure.subplots(1, 3)
-    parameter = contrast.parameter
-    parameter_map(maps[parameter][:, :, z], parameter, mask=mask[:, :, z], axes=panels[0])
-    title = f"{panels[0].get_title()}, one standard deviation"
-    parameter_map(maps[f"{parameter}_std"][:, :, z], parameter, mask=mask[:, :, z], title=title, axes=panels[1])
-    parameter_map(maps["m0"][:, :, z], "m0", mask=mask[:, :, z], axes=panels[2])
-    figure.savefig(path, dpi=150)
-    return path
+def _start(contrast: Contrast, played: Acquisition, with_offset: bool) -> Callable[[Array], dict[str, Array]]:
+    """Where voxels start, from their data: the best of a grid of parameters."""
+    nominal = contrast.model(played, None)
+    unit = lambda params: nominal({**params, "m0": jnp.ones_like(params[contrast.parameter])})
+    dictionary = Dictionary.build(unit, contrast.grid)
+
+    def start(data: Array) -> dict[str, Array]:
+        offset = jnp.maximum(jnp.min(data, axis=-1), 0.0) / 2 if with_offset else jnp.zeros(data.shape[:-1], data.dtype)
+        match = dictionary.match(data - offset[..., None], batch_size=4096)
+        return match.parameters | {"m0": match.m0} | ({"offset": offset} if with_offset else {})
+
+    return start

@@ -1,22 +1,23 @@
 """Signals to fit, read from images or a table, and maps written back."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rich.table import Table
 
+from mrjax.cli import grids
 from mrjax.cli.batches import Result
+from mrjax.cli.grids import CountError
 from mrjax.inverse import FitStatus
-from mrjax.io import FileError, Image, read_nifti, read_signals, write_nifti, write_table
+from mrjax.io import FileError, read_nifti, read_signals, write_nifti, write_table
 
 BACKGROUND = 0.1
 """Voxels whose brightest image stays below this fraction of the 99th percentile are not fitted, unless a mask is given."""
-
-
-class CountError(FileError):
-    """A file holds another number of signals than it should."""
+RELATIVE_B1 = (0.2, 5.0)
+"""Where the median of a map of B1 relative to nominal can lie; outside, the map is in percent or another unit."""
+WITHOUT_VALUE = (FitStatus.NOT_FINITE, FitStatus.STALLED)
+"""Statuses of voxels whose parameters are where the fit began, or where it got stuck: no results."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,23 @@ class Measurement:
     signals: np.ndarray
     b1: np.ndarray | None
     mask: np.ndarray | None
-    """Of the image; None for a table."""
+    """Of the image: where signals are fitted; None for a table."""
     affine: np.ndarray | None
     labels: list[str] | None
+    excluded: np.ndarray | None = None
+    """Of the image: where a fit was asked for, but is impossible."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """Numbers of voxels that are not fitted, by the reason."""
+
+    @property
+    def n_excluded(self) -> int:
+        """How many voxels were asked for, but cannot be fitted."""
+        return 0 if self.excluded is None else int(self.excluded.sum())
+
+    def remark(self) -> str:
+        """What is not fitted, for the screen; empty if all is."""
+        counts = [f"{count:,} {reason}" for reason, count in self.left_out.items() if count]
+        return f"not fitted: {', '.join(counts)}" if counts else ""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -36,17 +51,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mask", type=Path, help="NIfTI; voxels above zero are fitted")
     parser.add_argument("--column", help="column of a CSV whose cells hold all signals of a voxel, separated by blanks")
     parser.add_argument(
-        "--noise-std", type=float, help="noise standard deviation; estimated from the residual by default"
+        "--noise-std", "--noise", type=float, help="noise standard deviation; estimated from the residual by default"
     )
     parser.add_argument("--out", type=Path, default=Path("mrjax_fit"), help="folder to write to (mrjax_fit)")
 
 
-def read(options: argparse.Namespace, n: int, option: str) -> Measurement:
+def read(options: argparse.Namespace, n: int, option: str, *, complex_images: bool = False) -> Measurement:
     """What `options.data` holds: `n` signals in each voxel, as `option` of the command line says."""
     if options.noise_std is not None and not options.noise_std > 0:
         raise ValueError(f"--noise-std must be positive, but got {options.noise_std:g}.")
-    from_file = read_table if options.data[0].suffix.lower() == ".csv" else read_images
-    return from_file(options, n, option)
+    if options.data[0].suffix.lower() == ".csv":
+        return read_table(options, n, option)
+    return read_images(options, n, option, complex_images=complex_images)
 
 
 def read_table(options: argparse.Namespace, n: int, option: str) -> Measurement:
@@ -54,89 +70,94 @@ def read_table(options: argparse.Namespace, n: int, option: str) -> Measurement:
     if len(options.data) > 1 or options.mask is not None or getattr(options, "b1", None) is not None:
         raise FileError("A CSV is fitted alone, without further images, --mask or --b1.")
     labels, signals = read_signals(options.data[0], options.column)
-    _require_count(options.data[0], signals.shape[-1], n, option, "signals in each row")
+    if signals.shape[-1] != n:
+        raise CountError(
+            f"{options.data[0]} has {signals.shape[-1]} signals in each row, but {option} gives {n} values; give one for "
+            "each, in order."
+        )
     return Measurement(signals, None, None, None, labels)
 
 
-def read_images(options: argparse.Namespace, n: int, option: str) -> Measurement:
+def read_images(options: argparse.Namespace, n: int, option: str, *, complex_images: bool = False) -> Measurement:
     """The voxels of one series of `n` images, or of `n` images, within the mask, or where the brightest image is not dark.
 
-    Raises `FileError` for shapes that differ, complex images, another number of images and an empty mask.
+    Raises `FileError` for shapes or places that differ, complex images where they are not wanted, another number of images,
+    an empty mask, and a map of B1 that is not relative to nominal.
     """
-    images = [read_nifti(path) for path in options.data]
-    if len(images) > 1:
-        images = [_volume(path, image) for path, image in zip(options.data, images, strict=True)]
-    shapes = {image.data.shape for image in images}
-    if len(shapes) > 1:
-        raise FileError(f"All images must have the same shape, but got {', '.join(map(str, sorted(shapes)))}.")
-    data = images[0].data if len(images) == 1 else np.stack([image.data for image in images], axis=-1)
-    if np.iscomplexobj(data):
+    images = grids.series(options.data, [read_nifti(path) for path in options.data], n, option)
+    if np.iscomplexobj(images.data) and not complex_images:
         raise FileError(f"{options.data[0]} is complex; pass magnitudes.")
-    _require_count(options.data[0], data.shape[-1] if data.ndim > 3 or len(images) > 1 else 1, n, option, "images")
-    mask = _bright(data) if options.mask is None else read_nifti(options.mask).data > 0
-    b1 = read_nifti(options.b1).data if getattr(options, "b1", None) is not None else None
-    for name, image in (("--mask", mask), ("--b1", b1)):
-        if image is not None and image.shape != data.shape[:-1]:
-            raise FileError(f"{name} must have the shape of the images, {data.shape[:-1]}, but got {image.shape}.")
-    mask = mask & np.all(np.isfinite(data), axis=-1)
-    if not mask.any():
+    asked = (
+        _bright(images.data)
+        if options.mask is None
+        else grids.on_the_grid("--mask", read_nifti(options.mask), images) > 0
+    )
+    broken = asked & ~np.all(np.isfinite(images.data), axis=-1)
+    left_out = {
+        "outside the mask" if options.mask is not None else "darker than a tenth of the brightest": int((~asked).sum()),
+        "with signals that are not finite": int(broken.sum()),
+    }
+    path = getattr(options, "b1", None)
+    b1 = (
+        None
+        if path is None
+        else _relative_b1(path, grids.on_the_grid("--b1", read_nifti(path), images), asked & ~broken)
+    )
+    if b1 is not None:
+        unknown = asked & ~broken & ~(np.isfinite(b1) & (b1 > 0))
+        left_out["where B1 is zero, negative or not finite"] = int(unknown.sum())
+        broken = broken | unknown
+    fitted = asked & ~broken
+    if not fitted.any():
         raise FileError("No voxel is left to fit: the mask is empty or the data are not finite.")
-    return Measurement(data[mask], None if b1 is None else b1[mask], mask, images[0].affine, None)
+    of_voxels = None if b1 is None else b1[fitted]
+    return Measurement(images.data[fitted], of_voxels, fitted, images.affine, None, broken, left_out)
 
 
-def _volume(path: Path, image: Image) -> Image:
-    """One of several images: without the axis of length one that some converters append."""
-    data = image.data[..., 0] if image.data.ndim == 4 and image.data.shape[-1] == 1 else image.data
-    if data.ndim > 3:
-        raise FileError(f"{path} is a series, {data.shape}; pass one series alone, or three-dimensional images.")
-    return Image(data, image.affine)
-
-
-def _require_count(path: Path, found: int, n: int, option: str, what: str) -> None:
-    if found != n:
-        raise CountError(f"{path} has {found} {what}, but {option} gives {n} values; give one for each, in order.")
+def _relative_b1(path: Path, b1: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    known = b1[mask & np.isfinite(b1) & (b1 > 0)]
+    if not known.size:
+        raise FileError(f"No voxel is left to fit: {path} has no positive B1 where the images have signal.")
+    median, (low, high) = float(np.median(known)), RELATIVE_B1
+    if not low <= median <= high:
+        percent = " It looks like percent: divide it by 100." if 100 * low <= median <= 100 * high else ""
+        raise FileError(f"{path} must be relative to the nominal B1, about 1, but its median is {median:.4g}.{percent}")
+    return b1
 
 
 def _bright(data: np.ndarray) -> np.ndarray:
-    brightest = np.max(np.abs(data), axis=-1)
+    # a voxel without any number is background of a masked series
+    size = np.abs(data)
+    brightest = np.max(np.where(np.isnan(size), 0.0, size), axis=-1)
     known = brightest[np.isfinite(brightest)]
     return brightest > BACKGROUND * (np.percentile(known, 99) if known.size else 0.0)
 
 
 def maps_of(result: Result) -> dict[str, np.ndarray]:
-    """By the names of their files: parameters, their standard deviations, residual and status, `(n_voxels,)` each."""
+    """By the names of their files: parameters, their standard deviations, residual and status, `(n_voxels,)` each.
+
+    Everything but the status is nan in voxels without a result.
+    """
     deviations = {f"{name}_std": value for name, value in result.standard_deviation.items()}
-    return {**result.parameters, **deviations, "residual_rms": result.residual_rms, "status": result.status}
+    values = {**result.parameters, **deviations, "residual_rms": result.residual_rms}
+    known = result.finished & ~np.isin(result.status, WITHOUT_VALUE)
+    return {name: np.where(known, value, np.nan) for name, value in values.items()} | {"status": result.status}
 
 
 def write(name: str, out: Path, measurement: Measurement, result: Result) -> tuple[list[Path], dict[str, np.ndarray]]:
-    """Write a table, or maps; returns their paths and the maps, in the shape of the images."""
+    """Write a table, or maps; returns their paths and the maps, in the shape of the images.
+
+    Voxels that are not fitted are nan in every map, and `FitStatus.EXCLUDED` or `FitStatus.OUTSIDE_MASK` in the status.
+    """
     values = maps_of(result)
     if measurement.mask is None:
         columns = {"voxel": measurement.labels, **{name: value.tolist() for name, value in values.items()}}
         return [write_table(out / f"{name}.csv", columns)], values
     paths, maps = [], {}
     for key, inside in values.items():
-        maps[key] = np.zeros(measurement.mask.shape)
+        maps[key] = np.full(measurement.mask.shape, np.nan if key != "status" else float(FitStatus.OUTSIDE_MASK))
         maps[key][measurement.mask] = inside
-        paths.append(write_nifti(out / f"{key}.nii.gz", maps[key], measurement.affine))
+    if measurement.excluded is not None:
+        maps["status"][measurement.excluded] = FitStatus.EXCLUDED
+    paths = [write_nifti(out / f"{key}.nii.gz", image, measurement.affine) for key, image in maps.items()]
     return paths, maps
-
-
-def summary(name: str, result: Result) -> Table:
-    """Quartiles of each parameter over the voxels that converged, and how many did not."""
-    table = Table(title=f"{name}: {result.finished.sum():,} voxels")
-    for column in ("", "25 %", "median", "75 %", "median std"):
-        table.add_column(column, justify="right")
-    good = result.finished & (result.status == FitStatus.CONVERGED)
-    for parameter, values in result.parameters.items():
-        if good.any():
-            quartiles = np.nanpercentile(values[good], [25, 50, 75])
-            spread = np.nanmedian(result.standard_deviation[parameter][good])
-            table.add_row(parameter, *(f"{value:.4g}" for value in (*quartiles, spread)))
-    counts = [
-        f"{(result.status[result.finished] == status).sum():,} {status.name.lower().replace('_', ' ')}"
-        for status in FitStatus
-    ]
-    table.caption = ", ".join(count for count in counts if not count.startswith("0 ")) + "; times in s"
-    return table

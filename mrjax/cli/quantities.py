@@ -1,7 +1,9 @@
-"""Numbers with units on the command line."""
+"""Numbers with units, and lists, on the command line."""
 
 import argparse
 import math
+from collections.abc import Callable
+from typing import Any
 
 from mrjax import units
 
@@ -17,6 +19,33 @@ def time(text: str) -> float:
 def angle(text: str) -> float:
     """`"12deg"` in rad."""
     return _with_unit(text, ANGLES, "an angle", "12deg or 0.2rad")
+
+
+def numbers(text: str) -> list[int]:
+    """`"2-4"` as 2, 3, 4; `"5"` as 5: images counted from 1."""
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and (last.isdecimal() or text == first)) or not 1 <= int(first) <= int(last or first):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number or range of images, counted from 1; write 2 or 2-6")
+    return list(range(int(first), int(last or first) + 1))
+
+
+def listed(kind: Callable[[str], Any]) -> Callable[[str], list]:
+    """Entries of `kind` separated by commas, as in `"10ms,20ms"`; for options with `action=Listed`."""
+
+    def entries(text: str) -> list:
+        values = [kind(entry.strip()) for entry in text.split(",") if entry.strip()] or [kind(text)]
+        return [one for value in values for one in (value if isinstance(value, list) else [value])]
+
+    return entries
+
+
+class Listed(argparse.Action):
+    """Joins the lists that `listed` makes of each word, so that blanks and commas both separate entries."""
+
+    def __call__(
+        self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        setattr(namespace, self.dest, [one for value in values for one in value])
 
 
 def _with_unit(text: str, known: dict[str, float], kind: str, example: str) -> float:

@@ -2,5 +2,7 @@
 
 from . import cest as cest
 from .dictionary import Dictionary as Dictionary, Match as Match
+from .fit import Fit as Fit, FitStatus as FitStatus
 from .jacobian import per_voxel_jacobian as per_voxel_jacobian, signal_and_jacobian as signal_and_jacobian
-from .least_squares import Fit as Fit, FitStatus as FitStatus, least_squares as least_squares
+from .least_squares import least_squares as least_squares
+from .polarities import recovery_polarities as recovery_polarities

@@ -34,6 +34,7 @@ class Dictionary(eqx.Module):
     $$\hat\imath = \arg\max_i \frac{|\langle d_i, s \rangle|}{\|d_i\|}, \qquad
       \hat M_0 = \frac{\langle d_{\hat\imath}, s \rangle}{\|d_{\hat\imath}\|^2}$$
 
+    The rule is the same for real signals, whose scale may be negative, as for complex ones, whose scale has any phase.
     The result is as fine as the grid; `least_squares` refines it. Made with `Dictionary.build`.
 
     **Source:** D. Ma et al., Nature 495 (2013) 187-192.
@@ -154,11 +155,12 @@ def _best(
 ) -> tuple[Array, Array, Array]:
     atoms = dictionary.signals
     norm = jnp.sqrt(jnp.sum(jnp.abs(atoms) ** 2, axis=-1))
-    unit = (jnp.conj(atoms) / jnp.where(norm > 0, norm, 1.0)[:, None]).T
+    per_norm = 1 / jnp.where(norm > 0, norm, 1.0)
 
     def one(voxel: tuple[Array, dict[str, Array]]) -> tuple[Array, Array, Array]:
         signal, known = voxel
-        product = signal @ unit
+        # the signal is conjugated and the product divided, not the atoms, of which there would then be two copies
+        product = jnp.conj(jnp.conj(signal) @ atoms.T) * per_norm
         size = jnp.abs(product)
         for name, value in known.items():
             distance = jnp.abs(dictionary.parameters[name] - value)
@@ -166,6 +168,6 @@ def _best(
         index = jnp.argmax(size)
         length = jnp.sqrt(jnp.sum(jnp.abs(signal) ** 2))
         correlation = jnp.where(length == 0, 0.0, size[index] / jnp.where(length == 0, 1.0, length))
-        return index, product[index] / jnp.where(norm[index] > 0, norm[index], 1.0), correlation
+        return index, product[index] * per_norm[index], correlation
 
     return jax.lax.map(one, (signals, known), batch_size=batch_size)

@@ -1,6 +1,8 @@
 """Files in and out."""
 
 from .nifti import FileError as FileError, Image as Image, read_nifti as read_nifti, write_nifti as write_nifti
+from .placement import require_same_place as require_same_place
 from .pulseq_cest import PoolFile as PoolFile, read_grid as read_grid, read_pools as read_pools
 from .schedule import read_schedule as read_schedule
+from .sidecar import read_sidecar as read_sidecar, sidecar_path as sidecar_path
 from .table import read_signals as read_signals, write_table as write_table

@@ -64,7 +64,7 @@ def write_nifti(path: str | Path, data: Any, affine: Any) -> Path:
     **Arguments:**
 
     - `path`: Where to; `.nii` or `.nii.gz`.
-    - `data`: An array of up to seven axes, three of space first.
+    - `data`: An array of up to seven axes, three of space first. Masked entries are written as nan.
     - `affine`: 4 x 4, from voxel indices to mm.
 
     **Returns:** The path.
@@ -72,11 +72,12 @@ def write_nifti(path: str | Path, data: Any, affine: Any) -> Path:
     **Raises:** `FileError` for another ending.
     """
     path = Path(path)
-    data = np.asarray(data)
+    narrow = np.complex64 if np.iscomplexobj(data) else np.float32
+    # a masked array holds something below its mask, which is no data
+    data = np.ma.filled(data.astype(narrow), np.nan) if isinstance(data, np.ma.MaskedArray) else np.asarray(data)
     data = data.reshape(*data.shape, *(1,) * (3 - data.ndim))
     if not path.name.endswith((".nii", ".nii.gz")):
         raise FileError(f"{path} must end with .nii or .nii.gz to be written as NIfTI.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    narrow = np.complex64 if np.iscomplexobj(data) else np.float32
     nibabel.save(Nifti1Image(data.astype(narrow), np.asarray(affine, float)), path)
     return path

@@ -1,7 +1,7 @@
 """The YAML files of pulseq-cest: tissue with exchanging pools, field, and how to simulate."""
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,12 @@ import numpy as np
 import yaml
 from jaxtyping import Float
 
-from mrjax import lineshapes
+from mrjax import lineshapes, units
+from mrjax._decoding import text_of
 from mrjax.conventions import Conventions
+from mrjax.io.agreement import require_same_scanner
 from mrjax.io.nifti import FileError
+from mrjax.io.pool_keys import CEST_KEYS, MT_KEYS, WATER_KEYS, kind, mapping, number, relaxation_time, truth
 from mrjax.lineshapes import AbstractLineshape
 from mrjax.pool import Pool
 from mrjax.sequence import Sequence
@@ -22,24 +25,8 @@ from mrjax.tissue import Tissue
 DEFAULT_GAMMA = 267.5153
 """Of pulseq-cest, in rad/s/uT."""
 
-WATER_KEYS = ("f", "t1", "t2")
-CEST_KEYS = ("f", "t1", "t2", "k", "dw")
-MT_KEYS = (*CEST_KEYS, "lineshape")
-
-NUMBERS: dict[str, tuple[Callable[[float], bool], str]] = {
-    "f": (lambda x: x >= 0, "a fraction of the water's size, zero or more"),
-    "t1": (lambda x: x > 0, "a positive time in s"),
-    "t2": (lambda x: x > 0, "a positive time in s"),
-    "k": (lambda x: x >= 0, "a rate in 1/s, zero or more"),
-    "dw": (lambda x: True, "a shift in ppm"),
-    "b0": (lambda x: x > 0, "a positive field in T"),
-    "gamma": (lambda x: x > 0, "a positive gyromagnetic ratio in rad/s/uT"),
-    "b0_inhom": (lambda x: True, "a field offset in ppm"),
-    "rel_b1": (lambda x: x >= 0, "the B1 relative to nominal, zero or more"),
-    "scale": (lambda x: True, "the magnetisation after a reset, relative to equilibrium"),
-    "max_pulse_samples": (lambda x: x >= 1 and x == int(x), "a whole number from 1"),
-}
-"""What each number must be."""
+IN_MHZ = 0.01
+"""As close, relatively, to the proton's ratio in MHz/T, a gyromagnetic ratio is in that unit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +41,9 @@ class PoolFile:
     - `reset`: Whether each measurement begins anew.
     - `magnetisation`: To which it is then set, relative to equilibrium.
     - `max_pulse_samples`: To which shaped pulses are resampled.
-    - `conventions`: Those of pulseq-cest, with the gyromagnetic ratio of the file.
+    - `conventions`: Those of pulseq-cest, with the gyromagnetic ratio of the file. Shaped pulses of more than
+      `max_pulse_samples` are resampled as it does, and some then last longer; `dataclasses.replace(conventions,
+      pulse_samples="means")` keeps their duration.
     """
 
     tissue: Tissue
@@ -66,25 +55,33 @@ class PoolFile:
     conventions: Conventions
 
     def sequence(self, file: PulseqFile) -> Sequence:
-        """The measurements of a Pulseq-CEST file, played as this file says; samples are the longitudinal water."""
+        """The measurements of a Pulseq-CEST file, played as this file says; samples are the longitudinal water.
+
+        Offsets in ppm are of the field of this file.
+
+        **Raises:** `FileError` where the sequence states another field or gyromagnetic ratio than this file.
+        """
+        require_same_scanner(file, self.b0, self.conventions.gyromagnetic_ratio)
         return saturation_sequence(
             file,
             self.conventions,
             max_pulse_samples=self.max_pulse_samples,
             reset=self.reset,
             magnetisation=self.magnetisation,
+            b0=self.b0,
         )
 
 
 def read_pools(path: str | Path, *, legacy_lineshape: bool = False) -> PoolFile:
     r"""Read a YAML file of pulseq-cest, such as those of pulseq-cest-library.
 
+    Pools have relaxation times `t1` and `t2` in s, or the rates `r1` and `r2` in 1/s in their place.
     Fractions are divided by that of the water, where the file gives one other than 1. A field offset becomes the
     off-resonance $10^{-6} \delta \gamma B_0 / 2 \pi$; it and a relative B1 take part only where they differ from 0 and 1.
 
     **Arguments:**
 
-    - `path`: A `.yaml` file in UTF-8.
+    - `path`: A `.yaml` file in UTF-8; comments may be in Latin-1, as in older files of pulseq-cest-library.
     - `legacy_lineshape`: Take the super-Lorentzian as BMCTool and pulseq-cest sum it up, for comparison with them, instead of
       the converged integral.
 
@@ -113,13 +110,19 @@ def read_pools(path: str | Path, *, legacy_lineshape: bool = False) -> PoolFile:
     """
     path = Path(path)
     content = _content(path)
-    number = lambda key, default=None: _number(path, key, content.get(key, default), key)
-    conventions = Conventions.pulseq_cest(gyromagnetic_ratio=number("gamma", DEFAULT_GAMMA) * 1e6)
-    b0 = number("b0")
-    offset, b1 = number("b0_inhom", 0.0), number("rel_b1", 1.0)
+    setting = lambda key, default=None: number(path, key, content.get(key, default), key)
+    gamma = setting("gamma", DEFAULT_GAMMA)
+    if abs(gamma * 1e6 / units.GAMMA_BAR["1H"] - 1) < IN_MHZ:
+        raise FileError(
+            f"{path}: gamma must be in rad/s/uT, but {gamma:g} is the proton's in MHz/T; write {2 * math.pi * gamma:.6g}."
+        )
+    conventions = Conventions.pulseq_cest(gyromagnetic_ratio=gamma * 1e6)
+    b0 = setting("b0")
+    offset, b1 = setting("b0_inhom", 0.0), setting("rel_b1", 1.0)
     larmor = conventions.gyromagnetic_ratio * b0 / (2 * math.pi)
     (_, water), *others = _all_pools(path, content).items()
-    t1, t2, size = (_number(path, f"water_pool.{key}", water[key], key) for key in ("t1", "t2", "f"))
+    t1, t2 = (relaxation_time(path, "water_pool", water, key) for key in ("t1", "t2"))
+    size = number(path, "water_pool.f", water["f"], "f")
     if size == 0:
         raise FileError(f"{path}: water_pool.f must be above zero, since the other fractions are divided by it.")
     pools = [_pool(path, where, parameters, size, legacy_lineshape) for where, parameters in others]
@@ -127,9 +130,9 @@ def read_pools(path: str | Path, *, legacy_lineshape: bool = False) -> PoolFile:
         tissue=Tissue(t1=t1, t2=t2, off_resonance=offset * 1e-6 * larmor, b1=b1, pools=tuple(pools)),
         names=tuple(where.removeprefix("cest_pool.") for where, _ in others),
         b0=b0,
-        reset=_truth(path, content.get("reset_init_mag", True), "reset_init_mag"),
-        magnetisation=number("scale", 1.0),
-        max_pulse_samples=int(number("max_pulse_samples", 500)),
+        reset=truth(path, content.get("reset_init_mag", True), "reset_init_mag"),
+        magnetisation=setting("scale", 1.0),
+        max_pulse_samples=int(setting("max_pulse_samples", 500)),
         conventions=conventions,
     )
 
@@ -139,7 +142,7 @@ def read_grid(path: str | Path) -> dict[str, Float[np.ndarray, " n"]]:
 
     **Arguments:**
 
-    - `path`: A `.yaml` file in UTF-8.
+    - `path`: A `.yaml` file in UTF-8; comments may be in Latin-1, as in older files of pulseq-cest-library.
 
     **Returns:** By key, such as `cest_pool.amide.k`, the values as the file gives them.
 
@@ -164,7 +167,7 @@ def read_grid(path: str | Path) -> dict[str, Float[np.ndarray, " n"]]:
         for key in parameters.keys() - {"lineshape"}:
             value = parameters[key]
             values = value if isinstance(value, list) and value else [value]
-            grid[f"{where}.{key}"] = np.array([_number(path, f"{where}.{key}", entry, key) for entry in values])
+            grid[f"{where}.{key}"] = np.array([number(path, f"{where}.{key}", entry, key) for entry in values])
     return grid
 
 
@@ -187,7 +190,7 @@ def _content(path: Path) -> dict[str, Any]:
         if not path.is_file():
             raise FileError(f"{path} does not exist or is no file; check the path.")
         data = path.read_bytes()
-        content = yaml.load(data.decode("utf-8-sig"), _UniqueKeys)
+        content = yaml.load(text_of(data), _UniqueKeys)
     except OSError as error:
         raise FileError(f"{path} cannot be read ({error}).") from error
     except UnicodeDecodeError as error:
@@ -204,7 +207,7 @@ def _content(path: Path) -> dict[str, Any]:
         raise FileError(f"{path} is empty; a file of pulseq-cest holds water_pool, cest_pool, mt_pool, b0 and others.")
     if not isinstance(content, dict):
         raise FileError(
-            f"{path} must hold keys such as water_pool and their values at its top level, but holds a {_kind(content)}."
+            f"{path} must hold keys such as water_pool and their values at its top level, but holds a {kind(content)}."
         )
     return content
 
@@ -221,39 +224,24 @@ def _syntax_error(path: Path, error: Exception) -> str:
 
 def _all_pools(path: Path, content: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The parameters of water and every pool by where they stand, with the keys that they must have and no others."""
-    found = {"water_pool": _mapping(path, content.get("water_pool"), "water_pool", WATER_KEYS)}
-    for name, pool in _mapping(path, content.get("cest_pool") or {}, "cest_pool").items():
-        found[f"cest_pool.{name}"] = _mapping(path, pool, f"cest_pool.{name}", CEST_KEYS)
+    found = {"water_pool": mapping(path, content.get("water_pool"), "water_pool", WATER_KEYS)}
+    for name, pool in mapping(path, content.get("cest_pool") or {}, "cest_pool").items():
+        found[f"cest_pool.{name}"] = mapping(path, pool, f"cest_pool.{name}", CEST_KEYS)
     if content.get("mt_pool"):
-        found["mt_pool"] = _mapping(path, content["mt_pool"], "mt_pool", MT_KEYS)
+        found["mt_pool"] = mapping(path, content["mt_pool"], "mt_pool", MT_KEYS)
     return found
 
 
-def _mapping(path: Path, value: Any, where: str, keys: tuple[str, ...] | None = None) -> dict[str, Any]:
-    if value is None:
-        raise FileError(f"{path}: {where} is missing; give it {', '.join(keys or ('its pools',))}.")
-    if not isinstance(value, dict):
-        raise FileError(f"{path}: {where} must hold keys and their values, but is the {_kind(value)} {value!r}.")
-    unknown = [key for key in value if keys and key not in keys]
-    lacking = [key for key in keys or () if key not in value]
-    listed = ", ".join(keys or ())
-    if unknown:
-        raise FileError(f"{path}: {where} has the unknown key {unknown[0]!r}; it may have {listed}.")
-    if lacking:
-        raise FileError(f"{path}: {where} lacks {lacking[0]}; it must have {listed}.")
-    return value
-
-
 def _pool(path: Path, where: str, parameters: dict[str, Any], water: float, legacy_lineshape: bool) -> Pool:
-    value = {key: _number(path, f"{where}.{key}", parameters[key], key) for key in CEST_KEYS}
+    value = {key: number(path, f"{where}.{key}", parameters[key], key) for key in ("f", "k", "dw")}
     line = None
     if "lineshape" in parameters:
         line = _lineshape(path, f"{where}.lineshape", parameters["lineshape"], legacy_lineshape)
     return Pool(
         fraction=value["f"] / water,
         exchange_rate=value["k"],
-        t1=value["t1"],
-        t2=value["t2"],
+        t1=relaxation_time(path, where, parameters, "t1"),
+        t2=relaxation_time(path, where, parameters, "t2"),
         shift_ppm=value["dw"],
         lineshape=line,
     )
@@ -265,29 +253,3 @@ def _lineshape(path: Path, where: str, name: Any, legacy: bool) -> AbstractLines
     if name == "SuperLorentzian":
         return lineshapes.PulseqCestSuperLorentzian() if legacy else lineshapes.SuperLorentzian()
     raise FileError(f"{path}: {where} must be 'Lorentzian' or 'SuperLorentzian', but is {name!r}.")
-
-
-def _number(path: Path, where: str, value: Any, key: str) -> float:
-    """A finite number of the kind that the key asks for; YAML takes some, such as 69e-3, for text."""
-    holds, kind = NUMBERS[key]
-    if value is None:
-        raise FileError(f"{path}: {where} is missing; it must be {kind}.")
-    if isinstance(value, list):
-        raise FileError(f"{path}: {where} is a list; this must be {kind}. `read_grid` reads lists.")
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not (math.isfinite(number) and holds(number)):
-        raise FileError(f"{path}: {where} must be {kind}, but is {value!r}.")
-    return number
-
-
-def _truth(path: Path, value: Any, where: str) -> bool:
-    if value not in (True, False, 0, 1):
-        raise FileError(f"{path}: {where} must be True or False, but is {value!r}.")
-    return bool(value)
-
-
-def _kind(value: Any) -> str:
-    return {list: "list", str: "text", dict: "mapping"}.get(type(value), "number")

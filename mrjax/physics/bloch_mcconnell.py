@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks
 from mrjax.conventions import Conventions
+from mrjax.physics.double_precision import in_double_precision
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
 from mrjax.physics.epg import needed_states
 from mrjax.physics.isochromat_operators import Rotation
@@ -224,13 +225,18 @@ class BlochMcConnell(AbstractEngine):
         else:
             waveform, dt = event.waveform, event.dt
         transmit = jnp.asarray(tissue.b1) if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype)
-        per_voxel = lambda part: part[:, None] * (self.conventions.gyromagnetic_ratio * transmit)[None]
-        imaginary = self.conventions.shape_phase_sign * waveform.imag
-        field = (per_voxel(waveform.real), per_voxel(imaginary.astype(waveform.real.dtype)))
+        imaginary = (self.conventions.shape_phase_sign * waveform.imag).astype(waveform.real.dtype)
         offset = event.offset if isinstance(event.offset, Array) else 0.0
         irradiated = Irradiated(pools, offset)
-        n = irradiated.size
-        return Propagation(self.method.propagator(irradiated, field, dt)[:, :n, :n])
+        n, ratio = irradiated.size, self.conventions.gyromagnetic_ratio
+
+        def propagator(irradiated: Irradiated, method: AbstractPropagation, *rf: Array) -> Array:
+            real, imaginary, dt, transmit = rf
+            per_voxel = lambda part: part[:, None] * (ratio * transmit)[None]
+            return method.propagator(irradiated, (per_voxel(real), per_voxel(imaginary)), dt)[:, :n, :n]
+
+        rf = (waveform.real, imaginary, jnp.asarray(dt, waveform.real.dtype), transmit)
+        return Propagation(in_double_precision(propagator, irradiated, self.method, *rf))
 
     def _received(self, tissue: Tissue) -> Float[Array, "#voxel"] | None:
         """What magnetisation relative to the water's is relative to `m0`; None where that is the same."""

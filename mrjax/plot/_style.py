@@ -25,9 +25,16 @@ def axes_or_new(axes: Axes | None, **figure_options: Any) -> Axes:
     return Figure(layout="constrained", **figure_options).subplots()
 
 
+def as_numbers(values: Any) -> np.ndarray:
+    """An array whose masked entries are nan, which are not drawn."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return np.asarray(values)
+    return np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
+
+
 def as_image(values: Any, name: str = "values") -> np.ndarray:
     """A two-dimensional map, turned so that x runs to the right and y upwards when drawn with `origin="lower"`."""
-    image = np.asarray(values)
+    image = as_numbers(values)
     image = image if image.ndim == 2 else np.squeeze(image)
     if image.ndim != 2:
         raise ValueError(f"`{name}` must be a two-dimensional map, but got shape {np.shape(values)}; select a slice.")

@@ -23,11 +23,12 @@ def parameter_map(
 
     **Arguments:**
 
-    - `values`: Two-dimensional, `(x, y)`; drawn with x to the right and y upwards.
+    - `values`: Two-dimensional, `(x, y)`; drawn with x to the right and y upwards. What is nan, infinite or masked stays
+      blank.
     - `parameter`: Name of the parameter, such as "t1": chooses title, unit and colour scale.
     - `mask`: Voxels to show; the others stay blank.
-    - `limits`: Of the colour scale, in the unit of `values`. By default from 0 (or symmetric about the neutral value for
-      diverging scales) to the 99th percentile.
+    - `limits`: Of the colour scale, in the unit of `values`. By default from 0, or from the 1st percentile where that is
+      negative, to the 99th; symmetric about the neutral value for diverging scales.
     - `title`, `unit`, `colours`: Instead of those of the parameter.
     - `axes`: Matplotlib axes to draw in; new ones by default.
 
@@ -39,7 +40,7 @@ def parameter_map(
     name, known_unit, known_colours = _style.PARAMETER_STYLE.get(parameter or "", (parameter or "", "", "viridis"))
     unit, colours = known_unit if unit is None else unit, colours or known_colours
     if mask is not None:
-        shown = _style.as_image(mask, "mask").astype(bool)
+        shown = _style.as_image(np.ma.filled(mask, False), "mask").astype(bool)
         if shown.shape != image.shape:
             raise ValueError(f"`mask` must have the shape of `values`, {np.shape(values)}, but got {np.shape(mask)}.")
         image = np.where(shown, image, np.nan)
@@ -63,5 +64,5 @@ def _limits(image: np.ndarray, parameter: str | None) -> tuple[float, float]:
         centre = 1.0 if parameter == "b1" else 0.0
         reach = max(np.percentile(np.abs(finite - centre), 99), 1e-6)
         return centre - reach, centre + reach
-    high = np.percentile(finite, 99)
-    return min(0.0, float(finite.min())), float(high) if high > 0 else 1.0
+    low, high = np.percentile(finite, [1, 99])
+    return min(0.0, float(low)), float(high) if high > 0 else 1.0

@@ -33,7 +33,7 @@ def signal_curves(
 
     **Raises:** `ValueError` where lengths differ or there are too many voxels to tell apart.
     """
-    signals = np.asarray(signals)
+    signals = _style.as_numbers(signals)
     if signals.ndim < 1 or signals.shape[-1] == 0:
         raise ValueError(f"`signals` must have at least one sample on the last axis, but got shape {signals.shape}.")
     curves = signals.reshape(-1, signals.shape[-1])
@@ -46,7 +46,7 @@ def signal_curves(
     if labels is not None and len(labels) != len(curves):
         raise ValueError(f"`labels` must have one entry for each of the {len(curves)} voxels, but got {len(labels)}.")
     axes = _style.axes_or_new(axes, figsize=(6, 3.5))
-    x, unit = (np.arange(curves.shape[-1]), "sample") if times is None else _readable(np.asarray(times))
+    x, unit = (np.arange(curves.shape[-1]), "sample") if times is None else _readable(_style.as_numbers(times))
     for i, curve in enumerate(curves):
         axes.plot(
             x, np.abs(curve) if np.iscomplexobj(curve) else curve, marker=marker, label=labels[i] if labels else None

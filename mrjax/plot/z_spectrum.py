@@ -49,7 +49,7 @@ def z_spectrum(
 
         ```
     """
-    offset, z = np.asarray(offset_ppm), np.asarray(z)
+    offset, z = _style.as_numbers(offset_ppm), _style.as_numbers(z)
     if offset.ndim != 1 or offset.size == 0:
         raise ValueError(f"`offset_ppm` must have shape (n_offsets,) with at least one, but got {offset.shape}.")
     if z.shape[-1:] != offset.shape:
@@ -85,8 +85,11 @@ def z_spectrum(
 
 
 def _draw_asymmetry(axes: Axes, offset: np.ndarray, curves: np.ndarray) -> None:
-    positive = np.sort(offset[offset > 0])
-    if positive.size == 0 or offset.size < 3:
+    distinct = np.unique(offset)
+    positive = distinct[distinct > 0]
+    if distinct.size < max(3, offset.size):  # pairs need no interpolation, which needs three that are measured once
+        positive = positive[np.isin(-positive, distinct)]
+    if positive.size == 0:
         return
     percent = 100 * np.asarray(mtr_asymmetry(curves, offset, positive))
     if not np.isfinite(percent).any():

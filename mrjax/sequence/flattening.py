@@ -242,7 +242,9 @@ def _rf(pulse: Any, passed: Array, begin: Float[Array, " n"]) -> tuple[Array, Ar
 
 
 def _center(pulse: Any) -> Array:
-    """When a pulse acts: in the middle of where it is strongest."""
+    """When a pulse acts: where it says so, else in the middle of where it is strongest."""
+    if pulse.center is not None:
+        return jnp.asarray(pulse.center)
     if isinstance(pulse, ContinuousWave):
         return pulse.duration / 2
     strength = jnp.abs(pulse.waveform)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from mrjax import _checks
@@ -27,7 +28,10 @@ class ContinuousWave(AbstractEvent):
     - `duration`: In s, zero or more. As `b1`.
     - `offset`: $f$ in Hz from the scanner's frequency. As `b1`.
     - `phase`: $\phi$ in rad, of the axis of rotation. As `b1`.
-    - `use`: What it is for, such as `"refocusing"`; by default judged by the flip angle where it matters.
+    - `use`: What it is for, such as `"refocusing"`; by default judged by the flip angle where it matters: above 120 degrees
+      refocusing, else excitation.
+    - `center`: When it acts, in s from the start of this event, as a rule within it; a number that is known. By default in its
+      middle. There the trajectory in k-space begins or turns; the field does not depend on it.
 
     !!! example
 
@@ -45,9 +49,19 @@ class ContinuousWave(AbstractEvent):
     offset: Float[Array, "..."] | float
     phase: Float[Array, "..."] | float
     use: Use | None = eqx.field(static=True)
+    center: float | None = eqx.field(static=True)
 
-    def __init__(self, b1: Any, duration: Any, offset: Any = 0.0, phase: Any = 0.0, use: Use | None = None):
+    def __init__(
+        self,
+        b1: Any,
+        duration: Any,
+        offset: Any = 0.0,
+        phase: Any = 0.0,
+        use: Use | None = None,
+        center: Any = None,
+    ):
         self.use = _known_use(use)
+        self.center = _known_center(center)
         self.b1 = _checks.real_array(b1, "b1")
         self.duration = _checks.real_array(duration, "duration")
         self.offset = _checks.real_leaf(offset, "offset", Neutral(0.0))
@@ -77,6 +91,7 @@ class ShapedPulse(AbstractEvent):
     - `offset`: $f$ in Hz from the scanner's frequency. As `dt`.
     - `phase`: $\phi$ in rad. As `dt`.
     - `use`: As for `ContinuousWave`.
+    - `center`: As for `ContinuousWave`; by default in the middle of where the waveform is strongest.
 
     **Raises:** `ValueError` where the waveform has no sample.
 
@@ -100,9 +115,19 @@ class ShapedPulse(AbstractEvent):
     offset: Float[Array, "..."] | float
     phase: Float[Array, "..."] | float
     use: Use | None = eqx.field(static=True)
+    center: float | None = eqx.field(static=True)
 
-    def __init__(self, waveform: Any, dt: Any, offset: Any = 0.0, phase: Any = 0.0, use: Use | None = None):
+    def __init__(
+        self,
+        waveform: Any,
+        dt: Any,
+        offset: Any = 0.0,
+        phase: Any = 0.0,
+        use: Use | None = None,
+        center: Any = None,
+    ):
         self.use = _known_use(use)
+        self.center = _known_center(center)
         self.waveform = _checks.number_array(waveform, "waveform")
         if self.waveform.ndim < 1 or self.waveform.shape[-1] == 0:
             raise ValueError(
@@ -129,3 +154,12 @@ def _known_use(use: Any) -> Use | None:
     if use is not None and use not in get_args(Use):
         raise ValueError(f"`use` must be one of {', '.join(get_args(Use))}, or None, but got {use!r}.")
     return use
+
+
+def _known_center(center: Any) -> float | None:
+    if center is None:
+        return None
+    known = _checks.is_concrete(center) and not isinstance(center, bool | str) and np.ndim(center) == 0
+    if not (known and np.isrealobj(center) and np.isfinite(center)):
+        raise ValueError(f"`center` must be one number in s that is known, or None, but got {center!r}.")
+    return float(center)

@@ -34,7 +34,7 @@ def align(samples: dict[str, Numbers], voxels: dict[str, Numbers]) -> tuple[Arra
 def checked(values: dict[str, Numbers]) -> dict[str, Array]:
     """The named values as arrays of one precision, each within the range that its name calls for.
 
-    Python numbers take the precision of the arrays beside them; `m0` alone may be complex.
+    Python numbers take the precision of the arrays beside them; `m0` and `offset` alone may be complex.
     """
     return _checked(values)
 
@@ -60,7 +60,7 @@ def padded(array: Array, rank: int) -> Array:
 
 def _checked(values: dict[str, Numbers]) -> dict[str, Array]:
     arrays = {
-        name: _checks.number_array(value, name) if name == "m0" else _checks.real_array(value, name)
+        name: _checks.number_array(value, name) if name in ("m0", "offset") else _checks.real_array(value, name)
         for name, value in values.items()
     }
     dtype = jnp.result_type(float, *(_with_dtype(value) for value in values.values()))
@@ -104,7 +104,7 @@ _RANGES: dict[str, Callable[[Array, str], Array]] = (
     dict.fromkeys(("te", "inversion_time"), _instant)
     | {"recovery_time": _wait}
     | dict.fromkeys(("tr", "t1", "t2", "t2star", "t2_prime"), _period)
-    | dict.fromkeys(("m0", "fractions", "off_resonance", "phase_increment"), _checks.finite)
+    | dict.fromkeys(("m0", "offset", "fractions", "off_resonance", "phase_increment"), _checks.finite)
     | dict.fromkeys(
         ("flip_angle", "excitation_angle", "refocusing_angle", "inversion_angle", "saturation_angle"),
         _checks.finite,

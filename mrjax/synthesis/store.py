@@ -193,6 +193,8 @@ def _make_the_rest(
 
 
 def _checked(values: Mapping[str, Any], length: int) -> _blocks.Block:
+    for name, value in values.items():
+        _checks.refuse_masked(value, name)
     arrays = {name: np.asarray(value) for name, value in values.items()}
     if not arrays:
         raise ValueError("`make` must return at least one array, but returned none.")

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax.inverse import Dictionary, Fit, least_squares
-from mrjax.nn import BlochDecoder
+from mrjax.nn import BlochDecoder, normalised
 from mrjax.synthesis import longer_t1
 from mrjax.zoo.fingerprints import Estimate, fingerprint, simulated
 
@@ -66,12 +66,11 @@ def _better(
     begin: dict[str, Float[Array, " voxel"]],
     atoms: Dictionary,
 ) -> dict[str, Float[Array, " voxel"]]:
-    """Where `begin` explains a fingerprint worse than the nearest of a few atoms does, that atom."""
-    explained = (fingerprint(decoder(_inside(begin))) * signal).sum(-1)
-    likeness = signal @ atoms.signals.T
-    nearest = jnp.argmax(likeness, axis=-1)
-    worse = explained < jnp.max(likeness, axis=-1)
-    return {name: jnp.where(worse, atoms.parameters[name][nearest], begin[name]) for name in begin}
+    """Where `begin` explains a fingerprint worse than the best of a few atoms does, that atom."""
+    explained = (fingerprint(decoder(_inside(begin))) * normalised(signal)).sum(-1)
+    best = atoms.match(signal)
+    worse = explained < best.correlation
+    return {name: jnp.where(worse, best.parameters[name], begin[name]) for name in begin}
 
 
 def _inside(times: dict[str, Float[Array, " voxel"]]) -> dict[str, Float[Array, " voxel"]]:

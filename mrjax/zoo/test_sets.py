@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from mrjax.io import read_nifti
+from mrjax.io import read_nifti, require_same_place
 from mrjax.nn import BlochDecoder
 from mrjax.phantoms import Phantom, brain
 from mrjax.tissue import Tissue
@@ -111,7 +111,9 @@ def maps(t1: Path | str, t2: Path | str | None = None, milliseconds: bool = Fals
 
 def _both(t1: Path, t2: Path | None) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
     if t2 is not None:
-        return np.asarray(read_nifti(t1).data, float), np.asarray(read_nifti(t2).data, float)
+        first, second = read_nifti(t1), read_nifti(t2)
+        require_same_place(str(t2), second, str(t1), first)
+        return np.asarray(first.data, float), np.asarray(second.data, float)
     try:
         with np.load(t1) as stored:
             return np.asarray(stored["t1"], float), np.asarray(stored["t2"], float)

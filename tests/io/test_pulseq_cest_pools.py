@@ -203,9 +203,9 @@ def test_the_surplus_brace_of_a_published_file_is_found(tmp_path, reference_data
 
 def test_a_latin_1_file_says_how_to_convert_it(tmp_path):
     path = tmp_path / "latin.yaml"
-    path.write_bytes(("# 2 µT\n" + WATER + FIELD).encode("latin-1"))
+    path.write_bytes(("# 2 µT\n" + WATER + AMIDE.replace("amide", "µ") + FIELD).encode("latin-1"))
     sentence = (
-        f"{path}, line 1: byte 0xb5 is not UTF-8. Older files of pulseq-cest-library are Latin-1; convert it: "
+        f"{path}, line 3: byte 0xb5 is not UTF-8. Older files of pulseq-cest-library are Latin-1; convert it: "
         "`iconv -f latin1 -t utf-8 old.yaml > new.yaml`."
     )
     with pytest.raises(FileError) as caught:

@@ -88,8 +88,8 @@ def test_a_killed_process_goes_on_bit_for_bit(tmp_path, uninterrupted):
         f"t.trained({str(tmp_path)!r}, batch=lambda step: (time.sleep(0.05), t.batch(step))[1])\n"
     )
     process = subprocess.Popen([sys.executable, "-c", slow], stderr=subprocess.PIPE)
-    deadline = time.time() + 120
-    while not (tmp_path / "checkpoints" / "10").exists() and process.poll() is None and time.time() < deadline:
+    # the process ends by itself, however slow the machine
+    while not (tmp_path / "checkpoints" / "10").exists() and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()

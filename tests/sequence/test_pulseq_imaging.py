@@ -4,14 +4,15 @@ import dataclasses
 import itertools
 import math
 import random
-import time
 import warnings
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_pulseq_reader import IMAGING, mutated, read_quietly
+from costs import calls_of
+from test_pulseq_reader import IMAGING, MOST_CALLS, mutated, read_quietly
 
 import mrjax as mr
 from mrjax import units
@@ -409,15 +410,12 @@ def tse(n_trains: int, n_echoes: int = 16) -> mr.Sequence:
     return mr.Sequence(mr.Repeat(excitation, before, echo, mr.Delay(0.5), n_repetitions=n_trains))
 
 
-def test_ten_thousand_blocks_become_nested_repeats_within_two_seconds(tmp_path):
+def test_ten_thousand_blocks_become_nested_repeats(tmp_path):
     path = tmp_path / "tse.seq"
     sequence = tse(150)
     write(sequence, path)
-    began = time.process_time()
     file = read(path)
     found = to_sequence(file)
-    # 0.6 s without the checks of types that tests make
-    assert time.process_time() - began < 2
     assert len(file.blocks) == 150 * 67
     assert jax.tree.structure(found) == jax.tree.structure(sequence)
     (outer,) = found
@@ -429,23 +427,65 @@ def test_ten_thousand_blocks_become_nested_repeats_within_two_seconds(tmp_path):
         np.testing.assert_allclose(leaf, np.broadcast_to(expected, leaf.shape), rtol=1e-9, atol=1e-15)
 
 
+def test_twice_the_blocks_take_twice_the_work(tmp_path):
+    write(tse(60), tmp_path / "tse.seq")
+    file = read(tmp_path / "tse.seq")
+
+    def calls(n: int) -> int:
+        part = dataclasses.replace(file, blocks=file.blocks[:n])
+        return calls_of(lambda: to_sequence(part))
+
+    # what is done once for each event of the file is done for none of the blocks
+    once, some, more = calls(67), calls(30 * 67), calls(60 * 67)
+    assert more - once < 2.3 * (some - once)
+    assert more - once < 100 * 60 * 67
+
+
+class Counted(np.ndarray):
+    """An array whose comparisons are counted by elements."""
+
+    n_compared = 0
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **more):
+        if ufunc is np.equal:
+            Counted.n_compared += max(np.size(value) for value in inputs)
+        plain = [np.asarray(value) if isinstance(value, Counted) else value for value in inputs]
+        return getattr(ufunc, method)(*plain, **more)
+
+
+def test_nested_loops_are_found_in_proportion_to_their_length():
+    def compared(n_trains: int) -> int:
+        forms = np.array([0, *[1, 2, 3, 4] * 16, 5] * n_trains)
+        Counted.n_compared = 0
+        assert len(folded(forms.view(Counted), forms == 0)) == 1
+        return Counted.n_compared
+
+    some, more = compared(75), compared(150)
+    assert 0 < more < 2.5 * some
+    # each entry is compared with so many others, at most two patterns of the outer loop away
+    assert more < 150 * 66 * 2 * 66
+
+
 @pytest.mark.parametrize("kind", ["truncated", "garbled", "a line lost", "a line doubled", "a number changed"])
 def test_damage_of_any_kind_gives_a_pulseq_error_or_a_sequence(tmp_path, reference_data, kind):
     rng = random.Random(f"imaging, {kind}")
     names = ("seq1", "seq3", "simple_mprage150", "write_gre_label_softdelay")
     originals = [reference_data(f"pulseq/{name}.seq").read_bytes() for name in names]
-    path, refused = tmp_path / "damaged.seq", 0
-    for n in range(40):
-        path.write_bytes(mutated(originals[n % len(originals)], kind, rng))
-        began = time.process_time()
+    path, refused = tmp_path / "damaged.seq", []
+
+    def attempted(path):
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*kept as annotations, but not played.*")
+                warnings.filterwarnings("ignore", message=".*does not say what all RF pulses are for.*")
                 to_sequence(read_quietly(path))
-        except PulseqError:
-            refused += 1
-        assert time.process_time() - began < 5
-    assert refused > 10
+        except PulseqError as error:
+            refused.append(error)
+
+    for n in range(40):
+        path.write_bytes(mutated(originals[n % len(originals)], kind, rng))
+        assert calls_of(partial(attempted, path)) < 10 * MOST_CALLS * len(path.read_bytes())
+    assert len(refused) > 10
 
 
 def test_a_flip_angle_survives_the_way_from_hertz(tmp_path):

@@ -270,17 +270,16 @@ def test_a_block_pulse_is_a_continuous_wave(tmp_path):
     np.testing.assert_allclose(rest.duration, 30e-6, rtol=1e-12)
 
 
-def test_the_rf_delay_replaces_the_zeros_after_a_pulse_where_it_is_played(tmp_path, reference_data):
+def test_the_rf_delay_replaces_the_zeros_after_a_pulse_as_the_matlab_pulseq_cest_plays_it(tmp_path, reference_data):
+    matlab = Conventions(plays_rf_delay=True, edge_zeros="after_pulse")
     file = from_text(tmp_path, seq(PULSE_AND_READOUT))
-    *_, rest, _ = saturation_sequence(file, Conventions(plays_rf_delay=True)).events
+    *_, rest, _ = saturation_sequence(file, matlab).events
     np.testing.assert_allclose(rest.duration, 100e-6, rtol=1e-12)
     # case 3 of the BMsim challenge agrees with submission S01 so: 100 us and the 6.5 ms of the spoiler
-    case3 = saturation_sequence(file_of(reference_data, "case_3_create_seq.seq"), Conventions())
+    case3 = saturation_sequence(file_of(reference_data, "case_3_create_seq.seq"), matlab)
     np.testing.assert_allclose(case3[0].events[3].duration, 6.6e-3, rtol=1e-12)
     # from version 1.4 the block says how long it lasts: 50.13 ms for a waveform of 50 ms
-    train = saturation_sequence(
-        file_of(reference_data, "APTw_3T_001_2uT_36SincGauss_DC90_2s_braintumor.seq"), Conventions()
-    )
+    train = saturation_sequence(file_of(reference_data, "APTw_3T_001_2uT_36SincGauss_DC90_2s_braintumor.seq"), matlab)
     np.testing.assert_allclose(train[0].events[2].events[1].duration[0], 5e-3 + 130e-6, rtol=1e-12)
 
 
@@ -292,7 +291,7 @@ def test_a_measurement_begins_with_a_reset_where_it_is_asked_for(tmp_path):
     (repeat,) = saturation_sequence(file).events
     assert jax.tree.leaves(repeat.events[0]) == []
     (repeat,) = saturation_sequence(file, reset=False).events
-    assert [type(event) for event in repeat.events] == [ContinuousWave, Delay, SampleLongitudinal]
+    assert [type(event) for event in repeat.events] == [Delay, ContinuousWave, Delay, SampleLongitudinal]
 
 
 def test_a_transverse_readout_is_a_sample(tmp_path):
@@ -302,20 +301,21 @@ def test_a_transverse_readout_is_a_sample(tmp_path):
 
 def test_a_pulse_is_resampled_to_the_number_asked_for(reference_data):
     file = file_of(reference_data, "APTw_3T_001_2uT_36SincGauss_DC90_2s_braintumor.seq")
-    pulses = [saturation_sequence(file, max_pulse_samples=n)[0].events[2].events[0] for n in (50, 500, 50_000)]
+    picked = Conventions(pulse_samples="every_nth", edge_zeros="after_pulse")
+    pulses = [saturation_sequence(file, picked, max_pulse_samples=n)[0].events[2].events[0] for n in (50, 500, 50_000)]
     assert [pulse.waveform.shape[-1] for pulse in pulses] == [50, 500, 50_000]
     for pulse in pulses:
         np.testing.assert_allclose(pulse.duration, 0.05, rtol=1e-12)
     np.testing.assert_array_equal(pulses[2].waveform[::100], pulses[1].waveform)
 
 
-def test_zeros_inside_a_pulse_are_left_out_as_pulseq_cest_does(tmp_path):
-    # 0, 1, 2, 0, 2, 0, 0: four zeros follow the three that count
+def test_zeros_at_the_edges_of_a_pulse_follow_it_as_pulseq_cest_plays_them(tmp_path):
+    # 0, 1, 2, 0, 2, 0, 0: three zeros follow the four samples from the first to the last that count
     shapes = "shape_id 2\nnum_samples 7\n0\n1\n1\n0\n-2\n2\n-2\n0"
     file = from_text(tmp_path, seq(PULSE_AND_READOUT, rf="1 100 2 0 0 0 0", shapes=shapes))
-    _, pulse, rest, _ = saturation_sequence(file, Conventions(plays_rf_delay=False)).events
-    np.testing.assert_allclose(pulse.waveform / pulse.waveform[0], [1, 2, 2], rtol=1e-12)
-    np.testing.assert_allclose(rest.duration, 4e-6, rtol=1e-12)
+    _, pulse, rest, _ = saturation_sequence(file, Conventions.pulseq_cest()).events
+    np.testing.assert_allclose(pulse.waveform / pulse.waveform[0], [1, 2, 0, 2], rtol=1e-12)
+    np.testing.assert_allclose(rest.duration, 3e-6, rtol=1e-12)
 
 
 def test_a_pulse_of_zeros_is_a_delay(tmp_path):

@@ -4,10 +4,13 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from mrjax import _checks
 from mrjax.inverse.cest._resampling import Interpolation, checked_spectra, resampled, shifted
+
+SAME_PPM = 1e-5
+"""Up to which two offsets are one, in ppm: they are written with six digits."""
 
 
 def z_spectrum(
@@ -44,6 +47,7 @@ def z_spectrum(
     if m0_scans is None:
         is_m0 = np.abs(np.asarray(offset)) > m0_beyond_ppm
     else:
+        _checks.refuse_masked(m0_scans, "m0_scans")
         is_m0 = np.zeros(offset.size, bool)
         try:
             is_m0[np.asarray(m0_scans)] = True
@@ -93,7 +97,7 @@ def correct_b0(
         ```
     """
     spectra, offset = checked_spectra(z, offset_ppm)
-    at = shifted(offset_ppm if at_ppm is None else np.asarray(at_ppm), shift_ppm, spectra)
+    at = shifted(offset_ppm if at_ppm is None else at_ppm, shift_ppm, spectra)
     return resampled(spectra, offset, at, method)
 
 
@@ -112,6 +116,9 @@ def mtr_asymmetry(
     - `at_ppm`: $\delta$, offsets from the water. A number or shape `(m,)`. By default the positive ones of `offset_ppm`,
       which must be known numbers, ascending.
     - `shift_ppm`: Where the water is; 0 for spectra that are corrected.
+
+    Where no shift is given and all of these offsets were measured on both sides, nothing is interpolated, and offsets that
+    were measured several times are averaged; two offsets are enough.
 
     **Returns:** A fraction, shape `(*voxels, m)`; nan where either side was not measured.
 
@@ -137,6 +144,40 @@ def mtr_asymmetry(
             raise ValueError("`at_ppm` must be given where `offset_ppm` is traced: its positive entries are not known.")
         known = np.asarray(offset)
         at_ppm = np.sort(known[known > 0])
-    at = np.asarray(at_ppm) if isinstance(at_ppm, list | tuple) else at_ppm
+    at = _checks.real_array(at_ppm, "at_ppm")
+    known = all(map(_checks.is_concrete, (offset, at, shift_ppm)))
+    if known and at.ndim <= 1 and np.ndim(shift_ppm) == 0 and not np.any(shift_ppm):
+        pairs = [_measured(np.asarray(offset), np.ravel(side)) for side in (-at, at)]
+        if all(counts.all() for _, counts in pairs):
+            sides = [_mean_of(spectra, *which) for which in pairs]
+            return sides[0] - sides[1]
     sides = [resampled(spectra, offset, shifted(side, shift_ppm, spectra), method) for side in (-at, at)]
     return sides[0] - sides[1]
+
+
+def has_opposite(offset_ppm: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Which offsets were measured on the other side of the water as well; False for NaN."""
+    return np.asarray(_are_same(offset_ppm, -offset_ppm).any(axis=-1))
+
+
+def _are_same(offset: Float[np.ndarray, " n"], at: Float[np.ndarray, " m"]) -> Bool[np.ndarray, "m n"]:
+    return np.asarray(np.abs(offset - at[:, None]) <= SAME_PPM * np.maximum(1, np.abs(at))[:, None])
+
+
+def _measured(
+    offset: Float[np.ndarray, " n"], at: Float[np.ndarray, " m"]
+) -> tuple[Int[np.ndarray, "m most"], Int[np.ndarray, " m"]]:
+    """The measurements at each of these offsets, as many as at most, and how many of them count."""
+    same = _are_same(offset, at)
+    counts = same.sum(axis=-1)
+    return np.argsort(~same, axis=-1, kind="stable")[:, : counts.max(initial=0)], counts
+
+
+def _mean_of(
+    spectra: Float[Array, "*voxels n"], which: Int[np.ndarray, "m most"], counts: Int[np.ndarray, " m"]
+) -> Float[Array, "*voxels m"]:
+    like = (1,) * (spectra.ndim - 1)
+    counted = (np.arange(which.shape[-1]) < counts[:, None]).reshape(*like, *which.shape)
+    # chosen, not multiplied by zero: what is not counted may be nan
+    total = jnp.sum(jnp.where(counted, spectra[..., which], 0.0), axis=-1)
+    return total / jnp.asarray(counts.reshape(*like, -1), spectra.dtype)

@@ -125,6 +125,8 @@ def wasabi_fit(
     atoms = lambda grid: spectrum(grid["shift_ppm"], grid["b1"], jnp.ones_like(grid["b1"]), grid["modulation"])
     with jax.ensure_compile_time_eval():
         dictionary = Dictionary.build(atoms, {name: values.astype(spectra.dtype) for name, values in GRID.items()})
+    # noise below zero cannot come from a magnitude, and would hold the search at the kink that the model has there
+    spectra = jnp.maximum(spectra, 0.0)
     match = dictionary.match(spectra)
     start = {name: match.parameters[name] for name in ("shift_ppm", "b1")}
     start |= {"c": match.m0, "d": match.m0 * match.parameters["modulation"]}

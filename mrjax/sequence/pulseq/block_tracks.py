@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,18 @@ from mrjax.sequence.pulseq.errors import PulseqError
 from mrjax.sequence.pulseq.events import AdcEvent, Block, PulseqFile, RfEvent
 from mrjax.sequence.pulseq.gradient_points import AXES, Points, arbitrary_points, rotated, trapezoid_points
 from mrjax.sequence.pulseq.larmor import of_larmor
-from mrjax.sequence.pulseq.rf_samples import RfSamples, rf_samples
+from mrjax.sequence.pulseq.rf_samples import RfSamples, rf_samples, strongest_at
 from mrjax.sequence.pulseq.shapes import MOST_RUNS
 from mrjax.sequence.readout import Readout
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
 
-USES = {
-    "e": "excitation", "r": "refocusing", "i": "inversion", "s": "saturation", "p": "preparation", "o": "other", "u": None,
-}  # fmt: skip
-
 ROUNDING = 1e-9
 """In s: what sums of times may be off."""
+
+PICOSECOND = 12
+"""Digits after the point of a second to which differences of times are rounded."""
 
 Edges = tuple[tuple[float, float], ...] | None
 
@@ -35,9 +35,10 @@ Edges = tuple[tuple[float, float], ...] | None
 class Conversion:
     """The events of a file as parts of tracks; each is converted once."""
 
-    def __init__(self, file: PulseqFile, larmor: float):
+    def __init__(self, file: PulseqFile, larmor: float, uses: Mapping[int, str | None]):
         self._file = file
         self._larmor = larmor
+        self._uses = uses
         self._known: dict[Any, Any] = {}
 
     def tracks(self, number: int, block: Block, edges: Edges, rotation: np.ndarray | None) -> Tracks:
@@ -98,15 +99,15 @@ class Conversion:
             shape = self._once(self._shape, event.magnitude_shape, event.phase_shape, event.time_shape)
         except ValueError as error:
             raise self._error(f"RF event {identifier}: {error}") from None
-        use = (("use", USES[event.use]),)
+        static = (("use", self._uses[identifier]), ("center", _center(event, shape)))
         amplitude = event.amplitude / GAMMA_BAR
         start = event.delay + shape.start
         if shape.samples is None:
             # the phase of an offset counts from the start of the stored shape
             phase += shape.phase + 2 * math.pi * offset * shape.start
-            part = Part(ContinuousWave, use, (amplitude * shape.height, shape.duration, offset, phase))
+            part = Part(ContinuousWave, static, (amplitude * shape.height, shape.duration, offset, phase))
         else:
-            part = Part(ShapedPulse, use, (shape.dt, offset, phase), (self._scaled(shape.samples, amplitude),))
+            part = Part(ShapedPulse, static, (shape.dt, offset, phase), (self._scaled(shape.samples, amplitude),))
         return part, start, start + shape.duration
 
     def _scaled(self, samples: np.ndarray, amplitude: float) -> np.ndarray:
@@ -173,6 +174,11 @@ class _Shape:
     height: float = 0.0
     phase: float = 0.0
 
+    @property
+    def center(self) -> float:
+        """When it acts in s from its start, as long as nothing else is said."""
+        return self.duration / 2 if self.samples is None else strongest_at(self.samples) * self.dt
+
 
 def _shape_of(stored: RfSamples) -> _Shape:
     """A block pulse, however long, stays one number; zeros around it are left out."""
@@ -195,6 +201,13 @@ def _shape_of(stored: RfSamples) -> _Shape:
     if np.all((np.abs(turns - np.round(turns)) < ROUNDING) | (magnitude == 0)):
         return _Shape(0.0, stored.duration, stored.dt, magnitude * signs)
     return _Shape(0.0, stored.duration, stored.dt, magnitude * np.exp(1j * math.pi * turns))
+
+
+def _center(event: RfEvent, shape: _Shape) -> float | None:
+    """When a pulse acts in s from its start, None where that is as it would be taken without being told."""
+    if event.center is None or abs(event.center - shape.start - shape.center) <= ROUNDING:
+        return None
+    return round(event.center - shape.start, PICOSECOND)
 
 
 def _gradient_track(points: Points, axis: str) -> tuple[Part, ...]:

@@ -34,6 +34,8 @@ def version(section: Section, source: Source) -> Version:
 def definitions(section: Section, minor: int, source: Source) -> dict[str, tuple[float, ...] | str]:
     """By name; what is not all numbers is text. NaN is allowed: files write it for what they leave open.
 
+    Numbers may be followed by a comment; a text is taken as it stands, since it may hold a `#`.
+
     **Raises:** `PulseqError` where a raster time that the version needs is missing, or is no time.
     """
     found: dict[str, tuple[float, ...] | str] = {}
@@ -43,7 +45,7 @@ def definitions(section: Section, minor: int, source: Source) -> dict[str, tuple
         text = values[0] if values else ""
         lines[name] = line
         try:
-            found[name] = tuple(map(float, text.split())) or ""
+            found[name] = tuple(map(float, sections.without_comment(f" {text}").split())) or ""
         except ValueError:
             found[name] = text
     for name in RASTERS:

@@ -14,6 +14,9 @@ RASTERS: Mapping[str, float] = MappingProxyType(
 )
 """In s, as fixed before version 1.4; since then files must define them."""
 
+ADC_RASTER = 1e-7
+"""In s, of files that do not define it."""
+
 
 @dataclass(frozen=True, order=True)
 class Version:
@@ -189,6 +192,11 @@ class PulseqFile:
         """Unit of block durations in s, from version 1.4."""
         return self._raster("BlockDurationRaster")
 
+    @property
+    def adc_raster(self) -> float:
+        """Unit of dwell times in s."""
+        return self._raster("AdcRasterTime")
+
     def _raster(self, name: str) -> float:
         written = self.definitions.get(name, ())
-        return written[0] if written and not isinstance(written, str) else RASTERS[name]
+        return written[0] if written and not isinstance(written, str) else RASTERS.get(name, ADC_RASTER)

@@ -7,21 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.sequence.events import (
-    AbstractContainer,
-    AbstractEvent,
-    Delay,
-    Dephase,
-    Pulse,
-    Reset,
-    Sample,
-    SampleLongitudinal,
-    Spoil,
-)
+from mrjax.sequence.events import AbstractContainer, AbstractEvent, Delay
 from mrjax.sequence.gradients import AXES, Gradient
 from mrjax.sequence.labels import AbstractNote, Annotation
 from mrjax.sequence.pulseq.event_library import Library
 from mrjax.sequence.pulseq.events import Block, PulseqFile, Version
+from mrjax.sequence.pulseq.instantaneous import made_lasting, require_lasting
 from mrjax.sequence.pulseq.playing_order import Played, playings
 from mrjax.sequence.pulseq.rasters import Rasters, steps
 from mrjax.sequence.pulseq.written_events import EventWriter
@@ -31,16 +22,6 @@ from mrjax.sequence.together import Together
 
 WRITTEN_VERSIONS = ("1.4", "1.5")
 
-INSTEAD = {
-    Pulse: "a `ShapedPulse` or a `ContinuousWave`",
-    Dephase: "a `Gradient`",
-    Spoil: "a `Gradient` along each axis",
-    Sample: "a `Readout`",
-    SampleLongitudinal: "a `Readout`",
-    Reset: "nothing, or the pulses that do it",
-}
-"""What a scanner can play in place of what takes no time."""
-
 
 def from_sequence(
     sequence: AbstractContainer,
@@ -49,6 +30,8 @@ def from_sequence(
     scanner: Any | None = None,
     rasters: Rasters | None = None,
     definitions: Mapping[str, Any] | None = None,
+    pulse_duration: Any = None,
+    readout: Any = None,
 ) -> PulseqFile:
     """A sequence as a Pulseq file: each event at its top level, and each `Together`, is a block.
 
@@ -60,17 +43,22 @@ def from_sequence(
 
     - `sequence`: Of `Delay`, `ShapedPulse`, `ContinuousWave`, `Gradient`, `Readout`, `Together`, `Label` and `Annotation`,
       with known numbers.
-    - `version`: Of the format, 1.4 or 1.5 with any revision.
+    - `version`: Of the format, 1.4 or 1.5 with any revision. Only 1.5 holds what pulses are for, when they act, and the edges
+      of sampled gradients.
     - `scanner`: If given, its `check(sequence)` is called first, and its rasters are used.
-    - `rasters`: In place of the usual ones, or those of the scanner.
+    - `rasters`: In place of the usual ones, or those of the scanner; `Rasters.of(file)` for those of a file.
     - `definitions`: More of them by name, such as `{"FOV": (0.256, 0.256, 0.005)}`; numbers in SI units, or text.
+    - `pulse_duration`: In s, of block pulses in place of `Pulse`s.
+    - `readout`: In place of each `Sample`, such as `Readout(64, dwell=10e-6)`; the phase of the sample is added to its own.
 
     **Returns:** A `PulseqFile`, for `write`.
 
-    **Raises:** `ValueError` that names the event, where it takes no time, misses a raster, or a block holds two pulses or two
-    readouts.
+    **Raises:** `ValueError` that names the event, where it takes no time, misses a raster, leaves no time for a pulse or a
+    readout, or a block holds two pulses or two readouts.
     """
     found = _version(version)
+    if pulse_duration is not None or readout is not None:
+        sequence = made_lasting(sequence, pulse_duration, readout)
     if scanner is not None:
         scanner.check(sequence)
     rasters = rasters or Rasters.of(scanner)
@@ -192,7 +180,7 @@ class _BlockWriter:
     def block(self, played: Played, notes: tuple) -> Block:
         key = (played.key, notes)
         if key not in self._known:
-            _require_playable(played)
+            require_lasting(played)
             try:
                 self._known[key] = self._made(_sounds(played), notes)
             except ValueError as error:
@@ -217,14 +205,6 @@ class _BlockWriter:
         duration = steps(sounds.duration, self._rasters.block, "a duration", "block") * self._rasters.block
         extension = self._library.extension_id(notes)
         return Block(duration, 0, rf[0] if rf else 0, gx, gy, gz, adc[0] if adc else 0, extension)
-
-
-def _require_playable(played: Played) -> None:
-    instead = INSTEAD.get(type(played.located.event))
-    if instead is not None:
-        raise ValueError(
-            f"{played.name} takes no time, which no scanner can play; use {instead} to write a Pulseq file."
-        )
 
 
 def _sounds(played: Played) -> _Sounds:

@@ -1,12 +1,13 @@
 """The gradients of a Pulseq file as points in time."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from mrjax.sequence.pulseq.errors import PulseqError
-from mrjax.sequence.pulseq.events import ArbitraryGradient, Block, PulseqFile, Trapezoid
+from mrjax.sequence.pulseq.events import ArbitraryGradient, PulseqFile, Trapezoid
 from mrjax.sequence.pulseq.shapes import MOST_RUNS
 
 AXES = ("gx", "gy", "gz")
@@ -56,27 +57,87 @@ def arbitrary_points(file: PulseqFile, event: ArbitraryGradient, first: float, l
     return Points(event.delay, times * file.gradient_raster, values)
 
 
+@dataclass(frozen=True)
+class _End:
+    """What a gradient says about its value at one end of its block, in Hz/m.
+
+    **Arguments:**
+
+    - `edge`: Where the file states it, or, if `is_open`, where a line through the two samples next to it leads; None where
+      there is but one sample.
+    - `sample`: The one next to it; the edge itself where that is stated.
+    - `is_open`: Whether the file leaves the edge open.
+    """
+
+    edge: float | None
+    sample: float
+    is_open: bool
+
+
+SILENCE = _End(0.0, 0.0, False)
+"""Of a block without a gradient, or with one that begins later or has ended before."""
+
+
 def edges_of(file: PulseqFile) -> list[tuple[tuple[float, float], ...]] | None:
     """First and last value in Hz/m of the gradients along each axis, block by block, where files do not say: before 1.5.
 
-    A gradient begins where the one before it has ended, if that reached the end of its block, and else at zero. It ends
-    where a line through each sample, the middle of a raster, arrives from edge to edge. None where nothing is to be found.
+    An edge follows from the samples on both sides of it alone, so that no error grows from block to block. It is the value
+    with which the neighbour begins or ends where that is known: zero where no gradient adjoins, since a gradient does not
+    jump. Between two gradients that both leave it open, lines through the last two samples before it and the first two
+    after it lead to two values: it is the one nearer to zero, zero where their signs differ, and no farther from zero than
+    the samples next to it. None where nothing is to be found.
     """
     require_plausible(file)
-    open_ended = {i for i, event in file.gradients.items() if event.first is None and event.time_shape <= 0}
-    if not open_ended:
+    if all(event.first is not None or event.time_shape > 0 for event in file.gradients.values()):
         return None
-    swings = {i: _swing(_samples(file, file.gradients[i])) for i in open_ended}
-    durations = {i: _duration(file, event) for i, event in file.gradients.items()}
-    now, found = [0.0, 0.0, 0.0], []
-    for block in file.blocks:
-        edges = []
-        for axis, name in enumerate(AXES):
-            first, last = _edges(file, getattr(block, name), now[axis], swings)
-            edges.append((first, last))
-            now[axis] = last if _reaches_the_end(file, block, name, durations) else 0.0
-        found.append(tuple(edges))
-    return found
+    ends = {identifier: _ends(file, event) for identifier, event in file.gradients.items()}
+    found = [[(0.0, 0.0)] * len(AXES) for _ in file.blocks]
+    for axis, name in enumerate(AXES):
+        # blocks of labels alone take no time: what is before them adjoins what follows
+        lasting = [number for number, block in enumerate(file.blocks) if block.duration > 0 or getattr(block, name)]
+        ids = [getattr(file.blocks[number], name) for number in lasting]
+        starts = [ends[i][0] if i in ends else SILENCE for i in ids]
+        stops = [
+            ends[i][1] if i in ends and ends[i][2] > file.blocks[number].duration - JOINED else SILENCE
+            for i, number in zip(ids, lasting, strict=True)
+        ]
+        joints = [_joint(*pair) for pair in zip([SILENCE, *stops], [*starts, SILENCE], strict=True)]
+        for number, pair in zip(lasting, itertools.pairwise(joints), strict=True):
+            found[number][axis] = pair
+    return [tuple(edges) for edges in found]
+
+
+def _ends(file: PulseqFile, event: ArbitraryGradient) -> tuple[_End, _End, float]:
+    """The start and the end of a gradient, and when it ends in s from the start of its block."""
+    samples = _samples(file, event)
+    if event.first is None and event.time_shape <= 0:
+        start, end = _open_end(samples[:2]), _open_end(samples[:-3:-1])
+    else:
+        first = samples[0].item() if event.first is None else event.first
+        last = samples[-1].item() if event.last is None else event.last
+        start, end = _End(first, first, False), _End(last, last, False)
+    begins_later = event.delay > 0 or (event.time_shape > 0 and file.shapes[event.time_shape].values[0] > 0)
+    return SILENCE if begins_later else start, end, _duration(file, event)
+
+
+def _open_end(samples: Float[np.ndarray, " n"]) -> _End:
+    """Of a gradient with these samples, the one next to the edge first, half a raster from it."""
+    nearest, second = samples[0].item(), samples[-1].item()
+    return _End(nearest + (nearest - second) / 2 if samples.size > 1 else None, nearest, True)
+
+
+def _joint(before: _End, after: _End) -> float:
+    """The value in Hz/m at the edge between two blocks, if one of them leaves it open."""
+    if before.is_open and after.is_open:
+        # a single sample says nothing of the slope: the line is that to the sample of the neighbour
+        middle = (before.sample + after.sample) / 2
+        one, other = (middle if end.edge is None else end.edge for end in (before, after))
+        nearer = 0.0 if one * other <= 0 else min(one, other, key=abs)
+        reach = (0.0, before.sample, after.sample)
+        return min(max(nearer, min(reach)), max(reach))
+    if before.is_open:
+        return after.sample
+    return before.sample if after.is_open else 0.0
 
 
 def require_plausible(file: PulseqFile) -> None:
@@ -94,30 +155,6 @@ def require_plausible(file: PulseqFile) -> None:
                 None,
                 f"gradient {identifier} has {n_samples} samples, too many; at most {MOST_RUNS} are read.",
             )
-
-
-def _edges(
-    file: PulseqFile, identifier: int, before: float, swings: dict[int, tuple[float, int]]
-) -> tuple[float, float]:
-    if identifier not in file.gradients:
-        return 0.0, 0.0
-    event = file.gradients[identifier]
-    if identifier not in swings:
-        return event.first or 0.0, _samples(file, event)[-1].item() if event.last is None else event.last
-    first = before if event.delay == 0 else 0.0
-    swing, sign = swings[identifier]
-    return first, swing + sign * first
-
-
-def _swing(samples: Float[np.ndarray, " n"]) -> tuple[float, int]:
-    """The last edge for a first one of zero, and the sign with which another counts: edges are 2 w - the one before."""
-    signs = (-1.0) ** np.arange(samples.size - 1, -1, -1)
-    return 2 * float(np.sum(signs * samples)), -1 if samples.size % 2 else 1
-
-
-def _reaches_the_end(file: PulseqFile, block: Block, name: str, durations: dict[int, float]) -> bool:
-    identifier = getattr(block, name)
-    return identifier in durations and durations[identifier] > block.duration - JOINED
 
 
 def _samples(file: PulseqFile, event: ArbitraryGradient) -> Float[np.ndarray, " n"]:

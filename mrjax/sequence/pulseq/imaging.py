@@ -16,10 +16,15 @@ from mrjax.sequence.pulseq.folding import built, folded
 from mrjax.sequence.pulseq.gradient_points import edges_of
 from mrjax.sequence.pulseq.larmor import larmor_frequency
 from mrjax.sequence.pulseq.notes import NOTHING, Notes, notes_of, warn_of_unknown
+from mrjax.sequence.pulseq.uses import uses_of
 
 
 def to_sequence(
-    file: PulseqFile, *, b0: float | None = None, soft_delays: Mapping[str, float] | None = None
+    file: PulseqFile,
+    *,
+    b0: float | None = None,
+    soft_delays: Mapping[str, float] | None = None,
+    uses: Mapping[int, str] | None = None,
 ) -> Sequence:
     r"""What a Pulseq file plays, with its waveforms and timing, as nested repeats.
 
@@ -28,8 +33,13 @@ def to_sequence(
     likewise, of protons. A pulse whose samples are all equal is a `ContinuousWave`.
 
     **Gradients** are straight between their points: the corners of a trapezoid, the samples in the middles of the rasters and
-    the edges `first` and `last`. Files before version 1.5 do not store these edges; a gradient then begins where the one
-    before it has ended, and ends where lines through the middles of the rasters lead. Rotations are applied.
+    the edges `first` and `last`. Files before version 1.5 do not store these edges; they are then zero where no gradient adjoins,
+    the first or last value of a neighbour that is known, and between two sampled gradients the lesser of the two values to which
+    lines through the samples on either side lead, no farther from zero than these samples. Rotations are applied.
+
+    **Pulses** act at the center that the file states (version 1.5), else in the middle of where they are strongest. What they
+    are for is stated too, from version 1.5. Where it is not, those that turn by more than 120 degrees on resonance are taken for
+    refocusing ones, and all others for excitations; `uses` says otherwise.
 
     **Loops:** blocks that differ in numbers alone are repetitions of one, which has leaves with an entry for each; patterns
     are found at every level, so that ten thousand blocks become a few events.
@@ -42,12 +52,15 @@ def to_sequence(
     - `b0`: In T, for offsets in ppm (version 1.5); that of the file's DEFINITIONS by default.
     - `soft_delays`: Inputs in s by name, such as `{"TE": 8e-3}`, from which soft delays (version 1.5) are computed; those
       that are not named last as long as the file says.
+    - `uses`: What RF events are for, by their ids in the file, such as `{2: "refocusing"}`; in place of what the file states.
 
     **Returns:** A `Sequence` of the same duration, with a sample for each of the file's. Phases of receiver and pulses begin
     with their events.
 
     **Raises:** `PulseqError` for what cannot be played, `ValueError` for soft delays that the file does not have or that
-    become negative. Warns of extensions that are not known.
+    become negative, and for `uses` of events that it does not have. Warns of extensions that are not known, and where the
+    trajectory in k-space depends on what a pulse is for and its angle leaves doubt: a readout follows one that is taken for
+    refocusing, or the excitations do not all turn by one angle of at most 90 degrees.
 
     **Source:** Pulseq file format specification, versions 1.2 to 1.5 (pulseq.github.io).
 
@@ -84,7 +97,8 @@ def to_sequence(
     notes = {block.extension: notes_of(file, block.extension) for block in file.blocks if block.extension}
     inputs = dict(soft_delays or {})
     _require_known(inputs, notes)
-    entries = Entries(_played(file, Conversion(file, larmor), {0: NOTHING} | notes, inputs))
+    conversion = Conversion(file, larmor, uses_of(file, uses or {}))
+    entries = Entries(_played(file, conversion, {0: NOTHING} | notes, inputs))
     begins_well = np.array([entries.begins_with_rf(form) for form in range(entries.n_forms)], bool)
     return Sequence(*built(folded(entries.forms, begins_well[entries.forms]), entries.event))
 

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from mrjax.sequence.pulseq.events import PulseqFile
+from mrjax.sequence.pulseq.statements import stated_field
 
 
 def larmor_frequency(file: PulseqFile, gyromagnetic_ratio: float, b0: float | None) -> float:
@@ -14,11 +15,8 @@ def larmor_frequency(file: PulseqFile, gyromagnetic_ratio: float, b0: float | No
     """
     if b0 is not None and not (np.isfinite(b0) and b0 > 0):
         raise ValueError(f"`b0` must be positive (T), but got {b0!r}.")
-    written = file.definitions.get("B0", ())
-    field = written[0] if not isinstance(written, str) and len(written) == 1 else math.nan
-    if b0 is not None:
-        field = b0
-    return field * gyromagnetic_ratio / (2 * math.pi) if field > 0 else math.nan
+    field = stated_field(file) if b0 is None else b0
+    return field * gyromagnetic_ratio / (2 * math.pi)
 
 
 def of_larmor(fraction: float, larmor: float, file: PulseqFile) -> float:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Inexact
 
@@ -11,11 +12,9 @@ from mrjax.sequence.events import Delay, Spoil
 from mrjax.sequence.pulseq.events import Block, PulseqFile, RfEvent
 from mrjax.sequence.pulseq.larmor import of_larmor
 from mrjax.sequence.pulseq.played import Played
-from mrjax.sequence.pulseq.rf_samples import RfSamples, rf_samples
+from mrjax.sequence.pulseq.rf_pieces import PICOSECOND, RfPiece, every_nth, means, rf_pieces
+from mrjax.sequence.pulseq.rf_samples import rf_samples
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
-
-PICOSECOND = 12
-"""Digits after the point of a second to which differences of times are rounded."""
 
 
 @dataclass(frozen=True)
@@ -29,22 +28,14 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Waveform:
-    """The samples of an RF event that are played, and what was left out of those that are stored.
+    """The pieces of an RF event that are no zeros, in Hz, and the duration of all that is stored in s.
 
-    **Arguments:**
-
-    - `samples`: In T, every so many-th of those that are not zero; one for a block pulse, none where all are zero.
-    - `dt`: Duration of one in s.
-    - `zeros`: Duration of what was left out because it is zero, in s.
-    - `stored`: Duration of all that is stored, in s.
-    - `phase`: Of a block pulse, in rad; None for others, where it is part of the samples.
+    `fields` are the samples of the pieces in T; equal ones are the same array.
     """
 
-    samples: Inexact[np.ndarray, " n"]
-    dt: float
-    zeros: float
+    pieces: tuple[RfPiece, ...]
+    fields: tuple[Inexact[np.ndarray, " n"], ...]
     stored: float
-    phase: float | None
 
 
 def measurements_of(file: PulseqFile, rules: Rules) -> list[list[Played]]:
@@ -55,6 +46,7 @@ def measurements_of(file: PulseqFile, rules: Rules) -> list[list[Played]]:
     measurements: list[list[Played]] = []
     events: list[Played] = []
     waveforms: dict[tuple[float, int, int, int], Waveform] = {}
+    fields: dict[bytes, np.ndarray] = {}
     for number, block in enumerate(file.blocks, 1):
         _require_saturation(file, number, block)
         if block.adc:
@@ -66,7 +58,7 @@ def measurements_of(file: PulseqFile, rules: Rules) -> list[list[Played]]:
             event = file.rf[block.rf]
             key = (event.amplitude, event.magnitude_shape, event.phase_shape, event.time_shape)
             if key not in waveforms:
-                waveforms[key] = _waveform(file, event, rules)
+                waveforms[key] = _waveform(file, event, rules, fields)
             events += _played(file, block, event, waveforms[key], rules)
         else:
             events.append(Played(Delay, (block.duration,)))
@@ -108,37 +100,50 @@ def _require_saturation(file: PulseqFile, number: int, block: Block) -> None:
 
 
 def _played(file: PulseqFile, block: Block, event: RfEvent, waveform: Waveform, rules: Rules) -> list[Played]:
-    """The pulse and the free evolution after it."""
-    rest = waveform.zeros
-    if rules.conventions.plays_rf_delay:
-        rest = max(0.0, round(block.duration - waveform.stored, PICOSECOND))
-        rest += 0.0 if waveform.samples.size else waveform.zeros
-    if not waveform.samples.size:
-        return [Played(Delay, (rest,))]
+    """The pulses of an RF event, and the free evolution before, between and after them."""
+    conventions, pieces = rules.conventions, waveform.pieces
+    in_place = conventions.edge_zeros == "in_place"
+    beyond = max(0.0, block.duration - waveform.stored) if conventions.plays_rf_delay else 0.0
+    if not pieces:
+        return [_delay(beyond + waveform.stored)]
     offset = full_frequency(event, rules.larmor, file)
     phase = event.phase + of_larmor(event.phase_per_megahertz * 1e-6, rules.larmor, file)
-    if waveform.phase is None:
-        pulse = Played(ShapedPulse, (waveform.dt, offset, phase), waveform.samples)
-    else:
-        phase += rules.conventions.shape_phase_sign * waveform.phase
-        pulse = Played(ContinuousWave, (waveform.samples[0].item(), waveform.dt, offset, phase))
-    return [pulse, Played(Delay, (rest,))]
+    origin = 0.0 if in_place else pieces[0].start
+    before = min(event.delay, beyond) if in_place else 0.0
+    events, now, irradiated = [_delay(before)], origin, 0.0
+    for piece, field in zip(pieces, waveform.fields, strict=True):
+        # the frame of the offset gets ahead from the first sample on, where engines do not see to that themselves
+        known = irradiated if conventions.rf_phase == "accumulated" else 0.0
+        ahead = 2 * math.pi * offset * round(piece.start - origin - known, PICOSECOND)
+        events += [_delay(piece.start - now), _pulse(piece, field, offset, phase + ahead, conventions)]
+        now, irradiated = piece.start + piece.duration, irradiated + piece.duration
+    if in_place:
+        return [*events, _delay(waveform.stored - now + beyond - before)]
+    zeros = pieces[0].start + waveform.stored - pieces[-1].end
+    return [*events, _delay(beyond if conventions.plays_rf_delay else zeros)]
 
 
-def _waveform(file: PulseqFile, event: RfEvent, rules: Rules) -> Waveform:
+def _pulse(piece: RfPiece, field: np.ndarray, offset: float, phase: float, conventions: Conventions) -> Played:
+    if piece.phase is None:
+        return Played(ShapedPulse, (piece.dt, offset, phase), field)
+    phase += conventions.shape_phase_sign * piece.phase
+    return Played(ContinuousWave, (field[0].item(), piece.dt, offset, phase))
+
+
+def _delay(duration: float) -> Played:
+    return Played(Delay, (max(0.0, round(duration, PICOSECOND)),))
+
+
+def _waveform(file: PulseqFile, event: RfEvent, rules: Rules, fields: dict[bytes, np.ndarray]) -> Waveform:
     stored = rf_samples(file, event)
-    kept = stored.without_zeros()
-    zeros = round(stored.duration - kept.duration, PICOSECOND)
+    resample = means if rules.conventions.pulse_samples == "means" else every_nth
+    pieces = rf_pieces(stored, rules.max_pulse_samples, resample)
     to_tesla = 2 * math.pi / rules.conventions.gyromagnetic_ratio
-    if kept.counts.size == 0 or kept.is_constant:
-        phase = float(kept.phase[0]) if kept.phase.size else 0.0
-        return Waveform(to_tesla * kept.magnitude[:1], kept.duration, zeros, stored.duration, phase)
-    every = math.ceil(int(kept.counts.sum()) / rules.max_pulse_samples)
-    return Waveform(to_tesla * _sampled(kept, every), kept.dt * every, zeros, stored.duration, None)
+    fields_of = [to_tesla * _of_stored_duration(piece.dt) * piece.samples for piece in pieces]
+    return Waveform(pieces, tuple(fields.setdefault(field.tobytes(), field) for field in fields_of), stored.duration)
 
 
-def _sampled(samples: RfSamples, every: int) -> Inexact[np.ndarray, " n"]:
-    """Every so many-th sample in Hz; real where no phase is turned."""
-    taken = np.searchsorted(np.cumsum(samples.counts), np.arange(0, int(samples.counts.sum()), every), side="right")
-    magnitude, phase = samples.magnitude[taken], samples.phase[taken]
-    return magnitude * np.exp(1j * phase) if np.any(phase) else magnitude
+def _of_stored_duration(dt: float) -> float:
+    """By how much a field must be stronger where its duration is rounded when it becomes a leaf: in float32 by up to 6e-8,
+    the same in each sample, which would add up over the thousand radians of a train."""
+    return dt / float(np.asarray(dt, jnp.result_type(float)))

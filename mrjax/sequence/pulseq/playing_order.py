@@ -43,18 +43,21 @@ def playings(sequence: AbstractContainer) -> Iterator[Played]:
         )
     sequence = walk.validated(as_sequence(sequence))
     tables = {located.path: _Rows(located) for located in walk.events_of(sequence.events)}
-    for path, repetition in _order(sequence, (), ()):
+    for path, repetition in playing_order(sequence):
         yield tables[path].played(repetition)
 
 
-def _order(container: AbstractContainer, path: tuple, outer: tuple) -> Iterator[tuple[tuple, tuple]]:
+def playing_order(
+    container: AbstractContainer, path: tuple[int, ...] = (), outer: tuple[int, ...] = ()
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The path of each event, in order, and which repetition it is, outermost first."""
     for n in range(*container.repetitions or (1,)):
         repetition = (*outer, n) if container.repetitions else outer
         for position, entry in enumerate(container.events):
             if isinstance(entry, AbstractEvent):
                 yield (*path, position), repetition
             else:
-                yield from _order(entry, (*path, position), repetition)
+                yield from playing_order(entry, (*path, position), repetition)
 
 
 class _Rows:

@@ -12,6 +12,9 @@ ROUNDING = 1e-3
 SINGLE = 2.0**-22
 """Rounding of times that were computed in single precision, relative to their length."""
 
+FINE_ADC_RASTERS = (1e-8, 1e-9)
+"""In s, the coarsest first; the format counts dwell times in nanoseconds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rasters:
@@ -37,7 +40,8 @@ class Rasters:
 
     @classmethod
     def of(cls, scanner: Any | None) -> "Rasters":
-        """Those of a scanner that names them `rf_raster`, `gradient_raster`, `adc_raster` and `block_raster`.
+        """Those of a `Scanner`, a `PulseqFile`, or whatever names them `rf_raster`, `gradient_raster`, `adc_raster` and
+        `block_raster`.
 
         The usual ones stand for those that it lacks, or that are zero: a file needs rasters.
         """
@@ -57,6 +61,22 @@ def steps(time: float, raster: float, what: str, name: str) -> int:
             f"{what} of {time:.9g} s is no multiple of the {name} raster, {raster:g} s; the nearest are {nearest(time, raster)}."
         )
     return n
+
+
+def dwell_steps(dwell: float, raster: float) -> int:
+    """How many ADC rasters a dwell time lasts.
+
+    **Raises:** `ValueError` where it is none of them, with a raster that would hold it, if whole nanoseconds do.
+    """
+    try:
+        return steps(dwell, raster, "a dwell time", "ADC")
+    except ValueError as error:
+        finer = next((fine for fine in FINE_ADC_RASTERS if fine < raster and on_raster(np.array([dwell]), fine)), None)
+        if finer is None:
+            raise
+        raise ValueError(
+            f"{error} For a scanner that can play it, pass `rasters=Rasters(adc={finer:g})`, which the file then states."
+        ) from None
 
 
 def on_raster(times: Float[np.ndarray, " n"], raster: float) -> bool:

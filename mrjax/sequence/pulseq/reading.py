@@ -6,6 +6,7 @@ import io
 import zlib
 from pathlib import Path
 
+from mrjax._decoding import text_of
 from mrjax.sequence.pulseq import blocks, content, references, sections, signature, tables
 from mrjax.sequence.pulseq.errors import PulseqError, Source
 from mrjax.sequence.pulseq.events import PulseqFile
@@ -96,11 +97,9 @@ def _at_most(file: io.BufferedIOBase, n: int) -> bytes:
 
 def _decoded(path: Path, data: bytes) -> str:
     try:
-        text = data.decode("utf-8-sig")
+        text = text_of(data)
     except UnicodeDecodeError as error:
-        # the position counts from after a byte-order mark, which holds no line end
-        line = data[: error.start].count(b"\n") + 1
-        byte = data[error.start] if not data.startswith(b"\xef\xbb\xbf") else data[error.start + 3]
+        line, byte = error.object[: error.start].count(b"\n") + 1, error.object[error.start]
         raise PulseqError(
             path, line, f"byte {byte:#04x} is not UTF-8; save the file as UTF-8, or export it again."
         ) from None

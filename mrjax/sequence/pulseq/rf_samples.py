@@ -4,10 +4,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Inexact, Int
 
 from mrjax.sequence.pulseq.events import PulseqFile, RfEvent
 from mrjax.sequence.pulseq.shapes import MOST_RUNS, Shape, from_samples
+
+STRONGEST = 1 - 1e-5
+"""Relative to its peak: where a pulse is as strong, it acts."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +32,9 @@ class RfSamples:
         """Whether all samples are equal: a block pulse."""
         return bool(np.all(self.magnitude == self.magnitude[0]) and np.all(self.phase == self.phase[0]))
 
-    def without_zeros(self) -> "RfSamples":
-        """The samples that are not zero, moved together."""
-        kept = self.magnitude != 0
-        return RfSamples(self.magnitude[kept], self.phase[kept], self.counts[kept], self.dt)
+    def between(self, first: int, last: int) -> "RfSamples":
+        """The runs from `first` up to `last`, without it."""
+        return RfSamples(self.magnitude[first:last], self.phase[first:last], self.counts[first:last], self.dt)
 
 
 def rf_samples(file: PulseqFile, event: RfEvent) -> RfSamples:
@@ -55,6 +57,12 @@ def rf_samples(file: PulseqFile, event: RfEvent) -> RfSamples:
     ends = np.union1d(np.cumsum(magnitude.counts), np.cumsum(phase.counts))
     at = lambda shape: shape.values[np.searchsorted(np.cumsum(shape.counts), ends)]
     return RfSamples(event.amplitude * at(magnitude), 2 * math.pi * at(phase), np.diff(ends, prepend=0), dt)
+
+
+def strongest_at(waveform: Inexact[np.ndarray, " n"]) -> float:
+    """When a pulse acts of which nothing else is known, in samples from its start: in the middle of where it is strongest."""
+    strength = np.abs(waveform)
+    return float(np.mean(np.flatnonzero(strength >= STRONGEST * strength.max()) + 0.5))
 
 
 def _at_times(magnitude: Shape, phase: Shape, time: Shape, raster: float) -> tuple[Shape, Shape, float]:

@@ -31,12 +31,14 @@ def saturation_sequence(
     evolution and then a `Spoil`; one of an ADC a sample, which takes no time. Free evolution that adjoins is one `Delay`.
     The amplitude is $B_1 = 2 \pi f_1 / \gamma$; phases and offsets are those of the file, to the last digit.
 
-    **Pulses** as pulseq-cest samples them: samples of zero are left out, and of $N$ others every $n$-th is kept,
-    $n = \lceil N / N_\text{max} \rceil$, each lasting $n$ times as long. What was left out follows as free evolution.
+    **Pulses** of more than $N_\text{max}$ samples are resampled to so many by their means, which keep duration and complex
+    area, or as `conventions.pulse_samples` says. Zeros inside an RF event that last longer than a hundredth of it are free
+    evolution between two pulses; $N_\text{max}$ then holds for both together.
 
-    **The delay of an RF event** is played where `conventions.plays_rf_delay`: a pulse is then followed by free evolution for
-    the duration of its block less that of its stored waveform, in place of the zeros of the latter. So the MATLAB pulseq-cest
-    plays it: of a 2 s block with 100 us of delay and 30 us of zeros, 100 us follow. (A scanner plays delay, pulse, zeros.)
+    **Time:** a block of RF plays its delay, the zeros at the start of its waveform, the pulse, the zeros at its end, and what
+    else it lasts, as a scanner does. `conventions.edge_zeros` and `conventions.plays_rf_delay` move or leave out what other
+    simulators do: of a 2 s block with 100 us of delay and 30 us of zeros, BMCTool plays 30 us after the pulse, the MATLAB
+    pulseq-cest 100 us, and both none before it.
 
     **Loops:** readouts cut the file into measurements. Neighbours that play events of the same kinds are one `Repeat`, and
     patterns that recur in each another one inside; leaves have the axes along which they change, and no others. A first
@@ -45,7 +47,7 @@ def saturation_sequence(
     **Arguments:**
 
     - `file`: From `read`.
-    - `conventions`: For the gyromagnetic ratio, the RF delay, and the sign of a block pulse's shape phase.
+    - `conventions`: For the gyromagnetic ratio, the RF delay, zeros, resampling, and the sign of a block pulse's shape phase.
     - `max_pulse_samples`: $N_\text{max}$, at least 1.
     - `reset`: Whether each measurement begins with `Reset(magnetisation)`.
     - `magnetisation`: Relative to equilibrium.

@@ -1,5 +1,6 @@
 """The text of a Pulseq file: its sections, and tables of numbers in them."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,9 +54,14 @@ def sections_of(text: str, source: Source) -> dict[str, Section]:
         elif section is None:
             raise source.error(number, f"a section such as [VERSION] must come first, but got {shortened(row)}.")
         else:
-            section.rows.append(row)
+            section.rows.append(row if section.name == "DEFINITIONS" else without_comment(row))
             section.lines.append(number)
     return sections
+
+
+def without_comment(row: str) -> str:
+    """A row up to the `#` that begins a comment, which has a blank before it: a word may hold one."""
+    return re.split(r"\s#", row, maxsplit=1)[0].rstrip()
 
 
 def _headed(row: str, number: int, sections: dict[str, Section], source: Source) -> Section:

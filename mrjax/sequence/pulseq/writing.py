@@ -22,6 +22,8 @@ def write(
     scanner: Any | None = None,
     rasters: Rasters | None = None,
     definitions: Mapping[str, Any] | None = None,
+    pulse_duration: Any = None,
+    readout: Any = None,
 ) -> None:
     """Write a Pulseq file, with its signature; it stands there whole or not at all.
 
@@ -32,6 +34,7 @@ def write(
     - `version`: Of the format: 1.5.0 by default for sequences. A `PulseqFile` keeps its own.
     - `scanner`, `rasters`: As for `from_sequence`; for sequences alone.
     - `definitions`: Put in place of those of the same name, or added.
+    - `pulse_duration`, `readout`: As for `from_sequence`: in place of pulses and samples that take no time.
 
     **Raises:** `ValueError` as `from_sequence`, and for a `PulseqFile` of another version.
 
@@ -56,7 +59,8 @@ def write(
         ```
     """
     if isinstance(what, PulseqFile):
-        if version not in (None, str(what.version)) or scanner is not None or rasters is not None:
+        others = (scanner, rasters, pulse_duration, readout)
+        if version not in (None, str(what.version)) or any(other is not None for other in others):
             raise ValueError(
                 f"A `PulseqFile` is written as it is, in version {what.version}; for another `version`, `scanner` or `rasters` "
                 "write `to_sequence(file)`."
@@ -64,7 +68,13 @@ def write(
         file = dataclasses.replace(what, definitions=dict(what.definitions) | definitions_of(definitions or {}))
     elif isinstance(what, AbstractContainer):
         file = from_sequence(
-            what, version=version or "1.5.0", scanner=scanner, rasters=rasters, definitions=definitions
+            what,
+            version=version or "1.5.0",
+            scanner=scanner,
+            rasters=rasters,
+            definitions=definitions,
+            pulse_duration=pulse_duration,
+            readout=readout,
         )
     else:
         raise ValueError(f"`what` must be a PulseqFile or a Sequence, but got {type(what).__name__}.")

@@ -9,7 +9,8 @@ from jaxtyping import Float, Inexact
 from mrjax import units
 from mrjax.sequence.pulseq.event_library import Library
 from mrjax.sequence.pulseq.events import AdcEvent, ArbitraryGradient, RfEvent, Trapezoid
-from mrjax.sequence.pulseq.rasters import Rasters, nearest, on_raster, steps
+from mrjax.sequence.pulseq.rasters import Rasters, dwell_steps, nearest, on_raster, steps
+from mrjax.sequence.pulseq.rf_samples import strongest_at
 from mrjax.sequence.rf import ContinuousWave
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
@@ -20,9 +21,6 @@ MICRO = 1e6
 LETTERS = {None: "u"} | {
     use: use[0] for use in ("excitation", "refocusing", "inversion", "saturation", "preparation", "other")
 }
-
-STRONGEST = 1 - 1e-5
-"""Relative to its peak: where a pulse is as strong, it acts."""
 
 
 class EventWriter:
@@ -47,7 +45,7 @@ class EventWriter:
         else:
             waveform, dt = values["waveform"], float(values["dt"])
             amplitude, magnitude, turns, times = self._shapes(waveform, steps(dt, raster, "a `dt`", "RF"))
-            center, tolerance = _center(waveform, dt), _tolerance(waveform)
+            center, tolerance = strongest_at(waveform) * dt, _tolerance(waveform)
         event = RfEvent(
             amplitude=amplitude,
             magnitude_shape=self._library.shape_id(magnitude, tolerance),
@@ -56,7 +54,7 @@ class EventWriter:
             delay=delay,
             frequency=offset,
             phase=phase,
-            center=round(center * MICRO, 3) / MICRO,
+            center=round(center * MICRO, 3) / MICRO if pulse.center is None else _stated(pulse.center),
             use=LETTERS[pulse.use],
         )
         return self._library.rf_id(event)
@@ -75,7 +73,7 @@ class EventWriter:
     def adc(self, n: int, values: dict[str, np.ndarray], start: float) -> int:
         """The id of a readout that begins at `start` in s after its block."""
         delay = self._microseconds(start, self._rasters.rf, "a start", "RF")
-        n_dwell = steps(float(values["dwell"]), self._rasters.adc, "a dwell time", "ADC")
+        n_dwell = dwell_steps(float(values["dwell"]), self._rasters.adc)
         dwell = round(n_dwell * self._rasters.adc * 1e9, 3) / 1e9
         modulation, shape = np.atleast_1d(values["modulation"]), 0
         if modulation.size > 1 or modulation[0] != 0:
@@ -144,7 +142,7 @@ def _tolerance(values: Inexact[np.ndarray, " n"]) -> float:
     return 4 * float(np.finfo(values.dtype).eps)
 
 
-def _center(waveform: Inexact[np.ndarray, " n"], dt: float) -> float:
-    """When a pulse acts, in s: in the middle of where it is strongest."""
-    strength = np.abs(waveform)
-    return float(np.mean(np.flatnonzero(strength >= STRONGEST * strength.max()) + 0.5)) * dt
+def _stated(center: float) -> float:
+    if center < 0:
+        raise ValueError(f"a `center` must not be before its pulse, but is at {center:g} s.")
+    return center

@@ -1,5 +1,6 @@
 """What a pulse amounts to."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -71,7 +72,7 @@ def with_flip_angle(pulse: ShapedPulse, flip_angle: Any) -> ShapedPulse:
     before = flip_angle_of(pulse)
     before = _checks.require(before, before > 0, "the integral of `pulse` must not be zero: the flip angle (rad)")
     scale = _arguments.scalar(flip_angle, "flip_angle", "rad") / before
-    return ShapedPulse(pulse.waveform * scale, pulse.dt, pulse.offset, pulse.phase)
+    return dataclasses.replace(pulse, waveform=pulse.waveform * scale)
 
 
 def peak_b1(pulse: ShapedPulse) -> Float[Array, ""]:

@@ -1,5 +1,6 @@
 """Several bands at once."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -58,4 +59,4 @@ def multiband(pulse: ShapedPulse, offsets: Any, phases: Any = 0.0) -> ShapedPuls
     times = _arguments.places(waveform.size) * (dt * waveform.size)
     angles = 2 * math.pi * offsets[:, None] * times[None, :] + jnp.broadcast_to(phases, offsets.shape)[:, None]
     copies = jnp.exp(1j * angles) / jnp.sinc(offsets * dt)[:, None]
-    return ShapedPulse(waveform * jnp.sum(copies, axis=0), dt, pulse.offset, pulse.phase)
+    return dataclasses.replace(pulse, waveform=waveform * jnp.sum(copies, axis=0), dt=dt)

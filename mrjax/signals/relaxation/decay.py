@@ -10,18 +10,21 @@ from mrjax.signals._arguments import Numbers, align, checked, not_longer, padded
 from mrjax.signals.relaxation import _exponentials
 
 
-def t2_decay(te: Numbers, t2: Numbers, m0: Numbers = 1.0) -> Inexact[Array, "*voxels n_samples"]:
+def t2_decay(te: Numbers, t2: Numbers, m0: Numbers = 1.0, offset: Numbers = 0.0) -> Inexact[Array, "*voxels n_samples"]:
     r"""Mono-exponential decay: spin echoes after full recovery, or free decay with $T_2^*$ in place of $T_2$.
 
-    $$S = M_0 \, e^{-T_E / T_2}$$
+    $$S = M_0 \, e^{-T_E / T_2} + C$$
 
     **Arguments:**
 
     - `te`: Echo times in s. A number or shape `(n_samples,)`. Zero or more, finite.
     - `t2`: Transverse relaxation time in s. Shape `(*voxels)`. Positive; `inf` for no decay.
     - `m0`: Transverse magnetisation at time zero, any unit, real or complex. Shape `(*voxels)`.
+    - `offset`: $C$, onto which the signal decays, in the unit of `m0`, real or complex. Shape `(*voxels)`. (The floor
+        of noise in magnitudes is not one: it fades where there is signal. For that,
+        `mrjax.inverse.least_squares` has a Rician likelihood.)
 
-    **Returns:** The signal, shape `(*voxels, n_samples)`, in the unit of `m0`; complex if `m0` is.
+    **Returns:** The signal, shape `(*voxels, n_samples)`, in the unit of `m0`; complex if `m0` or `offset` is.
 
     **Derivatives:** everywhere in the ranges above.
 
@@ -44,8 +47,8 @@ def t2_decay(te: Numbers, t2: Numbers, m0: Numbers = 1.0) -> Inexact[Array, "*vo
 
         ```
     """
-    te, t2, m0 = align(samples={"te": te}, voxels={"t2": t2, "m0": m0})
-    return m0 * _exponentials.decay(te, t2)
+    te, t2, m0, offset = align(samples={"te": te}, voxels={"t2": t2, "m0": m0, "offset": offset})
+    return m0 * _exponentials.decay(te, t2) + offset
 
 
 def t2star(t2: Numbers, t2_prime: Numbers) -> Float[Array, "*voxels"]:
@@ -86,11 +89,15 @@ def t2star(t2: Numbers, t2_prime: Numbers) -> Float[Array, "*voxels"]:
 
 
 def t2star_decay(
-    te: Numbers, t2star: Numbers, m0: Numbers = 1.0, off_resonance: Numbers | None = None
+    te: Numbers,
+    t2star: Numbers,
+    m0: Numbers = 1.0,
+    off_resonance: Numbers | None = None,
+    offset: Numbers = 0.0,
 ) -> Inexact[Array, "*voxels n_samples"]:
     r"""Free decay after excitation, as sampled by a multi-echo gradient-echo readout.
 
-    $$S = M_0 \, e^{-T_E / T_2^*} \, e^{2 \pi i \, \Delta f \, T_E}$$
+    $$S = M_0 \, e^{-T_E / T_2^*} \, e^{2 \pi i \, \Delta f \, T_E} + C$$
 
     **Arguments:**
 
@@ -101,9 +108,10 @@ def t2star_decay(
     - `m0`: Transverse magnetisation after the excitation, any unit, real or complex. Shape `(*voxels)`.
     - `off_resonance`: $\Delta f$ in Hz. Shape `(*voxels)`. Positive turns the magnetisation from x towards y.
         `None` for a signal without the phase factor.
+    - `offset`: $C$, onto which the signal decays, as of `t2_decay`. Shape `(*voxels)`.
 
     **Returns:** The signal, shape `(*voxels, n_samples)`, in the unit of `m0`. Complex with an
-    `off_resonance` (of any value) or a complex `m0`, else real. Its phase is that of `m0` at the excitation.
+    `off_resonance` (of any value) or a complex `m0` or `offset`, else real. Its phase is that of `m0` at the excitation.
 
     **Derivatives:** everywhere in the ranges above.
 
@@ -124,12 +132,13 @@ def t2star_decay(
 
         ```
     """
-    voxels = {"t2star": t2star, "m0": m0}
+    voxels = {"t2star": t2star, "m0": m0, "offset": offset}
     if off_resonance is None:
-        te, t2star, m0 = align(samples={"te": te}, voxels=voxels)
-        return m0 * _exponentials.decay(te, t2star)
-    te, t2star, m0, off_resonance = align(samples={"te": te}, voxels=voxels | {"off_resonance": off_resonance})
-    return m0 * _exponentials.decay(te, t2star) * precession(off_resonance, te)
+        te, t2star, m0, offset = align(samples={"te": te}, voxels=voxels)
+        return m0 * _exponentials.decay(te, t2star) + offset
+    voxels |= {"off_resonance": off_resonance}
+    te, t2star, m0, offset, off_resonance = align(samples={"te": te}, voxels=voxels)
+    return m0 * _exponentials.decay(te, t2star) * precession(off_resonance, te) + offset
 
 
 def multi_exponential(
@@ -142,7 +151,8 @@ def multi_exponential(
     **Arguments:**
 
     - `te`: Echo times in s. A number or shape `(n_samples,)`. Zero or more, finite.
-    - `t2`: Transverse relaxation times in s. Shape `(*voxels, n_components)`. Positive; `inf` for no decay.
+    - `t2`: Transverse relaxation times in s. Shape `(*voxels, n_components)`. Positive; `inf` for no decay: such a
+        component is an offset.
     - `fractions`: Weights of the components, pure numbers. Shape `(*voxels, n_components)`. Finite; they are
         used as they are, not scaled to a sum of one.
     - `m0`: Transverse magnetisation at time zero, any unit, real or complex. Shape `(*voxels)`: no component

@@ -1,0 +1,100 @@
+"""How a fit went: on the screen, in the exit status, and in a record beside the maps."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from mrjax import __version__
+from mrjax.cli.batches import Result
+from mrjax.cli.measurement import Measurement
+from mrjax.inverse import FitStatus
+
+UNITS = {
+    "t1": "s",
+    "t2": "s",
+    "t2star": "s",
+    "exchange_rate": "1/s",
+    "m0": "that of the images",
+    "offset": "that of the images",
+    "residual_rms": "that of the images",
+    "fraction": "relative to water",
+    "b1": "relative to nominal",
+    "inversion_efficiency": "1 for a complete inversion",
+    "shift_ppm": "ppm",
+    "off_resonance_ppm": "ppm",
+}
+"""Of parameters; of those of pools by what follows the name of the pool."""
+ENOUGH = 0.5
+"""The fraction of the voxels that must converge for a fit to count as one."""
+
+
+def summary(name: str, result: Result) -> Table:
+    """Quartiles of each parameter over the voxels that converged, and how many did not."""
+    table = Table(title=f"{name}: {result.finished.sum():,} voxels")
+    for column in ("", "25 %", "median", "75 %", "median std"):
+        table.add_column(column, justify="right")
+    good = result.finished & (result.status == FitStatus.CONVERGED)
+    for parameter, values in result.parameters.items():
+        if good.any():
+            quartiles = np.nanpercentile(values[good], [25, 50, 75])
+            spread = np.nanmedian(result.standard_deviation[parameter][good])
+            table.add_row(parameter, *(f"{value:.4g}" for value in (*quartiles, spread)))
+    table.caption = f"{_listed(_counts(result.status[result.finished]))}; times in s"
+    return table
+
+
+def exit_status(command: str, measured: Measurement, result: Result) -> int:
+    """0 where most voxels converged; else 1, with a sentence on stderr. 130 after an interrupt."""
+    if not result.finished.all():
+        return 130
+    counts = _counts(result.status) | {"excluded": measured.n_excluded}
+    converged, asked = counts.pop("converged", 0), len(result.status) + measured.n_excluded
+    if converged >= ENOUGH * asked:
+        return 0
+    print(
+        f"mrjax {command}: only {converged:,} of {asked:,} voxels converged ({_listed(counts)}). Check units and order of what "
+        "describes the images, and that the images are of this kind; status.nii.gz, or the column `status`, says which voxels.",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def write_record(options: argparse.Namespace, measured: Measurement, result: Result, settings: dict[str, Any]) -> Path:
+    """What the maps are: command line, version, units, meaning and counts of each status, settings of the sequence."""
+    names = [*result.parameters, "residual_rms"]
+    units = {name: UNITS.get(name.rpartition(".")[2], "") for name in names}
+    deviations = {f"{name}_std": units[name] for name in result.parameters}
+    outside = 0 if measured.mask is None else int((~measured.mask).sum()) - measured.n_excluded
+    unreached = int((~result.finished).sum())
+    of_others = {"excluded": measured.n_excluded, "outside mask": outside, "not reached before an interrupt": unreached}
+    counts = _counts(result.status[result.finished]) | of_others
+    record = {
+        "command_line": options.command_line,
+        "mrjax_version": __version__,
+        "units": units | deviations,
+        "status": {str(status.value): _name(status) for status in FitStatus},
+        "voxels": {name: count for name, count in counts.items() if count},
+        "not_fitted": {reason: count for reason, count in measured.left_out.items() if count},
+        **settings,
+    }
+    path = options.out / "mrjax_fit.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _name(status: FitStatus) -> str:
+    return status.name.lower().replace("_", " ")
+
+
+def _counts(statuses: np.ndarray) -> dict[str, int]:
+    return {_name(status): int(np.sum(statuses == status)) for status in FitStatus}
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
