@@ -1,5 +1,6 @@
 """The base of what users build: sequences, tissues, engines."""
 
+import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ class Module(eqx.Module):
 
     def __new__(cls, *args: Any, **kwargs: Any):
         if kwargs:
-            _names.refuse_unknown_keywords(kwargs, inspect.signature(cls.__init__), cls.__name__.lstrip("_"))
+            _names.refuse_unknown_keywords(kwargs, _signature(cls), cls.__name__.lstrip("_"))
         return super().__new__(cls)
 
     def __check_init__(self):
@@ -27,6 +28,12 @@ class Module(eqx.Module):
             if name in dir(type(self)):  # a property that raised an AttributeError of its own, which is raised again
                 return object.__getattribute__(self, name)
             return _names.refuse_unknown_attribute(self, name)
+
+
+@functools.cache
+def _signature(kind: type) -> inspect.Signature:
+    """That of a constructor; a file may hold ten thousand events of one kind."""
+    return inspect.signature(kind.__init__)
 
 
 def is_constructed(module: eqx.Module) -> bool:

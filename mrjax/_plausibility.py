@@ -68,7 +68,7 @@ QUANTITIES: Mapping[str, Plausible] = MappingProxyType(
         "echo_spacing": Plausible("s", 0.5, MS),
         "duration": Plausible("s", 60.0, MS),
         # five seconds of waiting are common, but not between a pulse and the sample that follows it
-        "delay_before_sample": Plausible("s", 2.0, MS),
+        "delay_before_sample": Plausible("s", 4.0, MS),
         "sampling": Plausible("s", 1.0, US),
         **dict.fromkeys(
             (

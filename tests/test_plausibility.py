@@ -56,7 +56,7 @@ IMPLAUSIBLE = {
     "b1": (lambda: mr.Tissue(1.0, 0.1, b1=95.0), "`b1` is relative to nominal and reaches 90.*percent"),
     "delay": (
         lambda: mr.Sequence(mr.Pulse(0.5), mr.Delay(5), mr.Sample()),
-        "`duration` is in s and reaches 5, more than is plausible (2).*milliseconds",
+        "`duration` is in s and reaches 5, more than is plausible (4).*milliseconds",
     ),
     "long delay": (lambda: mr.Delay(500), "`duration` is in s and reaches 500"),
     "gradient": (
