@@ -31,7 +31,7 @@ def main() -> None:
     batch = fingerprints.stream(config).batch(0)
     decoder = fingerprints.training_decoder(config)
     times = {name: batch[name] for name in ("t1", "t2")}
-    signal = jitted(lambda times: decoder.per_schedule(times), times)
+    signal = jitted(lambda times: fingerprints.decoded(decoder, times), times)
     jobs = []
     for name, system, settings in (
         ("blochnet_step", blochnet.SYSTEM, config),

@@ -1,8 +1,10 @@
 """Differentiable magnetic-resonance physics in JAX."""
 
+import sys
 from importlib import import_module
 
 from . import (
+    _names as _names,
     inverse as inverse,
     io as io,
     lineshapes as lineshapes,
@@ -13,6 +15,7 @@ from . import (
     synthesis as synthesis,
     units as units,
 )
+from ._plausibility import PlausibilityWarning as PlausibilityWarning
 from .conventions import Conventions as Conventions
 from .physics import (
     EPG as EPG,
@@ -58,7 +61,7 @@ _ON_DEMAND = ("nn", "zoo")
 
 def __getattr__(name: str):
     if name not in _ON_DEMAND:
-        raise AttributeError(f"module 'mrjax' has no attribute {name!r}")
+        _names.refuse_unknown_attribute(sys.modules[__name__], name)
     return import_module(f"mrjax.{name}")
 
 

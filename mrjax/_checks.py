@@ -6,7 +6,6 @@ Shapes, dtypes and options are checked when Python sees them. Values are checked
 
 import math
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -174,6 +173,9 @@ def optional_length(value: Any) -> Array | None:
         size = real_array(value, "voxel_size")
         if size.ndim:
             raise ValueError(f"`voxel_size` must be a scalar (m), but got shape {size.shape}.")
+        from mrjax import _plausibility  # which stands on these checks
+
+        _plausibility.warn_if_implausible(size, "voxel_size")
         return positive(size, "voxel_size", "m") if is_concrete(size) else size
 
 
@@ -185,20 +187,6 @@ def finite(value: Array, name: str) -> Array:
 def finite_angle(value: Any, name: str) -> Array:
     """An angle in rad, checked as by `finite`, with whole turns left out as by `angle_array`."""
     return finite(angle_array(value, name), name)
-
-
-def warn_if_milliseconds(value: Array, name: str, longest: float) -> None:
-    """Warn where a time in seconds is so long that it was probably given in milliseconds."""
-    if not is_concrete(value) or value.size == 0:
-        return
-    known = held_here(value)
-    known = known[np.isfinite(known)]
-    if known.size and known.max() > longest:
-        warnings.warn(
-            f"`{name}` is in seconds and reaches {known.max():.4g} s, longer than is plausible ({longest:g} s). "
-            f"If you meant milliseconds, write `{known.max():.4g} * mrjax.units.ms`.",
-            stacklevel=frames_to_the_caller(),
-        )
 
 
 def frames_to_the_caller() -> int:

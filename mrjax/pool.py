@@ -6,12 +6,17 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 from mrjax._checks import Neutral
+from mrjax._module import Module, is_constructed
+from mrjax._quantities import BARE, MAYBE_DERIVATIVES, quantity
 from mrjax.lineshapes import AbstractLineshape
 
+UNITS = {"exchange_rate": (1.0, "1/s"), "t1": (1e3, "ms"), "t2": (1e3, "ms"), "shift_ppm": (1.0, "ppm")}
+"""How numbers are shown; the fraction is relative to water."""
 
-class Pool(eqx.Module):
+
+class Pool(Module):
     r"""A pool that exchanges with the water of a `Tissue`; its leaves broadcast to the tissue's voxels.
 
     Magnetisation goes from the pool to the water at the rate $k$ and back at $f k$, so that equilibrium is kept.
@@ -71,6 +76,19 @@ class Pool(eqx.Module):
         self.lineshape = lineshape
         if all(_checks.is_concrete(leaf) for leaf in self.leaves().values()):
             self.checked("Pool")
+        for name in ("fraction", "t1", "t2"):
+            _plausibility.warn_if_implausible(getattr(self, name), name)
+
+    def __repr__(self) -> str:
+        in_units = is_constructed(self)
+        units = UNITS if in_units else {}
+        numbers = [
+            f"{name} {quantity(value, *units.get(name, BARE))}"
+            for name, value in self.leaves().items()
+            if not isinstance(value, Neutral)
+        ]
+        shape = [f"lineshape {type(self.lineshape).__name__}"] if self.is_semisolid else []
+        return f"Pool {'' if in_units else f'({MAYBE_DERIVATIVES}) '}{', '.join(numbers + shape)}"
 
     @property
     def is_semisolid(self) -> bool:

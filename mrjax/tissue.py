@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 from mrjax._checks import Neutral
+from mrjax._module import Module, is_constructed
+from mrjax._quantities import BARE, MAYBE_DERIVATIVES, quantity
 from mrjax.pool import Pool
 
 # Values at which an effect is absent.
@@ -28,10 +30,20 @@ NEUTRAL = {
 
 VELOCITY = ("velocity_x", "velocity_y", "velocity_z")
 
-LONGEST_PLAUSIBLE_T1 = 30.0  # s; free water is near 4 s, hyperpolarised liquids stay below 30 s
+
+UNITS: dict[str, tuple[float, str]] = {
+    "t1": (1e3, "ms"),
+    "t2": (1e3, "ms"),
+    "t2_prime": (1e3, "ms"),
+    "off_resonance": (1.0, "Hz"),
+    "diffusion": (1.0, "m^2/s"),
+    **dict.fromkeys(("x", "y", "z"), (1e3, "mm")),
+    **dict.fromkeys(VELOCITY, (1.0, "m/s")),
+}
+"""How numbers are shown; those relative to something have no unit."""
 
 
-class Tissue(eqx.Module):
+class Tissue(Module):
     r"""Tissue parameters; the leaves broadcast to one voxel shape of any rank.
 
     **Arguments:**
@@ -63,6 +75,11 @@ class Tissue(eqx.Module):
         >>> tissue = Tissue(t1=jnp.array([0.8, 1.4]), t2=jnp.array([0.07, 0.1]), b1=0.9)
         >>> tissue.voxel_shape
         (2,)
+        >>> tissue
+        Tissue of (2,) voxels
+          t1 800 ... 1400 ms (2,)
+          t2 70 ... 100 ms (2,)
+          b1 0.9
 
         ```
     """
@@ -115,13 +132,21 @@ class Tissue(eqx.Module):
         _ = self.voxel_shape
         if all(_checks.is_concrete(leaf) for leaf in self._leaves().values()):
             self.checked()
-        _checks.warn_if_milliseconds(self.t1, "t1", LONGEST_PLAUSIBLE_T1)
-        _checks.warn_if_milliseconds(self.t2, "t2", LONGEST_PLAUSIBLE_T1)
+        for name in ("t1", "t2", *(name for name in NEUTRAL if name in _plausibility.QUANTITIES)):
+            _plausibility.warn_if_implausible(getattr(self, name), name)
+        _plausibility.warn_if_t2_exceeds_twice_t1(self.t1, self.t2)
 
     @property
     def voxel_shape(self) -> tuple[int, ...]:
         """The shape that all leaves broadcast to; `()` for one voxel."""
         return _checks.broadcast_shape(self._leaves())
+
+    def __repr__(self) -> str:
+        in_units = is_constructed(self) and all(map(is_constructed, self.pools))
+        shown = lambda name: quantity(getattr(self, name), *(UNITS.get(name, BARE) if in_units else BARE))
+        heading = f"Tissue of {self.voxel_shape} voxels" if in_units else f"Tissue ({MAYBE_DERIVATIVES})"
+        lines = [f"{name} {shown(name)}" for name in ("t1", "t2", *NEUTRAL) if name in ("t1", "t2") or self.has(name)]
+        return "\n  ".join([heading, *lines, *map(repr, self.pools)])
 
     def has(self, effect: str) -> bool:
         """Whether `effect` (the name of a leaf with a default) takes part in the computation."""

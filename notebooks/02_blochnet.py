@@ -40,8 +40,8 @@ print({name: value.shape for name, value in batch.items()})
 figure = Figure(figsize=(9, 3), layout="constrained")
 axes = figure.subplots()
 for i in range(3):
-    t1, t2 = float(batch["t1"][0, i]) / ms, float(batch["t2"][0, i]) / ms
-    axes.plot(batch["signal"][0, i], label=f"T1 {t1:.0f} ms, T2 {t2:.0f} ms")
+    t1, t2 = float(batch["t1"][i, 0]) / ms, float(batch["t2"][i, 0]) / ms
+    axes.plot(batch["signal"][i, 0], label=f"T1 {t1:.0f} ms, T2 {t2:.0f} ms")
 axes.set_xlabel("repetition")
 axes.set_ylabel("fingerprint")
 axes.legend()

@@ -144,7 +144,7 @@ WRONG = {
     "nothing left for the water": (
         lambda: mr.simulate(
             FID,
-            mr.Tissue(1.0, 0.1, pools=(mr.Pool(1.2, 30.0, 1.0, 0.1),)),
+            mr.Tissue(1.0, 0.1, pools=(mr.Pool(0.9, 30.0, 1.0, 0.1), mr.Pool(0.3, 30.0, 1.0, 0.1))),
             mr.BlochMcConnell(3.0, mr.Conventions(fractions="of_all")),
         ),
         '`fraction`s must sum to less than 1 where `fractions="of_all"`, but got 1.2.',
@@ -200,7 +200,7 @@ WRONG = {
         "EPG cannot play SampleLongitudinal events; use an engine that can.",
     ),
     "waveforms of many repetitions": (
-        lambda: mr.simulate(mr.Repeat(mr.ShapedPulse(np.ones((3, 5)), 1e-4), mr.Pulse(np.ones(4))), WATER),
+        lambda: mr.simulate(mr.Repeat(mr.ShapedPulse(np.full((3, 5), 1e-6), 1e-4), mr.Pulse(np.ones(4))), WATER),
         "All leaves in a `Repeat` must have the same number of entries, but got `waveform` of event 0 (ShapedPulse): 3, "
         "`flip_angle` of event 1 (Pulse): 4.",
     ),
@@ -601,11 +601,11 @@ MILLISECONDS = {
 @pytest.mark.parametrize("name", MILLISECONDS)
 def test_milliseconds_are_noticed(name):
     call, argument, reached, longest = MILLISECONDS[name]
-    with pytest.warns(UserWarning, match="milliseconds") as warned:
+    with pytest.warns(mr.PlausibilityWarning, match="milliseconds") as warned:
         call()
     assert str(warned[0].message) == (
-        f"`{argument}` is in seconds and reaches {reached} s, longer than is plausible ({longest} s). "
-        f"If you meant milliseconds, write `{reached} * mrjax.units.ms`."
+        f"`{argument}` is in s and reaches {reached}, more than is plausible ({longest}). "
+        "If you meant milliseconds, multiply by `mrjax.units.ms`."
     )
     assert {warning.filename for warning in warned} == {__file__}
 

@@ -50,14 +50,14 @@ def test_defaults_are_numbers_but_no_leaves():
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_only_what_differs_from_its_default_is_a_leaf(name):
-    neutral = DEFAULTS[name]
+    neutral, value = DEFAULTS[name], 1e-9 if name == "diffusion" else 0.5
     assert not Tissue(1.0, 0.1, **{name: neutral}).has(name)
-    as_array, other = Tissue(1.0, 0.1, **{name: jnp.asarray(neutral)}), Tissue(1.0, 0.1, **{name: 0.5})
+    as_array, other = Tissue(1.0, 0.1, **{name: jnp.asarray(neutral)}), Tissue(1.0, 0.1, **{name: value})
     for tissue in (as_array, other):
         assert tissue.has(name)
         assert len(jax.tree.leaves(tissue)) == 3
     assert getattr(as_array, name) == neutral
-    assert getattr(other, name) == 0.5
+    assert getattr(other, name) == value
 
 
 def test_an_integer_default_is_recognised():
@@ -123,8 +123,10 @@ def test_plain_numbers_do_not_widen_arrays():
 
 @pytest.mark.parametrize("name", ["t1", "t2"])
 def test_milliseconds_are_noticed(name):
-    times = {"t1": 1.0, "t2": 0.1} | {name: np.array([0.1, np.inf, 45.0])}
-    with pytest.warns(UserWarning, match=rf"^`{name}` is in seconds and reaches 45 s.*`45 \* mrjax\.units\.ms`"):
+    times = {"t1": 25.0, "t2": 0.1} | {name: np.array([0.1, np.inf, 45.0])}
+    with pytest.warns(
+        mr.PlausibilityWarning, match=rf"^`{name}` is in s and reaches 40.*multiply by `mrjax\.units\.ms`"
+    ):
         Tissue(**times)
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 from mrjax.inverse import _parameters, likelihoods
 from mrjax.inverse._marquardt import Iterate, Search, minimised, uncertainty
 from mrjax.inverse.fit import Fit as Fit, FitStatus
@@ -108,6 +108,7 @@ def least_squares(
     lower, upper = _limits(bounds, init)
     if noise_std is not None:
         noise_std = _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of data")
+        _plausibility.warn_if_noise_exceeds_signal(noise_std, data)
         noise_std = _as_shape(noise_std, data.shape, "noise_std")
     if likelihood == "rician":
         data = _magnitudes(data, noise_std)

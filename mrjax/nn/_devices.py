@@ -4,19 +4,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 
 def spread(batch: PyTree) -> PyTree:
-    """The samples of a batch over all devices, along the first axis that all arrays share and that divides."""
+    """The samples of a batch over all devices: arrays along their first axis, or whole on each where it does not divide."""
     mesh = _mesh()
     if mesh is None:
         return batch
-    shapes = [leaf.shape for leaf in jax.tree.leaves(batch)]
-    divides = lambda axis: all(shape[axis] % mesh.size == 0 for shape in shapes)
-    axis = next((axis for axis in range(min(map(len, shapes))) if divides(axis)), None)
-    spec = PartitionSpec() if axis is None else PartitionSpec(*[None] * axis, "batch")
-    return jax.device_put(batch, NamedSharding(mesh, spec))
+
+    def placed(leaf: Array) -> Array:
+        divides = leaf.ndim > 0 and leaf.shape[0] % mesh.size == 0
+        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec("batch") if divides else PartitionSpec()))
+
+    return jax.tree.map(placed, batch)
 
 
 def everywhere(state: PyTree) -> PyTree:

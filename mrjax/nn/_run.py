@@ -13,6 +13,7 @@ from jaxtyping import Array, PyTree
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mrjax.nn._devices import everywhere, spread
+from mrjax.nn._network import beside_weights, joined, parted
 from mrjax.nn.checkpoints import Checkpoints
 from mrjax.nn.history import History
 
@@ -26,6 +27,8 @@ class State(NamedTuple):
     """All that changes in a training, and that a checkpoint holds."""
 
     weights: PyTree
+    other: PyTree
+    """What else the network holds: running statistics, random numbers."""
     optimiser: PyTree
     step: np.ndarray
     best: np.ndarray
@@ -46,17 +49,22 @@ class Run:
         validate: Callable[[Any], float] | None,
     ):
         self.network, self.schedule, self.validate = network, schedule, validate
-        graph, weights, rest = nnx.split(network, nnx.Param, ...)
-        weights = everywhere(nnx.to_pure_dict(weights))
+        network.train()
+        graph, *arrays = parted(network)
+        weights, other = map(everywhere, arrays)
         memory = everywhere(optimiser.init(weights))
-        self.state = State(weights, memory, np.asarray(0), np.asarray(np.inf), np.asarray(0))
+        self.state = State(weights, other, memory, np.asarray(0), np.asarray(np.inf), np.asarray(0))
 
         @jax.jit
-        def step(weights: PyTree, memory: PyTree, batch: PyTree) -> tuple[PyTree, PyTree, Array, dict[str, Array]]:
-            of_weights = lambda weights: loss(nnx.merge(graph, nnx.State(weights), rest), batch)
-            (value, parts), slope = jax.value_and_grad(of_weights, has_aux=True)(weights)
+        def step(weights: PyTree, other: PyTree, memory: PyTree, batch: PyTree) -> tuple[PyTree, ...]:
+            def of_weights(weights: PyTree) -> tuple[Array, tuple[dict[str, Array], PyTree]]:
+                now = joined(graph, weights, other)
+                value, parts = loss(now, batch)
+                return value, (parts, beside_weights(now, known=other))
+
+            (value, (parts, following)), slope = jax.value_and_grad(of_weights, has_aux=True)(weights)
             change, memory = optimiser.update(slope, memory, weights)
-            return optax.apply_updates(weights, change), memory, value, parts
+            return optax.apply_updates(weights, change), following, memory, value, parts
 
         self.step = step
 
@@ -64,7 +72,8 @@ class Run:
         """Go on from the newest checkpoint, if there is one."""
         if (newest := checkpoints.newest) is not None:
             stored = State(*checkpoints.restore(newest, self.state))
-            self.state = stored._replace(weights=everywhere(stored.weights), optimiser=everywhere(stored.optimiser))
+            weights, other, memory = map(everywhere, stored[:3])
+            self.state = stored._replace(weights=weights, other=other, optimiser=memory)
             self._hand_over(self.state)
 
     def through(
@@ -95,8 +104,8 @@ class Run:
 
     def _next(self, batch: Callable[[int], PyTree]) -> tuple[State, dict[str, Array]]:
         now = spread(batch(int(self.state.step)))
-        weights, memory, value, parts = self.step(self.state.weights, self.state.optimiser, now)
-        following = self.state._replace(weights=weights, optimiser=memory, step=np.asarray(self.state.step + 1))
+        weights, other, memory, value, parts = self.step(*self.state[:3], now)
+        following = State(weights, other, memory, np.asarray(self.state.step + 1), *self.state[4:])
         return following, {"loss": value, **parts}
 
     def _due(self, step: np.ndarray, every: int) -> bool:
@@ -109,8 +118,8 @@ class Run:
 
     def _validated(self, history: History, state: State) -> State:
         """The state with the score of a validation."""
-        finite = all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(state.weights))
-        _require_finite(finite, "The weights are not finite", state)
+        _require_finite(_is_finite(state.weights), "The weights are not finite", state)
+        _require_finite(_is_finite(state.other), "The running statistics of the network are not finite", state)
         if self.validate is None:
             return state
         self._hand_over(state)
@@ -124,8 +133,14 @@ class Run:
         return self.schedule.patience is not None and int(self.state.since_best) >= self.schedule.patience
 
     def _hand_over(self, state: State) -> None:
-        """Put the weights into the user's network."""
-        nnx.update(self.network, nnx.State(state.weights))
+        """Put the state into the user's network, which from then on predicts."""
+        nnx.update(self.network, nnx.State(state.weights), nnx.State(state.other))
+        self.network.eval()
+
+
+def _is_finite(arrays: PyTree) -> bool:
+    floats = [leaf for leaf in jax.tree.leaves(arrays) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in floats)
 
 
 def _require_finite(finite: bool, what: str, state: State) -> None:

@@ -8,6 +8,8 @@ import jax
 import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
+from mrjax.nn._network import plain, with_keys
+
 KEPT = 2
 """Newest checkpoints that stay: should one be damaged, there is another."""
 
@@ -37,7 +39,7 @@ class Checkpoints:
     def save(self, step: int, state: PyTree) -> None:
         """Write `state` as that of `step`; what was saved for that step before stays."""
         if self.newest != step:
-            self._manager.save(step, args=ocp.args.StandardSave(state))
+            self._manager.save(step, args=ocp.args.StandardSave(plain(state)))
 
     def restore(self, step: int, like: PyTree) -> PyTree:
         """The state of a step, in the structure, shapes and dtypes of `like`.
@@ -49,12 +51,13 @@ class Checkpoints:
             stored = _leaves(self._manager.item_metadata(step).tree)
         except Exception as error:  # orbax and its storage raise all kinds
             raise _unreadable(place, error) from error
-        if stored != _leaves(like):
+        if stored != _leaves(plain(like)):
             raise ValueError(f"The checkpoint {place} is of another network or optimiser; train into an empty folder.")
         try:
-            return self._manager.restore(step, args=ocp.args.StandardRestore(like))
+            restored = self._manager.restore(step, args=ocp.args.StandardRestore(plain(like)))
         except Exception as error:
             raise _unreadable(place, error) from error
+        return with_keys(restored, like)
 
 
 def _leaves(tree: PyTree) -> set[tuple[tuple[str, ...], tuple[int, ...]]]:

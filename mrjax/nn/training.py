@@ -65,12 +65,20 @@ def train(
 
     With a `folder`, checkpoints and a log of JSON lines are written there, and training goes on from the newest checkpoint,
     with the same weights, bit for bit, as if it had never stopped: batches depend on the step alone, and weights, optimiser
-    and validation are in the checkpoint. An interrupt saves before it ends. On several devices the batch is spread
-    over all, where one of its axes divides, and the weights are on each.
+    and validation are in the checkpoint, as is what else the network holds: running statistics (`nnx.BatchNorm`) and the
+    state of its random numbers (`nnx.Dropout`), which a step changes as the loss does. An interrupt saves before it ends.
+
+    The network is put into training mode (`network.train()`), for `validate` and at the end into evaluation mode
+    (`network.eval()`): batch statistics and dropout are those of training in the steps alone. A normalisation that is to
+    stay as it is takes `use_running_average=True` where it is called.
+
+    On several devices each array of a batch is spread over all along its first axis, that of the samples, where their
+    number divides; each device computes the whole batch where it does not. The rest is on each. Statistics of a batch are
+    those of all its samples, on any number of devices.
 
     **Arguments:**
 
-    - `network`: A `flax.nnx` module; its `nnx.Param`s are trained, any other state stays as it is.
+    - `network`: A `flax.nnx` module; its `nnx.Param`s are trained, any other state changes as the loss changes it.
     - `loss`: Takes the network and a batch, returns a scalar and a dict of named parts for the log.
     - `batch`: Takes the step, from 0, and returns a batch: arrays with the samples first. `mrjax.synthesis.Stream.batch`.
     - `schedule`: How long, and how often what.

@@ -8,12 +8,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from mrjax import _checks
+from mrjax._module import Module
 from mrjax.tissue import NEUTRAL, Tissue
 
 ROUNDING = 1e-5  # by which fractions in float32 may add up to more than one
 
 
-class Phantom(eqx.Module):
+class Phantom(Module):
     r"""Tissues ("compartments") that share the voxels of a grid.
 
     A voxel at a border holds several tissues, and its signal is the sum of theirs: it is signals that mix,

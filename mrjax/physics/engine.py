@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Complex, PyTree
 
+from mrjax._module import Module
 from mrjax.physics.stages import Course, Stage
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.tissue import Tissue
@@ -28,7 +29,7 @@ class AbstractOperator(eqx.Module):
         """The state after the event, and the sample if the event takes one."""
 
 
-class AbstractEngine(eqx.Module):
+class AbstractEngine(Module):
     """How spins answer to a sequence. A new engine defines `init` and `prepare`, and an operator for each event it plays.
 
     Engines work on tissues with one voxel axis; `simulate` does the flattening, the loops, the chunks and the checks.

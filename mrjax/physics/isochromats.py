@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mrjax import _checks, units
+from mrjax import _checks, _plausibility, units
 from mrjax.physics import precession
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
 from mrjax.physics.isochromat_operators import (
@@ -62,6 +62,7 @@ def _extent(value: Any) -> Array | None:
     size = _checks.real_array(value, "voxel_size")
     if size.shape != (3,):
         raise ValueError(f"`voxel_size` must be a scalar (m) or three, along x, y and z, but got shape {size.shape}.")
+    _plausibility.warn_if_implausible(size, "voxel_size")
     return _checks.positive(size, "voxel_size", "m") if _checks.is_concrete(size) else size
 
 

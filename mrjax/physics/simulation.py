@@ -10,6 +10,7 @@ from jaxtyping import Array, Complex
 
 from mrjax import _checks
 from mrjax._memory import remembered
+from mrjax._names import answers_misspelt_keywords
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg import EPG
 from mrjax.physics.execution import Experiment, execute
@@ -18,10 +19,11 @@ from mrjax.physics.stages import Course
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.labels import without_notes
-from mrjax.sequence.walk import validated
+from mrjax.sequence.walk import events_of, validated
 from mrjax.tissue import Tissue
 
 
+@answers_misspelt_keywords
 def simulate(
     sequence: AbstractContainer,
     tissue: Tissue,
@@ -55,7 +57,8 @@ def simulate(
     is spread alike. On a CPU that is one device, a call outside `jit` runs on all cores.
 
     **Raises:** `ValueError` that names the event or the tissue parameter, for shapes and options at once, for traced
-    values when they are known. Warns where the engine's discretisation is too coarse for the sequence.
+    values when they are known; also for a sequence without samples. Warns where the engine's discretisation is too coarse
+    for the sequence.
 
     !!! example
 
@@ -74,6 +77,7 @@ def simulate(
     return signal
 
 
+@answers_misspelt_keywords
 def play(
     sequence: AbstractContainer,
     tissue: Tissue,
@@ -133,6 +137,8 @@ def _simulated(
         raise ValueError(f"{type(engine).__name__} knows no velocity; use `engine=Isochromats()`, or leave it out.")
     sequence = engine.translated(sequence, tissue)
     engine = engine.sized(sequence, tissue, state, keeps_state)
+    if not keeps_state:
+        _require_samples(sequence)
     engine, sequence, tissue, state = _in_one_dtype((engine, sequence, tissue, state))
     tissue = engine.spread(tissue)
     n_voxels = math.prod(tissue.voxel_shape)
@@ -144,6 +150,14 @@ def _simulated(
 
 _valid_sequence = remembered(lambda sequence: without_notes(validated(as_sequence(sequence))))
 _valid_tissue = remembered(lambda tissue: tissue.checked())
+
+
+def _require_samples(sequence: AbstractContainer) -> None:
+    if not any(located.event.n_samples for located in events_of(sequence.events)):
+        raise ValueError(
+            "`sequence` has no samples, so there is no signal: put a `Sample()` or `Readout(...)` where the receiver is to "
+            "record, or use `mrjax.play` for the magnetisation at the end."
+        )
 
 
 def _require_kind(value: Any, kind: type, name: str) -> None:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mrjax._names import answers_misspelt_keywords
 from mrjax.physics.bloch_mcconnell import BlochMcConnell
 from mrjax.physics.engine import AbstractEngine
 from mrjax.physics.isochromat_state import IsochromatState
@@ -20,6 +21,7 @@ from mrjax.tissue import Tissue
 State = BlochMcConnellState | IsochromatState
 
 
+@answers_misspelt_keywords
 def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEngine) -> State:
     r"""The state that playing `sequence` once gives back: what endless repetition tends to.
 

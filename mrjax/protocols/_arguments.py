@@ -6,11 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 from mrjax.sequence.double_length import multiple_of_angle
-
-LONGEST_PLAUSIBLE_ECHO_TIME = 1.0  # s
-LONGEST_PLAUSIBLE_REPETITION = 30.0  # s, also of an inversion time
 
 
 def entries(value: Any, name: str) -> Float[Array, " n"]:
@@ -23,16 +20,16 @@ def entries(value: Any, name: str) -> Float[Array, " n"]:
     return array.reshape(-1)
 
 
-def time(value: Any, name: str, longest: float = LONGEST_PLAUSIBLE_REPETITION) -> Float[Array, "..."]:
-    """`value` as a time in s, not negative; warns where it is longer than `longest`."""
+def time(value: Any, name: str, quantity: str = "wait") -> Float[Array, "..."]:
+    """`value` as a time in s, not negative; warns where it is longer than is plausible of a quantity."""
     times = _checks.real_array(value, name)
-    _checks.warn_if_milliseconds(times, name, longest)
+    _plausibility.warn_if_implausible(times, name, quantity)
     return _checks.non_negative(times, name, "s")
 
 
 def echo_time(value: Any, name: str = "te") -> Float[Array, "..."]:
     """As `time`, for times that are a second at most."""
-    return time(value, name, LONGEST_PLAUSIBLE_ECHO_TIME)
+    return time(value, name, "te")
 
 
 def echo_times(value: Any, name: str = "te") -> Float[Array, " n"]:
@@ -57,6 +54,7 @@ def remainder(whole: Any, part: Any, names: tuple[str, str]) -> Array:
 def repetition_phases(increment: Any, counts: np.ndarray) -> Float[Array, " n"]:
     """`increment * counts` in rad, less whole turns; counts are whole numbers, and thousands of turns keep their digits."""
     checked = _checks.finite(_checks.real_array(increment, "phase_increment"), "phase_increment")
+    _plausibility.warn_if_implausible(increment, "phase_increment")
     if checked.ndim:
         raise ValueError(f"`phase_increment` must be a scalar (rad), but got shape {checked.shape}.")
     if _checks.is_concrete(increment):

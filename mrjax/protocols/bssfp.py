@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 
 from mrjax import _checks
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Pulse, Repeat, Sample, Sequence
 
 
+@answers_misspelt_keywords
 def bssfp(
     flip_angle: Any, tr: Any, n_repetitions: int, phase_increment: Any = np.pi, te: Any | None = None
 ) -> Sequence:

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence
 
-LONGEST_PLAUSIBLE_ECHO_SPACING = 0.5  # s
 
-
+@answers_misspelt_keywords
 def cpmg(
     refocusing_angle: Any,
     echo_spacing: Any,
@@ -48,7 +48,7 @@ def cpmg(
         ```
     """
     refocusing_angle = _arguments.entries(refocusing_angle, "refocusing_angle")
-    echo_spacing = _arguments.time(echo_spacing, "echo_spacing", LONGEST_PLAUSIBLE_ECHO_SPACING)
+    echo_spacing = _arguments.time(echo_spacing, "echo_spacing", "echo_spacing")
     half = Delay(echo_spacing / 2)
     return Sequence(
         Pulse(excitation_angle, excitation_phase),

@@ -6,10 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrjax import _checks
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Pulse, Repeat, Sample, Sequence, Spoil
 
 
+@answers_misspelt_keywords
 def inversion_recovery(inversion_time: Any, inversion_angle: Any = np.pi) -> Sequence:
     r"""Inversion, waiting, and a 90 degree pulse read at once, for each inversion time, each from equilibrium.
 

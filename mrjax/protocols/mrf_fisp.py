@@ -6,10 +6,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence, Spoil
 
 
+@answers_misspelt_keywords
 def mrf_fisp(
     flip_angle: Any,
     tr: Any,

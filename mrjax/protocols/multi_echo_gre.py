@@ -5,10 +5,12 @@ from typing import Any
 import jax.numpy as jnp
 
 from mrjax import _checks
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Pulse, Repeat, Sample, Sequence
 
 
+@answers_misspelt_keywords
 def multi_echo_gre(te: Any, flip_angle: Any) -> Sequence:
     r"""One excitation and a gradient echo at each echo time.
 

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 
 from mrjax import _checks
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence, Spoil
 from mrjax.units import deg
 
 
+@answers_misspelt_keywords
 def spgr(flip_angle: Any, tr: Any, te: Any, n_repetitions: int, phase_increment: Any | None = 117 * deg) -> Sequence:
     r"""A train of spoiled gradient echoes from equilibrium through the transient.
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrjax import _checks
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.sequence import Delay, Pulse, Repeat, Sample, Sequence, Spoil
 
@@ -13,6 +14,7 @@ N_PREPARATIONS = 8
 """Unsampled repetitions before an echo: with B1 within 30 % of nominal, steady state to 1e-4 of M0."""
 
 
+@answers_misspelt_keywords
 def spin_echo(te: Any, tr: Any = np.inf) -> Sequence:
     r"""A 90-180 degree spin echo for each echo time, each from its own steady state.
 

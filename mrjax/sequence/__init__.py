@@ -19,5 +19,6 @@ from .labels import Annotation as Annotation, Label as Label
 from .readout import Readout as Readout
 from .rf import ContinuousWave as ContinuousWave, ShapedPulse as ShapedPulse
 from .scanner import Scanner as Scanner
+from .text import describe as describe
 from .timeline import Timeline as Timeline
 from .together import Together as Together

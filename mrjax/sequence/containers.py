@@ -1,21 +1,84 @@
 """Sequences of events and their repetition."""
 
 from collections.abc import Iterator
+from typing import Any, overload
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
+from mrjax import _plausibility
 from mrjax.sequence import timing, walk
-from mrjax.sequence.events import AbstractContainer, AbstractEvent
-from mrjax.sequence.text import describe
+from mrjax.sequence.events import AbstractContainer, AbstractEvent, Delay, Pulse, Sample
+from mrjax.sequence.text import described_if_constructed
 from mrjax.sequence.timeline import Timeline
 
 
-class Sequence(AbstractContainer):
+class AbstractPlayable(AbstractContainer):
+    """What is played from its start to its end: it has a duration and samples, is repeated, and joined to others."""
+
+    __array_ufunc__ = None  # or NumPy's numbers would multiply the events one by one
+
+    @property
+    def n_samples(self) -> int:
+        """How many samples playing it gives."""
+        return timing.n_samples(as_sequence(self))
+
+    @property
+    def duration(self) -> Float[Array, ""]:
+        """Total duration in s; differentiable."""
+        return timing.duration(as_sequence(self))
+
+    @property
+    def sample_times(self) -> Float[Array, " n_samples"]:
+        """Times of the samples from the start, in s; differentiable.
+
+        Known times are NumPy arrays in double precision. Traced ones are rounded to working precision, to 60 us after ten
+        minutes in float32; `timeline().since_excitation()` keeps what is between samples.
+        """
+        return timing.sample_times(as_sequence(self))
+
+    def timeline(self, dt: float | None = None) -> Timeline:
+        """What is played at every moment, as steps of constant RF and straight gradients.
+
+        **Arguments:**
+
+        - `dt`: Longest step in s within a ramp of a gradient, for those who need steps of constant gradient. By default ramps
+          are cut at their corners and where RF changes, alone.
+
+        **Raises:** `ValueError` where `dt` is given and gradients are traced.
+        """
+        # the events that can be flattened are containers' users, not their foundation
+        from mrjax.sequence.flattening import flattened
+
+        return flattened(as_sequence(self), dt)
+
+    def __add__(self, following: Any) -> "Sequence":
+        return Sequence(*_operand(self), *_operand(following))
+
+    def __radd__(self, before: Any) -> "Sequence":
+        return Sequence(*_operand(before), *_operand(self))
+
+    def __mul__(self, n_repetitions: Any) -> "Repeat":
+        if isinstance(n_repetitions, bool) or not isinstance(n_repetitions, int | np.integer):
+            raise TypeError(
+                f"A sequence can be multiplied by the number of its repetitions, a Python integer, but got "
+                f"{type(n_repetitions).__name__}."
+            )
+        return Repeat(*_operand(self), n_repetitions=int(n_repetitions))
+
+    def __rmul__(self, n_repetitions: Any) -> "Repeat":
+        return self * n_repetitions
+
+    def __repr__(self) -> str:
+        return described_if_constructed(self)
+
+
+class Sequence(AbstractPlayable):
     """Events and other sequences, played one after the other.
 
-    A PyTree: any float leaf can be differentiated, and `equinox.tree_at` changes one.
+    A PyTree: any float leaf can be differentiated, and `equinox.tree_at` changes one. `first + second` plays one after the
+    other, `3 * sequence` repeats it, and a slice such as `sequence[1:]` is the `Sequence` of these entries.
 
     **Arguments:**
 
@@ -31,6 +94,12 @@ class Sequence(AbstractContainer):
         >>> fid = Sequence(Pulse(jnp.pi / 2), Delay(5e-3), Sample())
         >>> fid.n_samples
         1
+        >>> print(2 * (fid + Delay(1.0))[1:])
+        Sequence
+          Repeat x 2
+            Delay    duration 5 ms
+            Sample
+            Delay    duration 1000 ms
 
         ```
     """
@@ -44,54 +113,23 @@ class Sequence(AbstractContainer):
     def repetitions(self) -> tuple[int, ...]:
         return ()
 
-    @property
-    def n_samples(self) -> int:
-        """How many samples playing the sequence gives."""
-        return timing.n_samples(self)
-
-    @property
-    def duration(self) -> Float[Array, ""]:
-        """Total duration in s; differentiable."""
-        return timing.duration(self)
-
-    @property
-    def sample_times(self) -> Float[Array, " n_samples"]:
-        """Times of the samples from the start of the sequence, in s; differentiable.
-
-        Known times are NumPy arrays in double precision. Traced ones are rounded to working precision, to 60 us after ten
-        minutes in float32; `timeline().since_excitation()` keeps what is between samples.
-        """
-        return timing.sample_times(self)
-
-    def timeline(self, dt: float | None = None) -> Timeline:
-        """What is played at every moment, as steps of constant RF and straight gradients.
-
-        **Arguments:**
-
-        - `dt`: Longest step in s within a ramp of a gradient, for those who need steps of constant gradient. By default ramps
-          are cut at their corners and where RF changes, alone.
-
-        **Raises:** `ValueError` where `dt` is given and gradients are traced.
-        """
-        # the events that can be flattened are containers' users, not their foundation
-        from mrjax.sequence.flattening import flattened
-
-        return flattened(self, dt)
-
     def __iter__(self) -> Iterator[AbstractEvent | AbstractContainer]:
         return iter(self.events)
 
     def __len__(self) -> int:
         return len(self.events)
 
-    def __getitem__(self, index: int) -> AbstractEvent | AbstractContainer:
-        return self.events[index]
+    @overload
+    def __getitem__(self, index: int) -> AbstractEvent | AbstractContainer: ...
 
-    def __repr__(self) -> str:
-        return describe(self)
+    @overload
+    def __getitem__(self, index: slice) -> "Sequence": ...
+
+    def __getitem__(self, index: int | slice) -> "AbstractEvent | AbstractContainer":
+        return Sequence(*self.events[index]) if isinstance(index, slice) else self.events[index]
 
 
-class Repeat(AbstractContainer):
+class Repeat(AbstractPlayable):
     """Events played again and again; compiled once, whatever the number of repetitions.
 
     A leaf with a leading axis is played one entry per repetition, a scalar leaf is the same in each. Where repeats are
@@ -130,13 +168,22 @@ class Repeat(AbstractContainer):
     def repetitions(self) -> tuple[int, ...]:
         return (self.n_repetitions,)
 
-    def __repr__(self) -> str:
-        return describe(Sequence(self))
-
 
 def as_sequence(container: AbstractContainer) -> AbstractContainer:
     """`container`, in a `Sequence` if it is a `Repeat`, so that what goes through its events counts the repetitions."""
     return Sequence(container) if container.repetitions else container
+
+
+def _operand(operand: Any) -> tuple[AbstractEvent | AbstractContainer, ...]:
+    """What stands beside a plus sign, or is repeated, as entries of a sequence."""
+    if isinstance(operand, Sequence):
+        return operand.events
+    if isinstance(operand, AbstractEvent | AbstractContainer):
+        return (operand,)
+    raise TypeError(
+        f"Sequences and events can be added to a sequence, but got {type(operand).__name__}; "
+        "to join many, write `Sequence(*sequences)`."
+    )
 
 
 def _playable(events: tuple, container: str) -> tuple:
@@ -151,6 +198,9 @@ def _playable(events: tuple, container: str) -> tuple:
                 f"`{container}` takes events, `Sequence`s and `Repeat`s, but entry {position} is a "
                 f"{type(event).__name__}; to pass a list, unpack it: `{container}(*events)`."
             )
+    for before, delay, after in zip(events, events[1:], events[2:], strict=False):
+        if isinstance(before, Pulse) and isinstance(delay, Delay) and isinstance(after, Sample):
+            _plausibility.warn_if_implausible(delay.duration, "duration", "delay_before_sample")
     return events
 
 

@@ -13,13 +13,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 from mrjax._checks import Neutral
+from mrjax._module import Module
 from mrjax.sequence.partial_orders import Order, as_order
 
 
-class AbstractEvent(eqx.Module):
+class AbstractEvent(Module):
     """Something the scanner does. Its leaves are single values, or have one axis for each enclosing `Repeat`."""
+
+    def __check_init__(self):
+        for value, name, quantity in _plausibility.of_event(self):
+            _plausibility.warn_if_implausible(value, name, quantity)
 
     own_axes: ClassVar[Mapping[str, int]] = MappingProxyType({})
     """How many axes of a leaf are its own, after those of the repetitions: one for the samples of a waveform."""
@@ -61,7 +66,7 @@ class AbstractEvent(eqx.Module):
         return self
 
 
-class AbstractContainer(eqx.Module):
+class AbstractContainer(Module):
     """Something that holds events and other containers, in playing order."""
 
     events: eqx.AbstractVar[tuple["AbstractEvent | AbstractContainer", ...]]
@@ -87,6 +92,7 @@ class Pulse(AbstractEvent):
     phase: Float[Array, "..."] | float
 
     def __init__(self, flip_angle: Any, phase: Any = 0.0):
+        _plausibility.warn_if_degrees(phase, "phase")
         self.flip_angle = _checks.real_array(flip_angle, "flip_angle")
         self.phase = _checks.angle_leaf(phase, "phase", Neutral(0.0))
         checked_now(self)

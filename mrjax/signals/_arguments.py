@@ -11,14 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 
 Numbers: TypeAlias = ArrayLike | Sequence[Any]  # a number, an array, or a (nested) list of numbers
-
-# s; the same for every function, so that a time in milliseconds is noticed wherever it is passed
-_LONGEST_PLAUSIBLE = {"te": 1.0, "tr": 30.0, "inversion_time": 30.0, "recovery_time": 30.0} | dict.fromkeys(
-    ("t1", "t2", "t2star", "t2_prime"), 30.0
-)
 
 
 def align(samples: dict[str, Numbers], voxels: dict[str, Numbers]) -> tuple[Array, ...]:
@@ -71,16 +66,9 @@ def _checked(values: dict[str, Numbers]) -> dict[str, Array]:
     dtype = jnp.result_type(float, *(_with_dtype(value) for value in values.values()))
     real = jnp.finfo(dtype).dtype
     arrays = {name: array.astype(dtype if jnp.iscomplexobj(array) else real) for name, array in arrays.items()}
-    _notice_milliseconds(arrays)
+    for name in arrays.keys() & _plausibility.QUANTITIES.keys():
+        _plausibility.warn_if_implausible(arrays[name], name)
     return {name: _RANGES[name](array, name) for name, array in arrays.items()}
-
-
-def _notice_milliseconds(arrays: dict[str, Array]) -> None:
-    # The warning names the line six calls up: the user's, if each public function comes through `align` or
-    # `checked`.
-    for name, array in arrays.items():
-        if name in _LONGEST_PLAUSIBLE:
-            _checks.warn_if_milliseconds(array, name, _LONGEST_PLAUSIBLE[name])
 
 
 def _with_dtype(value: Numbers) -> Any:

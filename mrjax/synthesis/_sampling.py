@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-from mrjax import _checks
-from mrjax.tissue import LONGEST_PLAUSIBLE_T1
+from mrjax import _checks, _plausibility
+from mrjax.tissue import NEUTRAL
 
 Where = Callable[[dict[str, Any]], Any]
 """Takes the parameters and says, for each sample, whether to keep it."""
@@ -29,8 +29,8 @@ def named_arrays(values: Mapping[str, Any], name: str) -> dict[str, Float[np.nda
                 f"`{name}['{key}']` must be one-dimensional and not empty, but got an array of shape {array.shape}."
             )
         _checks.finite(jnp.asarray(array), f"{name}['{key}']")
-        if key in ("t1", "t2"):
-            _checks.warn_if_milliseconds(jnp.asarray(array), f"{name}['{key}']", LONGEST_PLAUSIBLE_T1)
+        if key in ("t1", "t2", *NEUTRAL) and key in _plausibility.QUANTITIES:
+            _plausibility.warn_if_implausible(array, f"{name}['{key}']", key)
     return arrays
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key
 
-from mrjax import _checks
+from mrjax import _checks, _plausibility
 
 
 def add_complex_noise(key: Key[Array, ""], signal: Any, snr: Any, reference: Any = 1.0) -> Complex[Array, "..."]:
@@ -24,7 +24,8 @@ def add_complex_noise(key: Key[Array, ""], signal: Any, snr: Any, reference: Any
 
     **Returns:** Complex signals of the shape and precision of `signal`.
 
-    **Raises:** `ValueError` where `snr` or `reference` is not positive or does not fit the shape of `signal`.
+    **Raises:** `ValueError` where `snr` or `reference` is not positive or does not fit the shape of `signal`; warns where `snr`
+    is so small that it is probably the noise itself.
 
     !!! example
 
@@ -39,6 +40,7 @@ def add_complex_noise(key: Key[Array, ""], signal: Any, snr: Any, reference: Any
         ```
     """
     signal = _checks.number_array(signal, "signal")
+    _plausibility.warn_if_implausible(snr, "snr")
     snr = _over_leading_axes(snr, "snr", signal)
     reference = _over_leading_axes(reference, "reference", signal)
     kind = jnp.result_type(signal.dtype, jnp.complex64)

@@ -44,7 +44,7 @@ def loss(config: Config) -> Loss:
 
     def of_batch(network: FullyConnected, batch: Batch) -> tuple[Array, dict[str, Array]]:
         predicted = network(batch["signal"])
-        decoded = decoder.per_schedule(fingerprints.relaxation_times(jnp.clip(predicted, *DECODED)))
+        decoded = fingerprints.decoded(decoder, fingerprints.relaxation_times(jnp.clip(predicted, *DECODED)))
         label_error = fingerprints.label_error(predicted, batch)
         reconstruction_error = jnp.mean((fingerprints.fingerprint(decoded) - batch["signal"]) ** 2)
         value = label_error + config.reconstruction_weight * reconstruction_error

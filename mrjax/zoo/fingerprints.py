@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Complex, Float, Key
 
 from mrjax import _checks
 from mrjax.nn import BlochDecoder, normalised
@@ -80,8 +80,8 @@ def require_weight(value: float) -> None:
         raise ValueError(f"`reconstruction_weight` must be finite and not negative, but got {value!r}.")
 
 
-Batch = dict[str, Float[Array, "schedule sample ..."]]
-"""`signal`, real and of unit norm, `t1` and `t2` in s: schedules first, then samples."""
+Batch = dict[str, Float[Array, "sample schedule ..."]]
+"""`signal`, real and of unit norm, `t1` and `t2` in s: samples first, then schedules."""
 
 
 def fisp_decoder(config: Config) -> BlochDecoder:
@@ -175,8 +175,8 @@ def stream(config: Config) -> Stream:
 
     - `config`: Schedules, grids, noise, size of a batch and seed.
 
-    **Returns:** a `mrjax.synthesis.Stream` of batches: dicts of `signal`, `(n_schedules, n, n_repetitions)`, and of `t1` and `t2`
-    in s, `(n_schedules, n)`.
+    **Returns:** a `mrjax.synthesis.Stream` of batches: dicts of `signal`, `(n, n_schedules, n_repetitions)`, and of `t1` and `t2`
+    in s, `(n, n_schedules)`.
 
     !!! example
 
@@ -184,7 +184,7 @@ def stream(config: Config) -> Stream:
         >>> from mrjax.zoo.fingerprints import Config, stream
         >>> batch = stream(Config(n_repetitions=20, n_states=5, batch_size=8)).batch(0)
         >>> batch["signal"].shape, batch["t1"].shape
-        ((1, 8, 20), (1, 8))
+        ((8, 1, 20), (8, 1))
 
         ```
     """
@@ -195,13 +195,19 @@ def stream(config: Config) -> Stream:
         keys = jax.random.split(key, len(grids) + 1)
         drawn = [grid.sample(k, n // len(grids)) for grid, k in zip(grids, keys, strict=False)]
         parameters = {
-            name: jnp.concatenate([d[name] for d in drawn]).reshape(n_schedules, -1).astype(jnp.float32)
+            name: jnp.concatenate([d[name] for d in drawn]).reshape(-1, n_schedules).astype(jnp.float32)
             for name in ("t1", "t2")
         }
-        signal = fingerprint(decoder.per_schedule(parameters))
+        signal = fingerprint(decoded(decoder, parameters))
         return {"signal": noisy(keys[-1], signal, config.snr), **parameters}
 
     return Stream(make, config.batch_size, config.seed)
+
+
+def decoded(decoder: BlochDecoder, parameters: Batch) -> Complex[Array, "sample schedule n"]:
+    """The signals of tissues, `(n, n_schedules)` of them, each with the schedule of its place on the second axis."""
+    schedules_first = {name: jnp.swapaxes(values, 0, 1) for name, values in parameters.items()}
+    return jnp.swapaxes(decoder.per_schedule(schedules_first), 0, 1)
 
 
 def labels(parameters: dict[str, Any]) -> Float[Array, "*batch 2"]:

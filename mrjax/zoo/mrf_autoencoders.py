@@ -83,11 +83,11 @@ def _schedules(config: Config) -> Float[Array, "schedule n 3"]:
 
 
 def _over_time(
-    predicted: Float[Array, "schedule sample 2"], schedules: Float[Array, "schedule n 3"]
-) -> Float[Array, "schedule sample n 5"]:
+    predicted: Float[Array, "sample schedule 2"], schedules: Float[Array, "schedule n 3"]
+) -> Float[Array, "sample schedule n 5"]:
     """Flip angle, log10 T1, log10 T2, TE and TR at every repetition, in the published order."""
     shape = (*predicted.shape[:2], schedules.shape[1])
-    played = jnp.broadcast_to(schedules[:, None], (*shape, 3))
+    played = jnp.broadcast_to(schedules, (*shape, 3))
     steady = jnp.broadcast_to(predicted[:, :, None], (*shape, 2))
     return jnp.concatenate([played[..., :1], steady, played[..., 1:]], axis=-1)
 

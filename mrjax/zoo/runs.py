@@ -11,10 +11,12 @@ import jax
 import numpy as np
 import optax
 from flax import nnx
+from jaxtyping import Array, Float, PyTree
 from matplotlib.figure import Figure
 
 import mrjax
 from mrjax.nn import History, Schedule, train as train_network
+from mrjax.nn._network import plain, with_keys
 from mrjax.zoo import blochnet, drone, fingerprints, hydra, mrf_autoencoders
 from mrjax.zoo.fingerprints import Config, Estimate
 from mrjax.zoo.system import System
@@ -94,7 +96,7 @@ def trained(system: System, config: Config, folder: Path | str | None, progress:
         >>> system = zoo.system_called("drone")
         >>> config = zoo.configured(system, "smoke", {"n_repetitions": "20", "batch_size": "8", "steps": "2"})
         >>> network = zoo.trained(system, config, folder=None, progress=False)
-        >>> signal = zoo.fingerprints.stream(config).batch(5)["signal"][0]
+        >>> signal = zoo.fingerprints.stream(config).batch(5)["signal"][:, 0]
         >>> zoo.estimator(system, network)(signal)["t1"].shape
         (8,)
 
@@ -135,13 +137,15 @@ def load(folder: Path | str) -> tuple[System, Config, nnx.Module]:
     named = _named(network)
     if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in named.items()}:
         raise ValueError(f"{file} does not fit the network of config.json; train again.")
-    structure = jax.tree.structure(nnx.to_pure_dict(nnx.state(network, nnx.Param)))
-    nnx.update(network, nnx.State(jax.tree.unflatten(structure, [weights[name] for name in named])))
+    state = nnx.to_pure_dict(nnx.state(network))
+    stored = jax.tree.unflatten(jax.tree.structure(state), [weights[name] for name in named])
+    nnx.update(network, nnx.State(with_keys(stored, like=state)))
+    network.eval()
     return system, config, network
 
 
 def estimator(system: System, network: nnx.Module) -> Estimate:
-    """What a trained network answers.
+    """What a trained network answers, in evaluation mode: with running statistics and without dropout.
 
     **Arguments:**
 
@@ -150,13 +154,19 @@ def estimator(system: System, network: nnx.Module) -> Estimate:
     **Returns:** a function from fingerprints `(*batch, n)` to `t1` and `t2` in s, `(*batch)`.
     """
     graph, state = nnx.split(network)
-    answer = jax.jit(lambda state, s: fingerprints.relaxation_times(system.predict(nnx.merge(graph, state), s)))
+
+    @jax.jit
+    def answer(state: PyTree, signal: Float[Array, "*batch n"]) -> dict[str, Float[Array, "*batch"]]:
+        copy = nnx.merge(graph, state)
+        copy.eval()
+        return fingerprints.relaxation_times(system.predict(copy, signal))
+
     return lambda signal: answer(state, signal)
 
 
 def card(system: System, config: Config, network: nnx.Module, history: History) -> str:
     """The model card: what was trained, on what, and how far it came."""
-    n_weights = sum(leaf.size for leaf in _named(network).values())
+    n_weights = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(network, nnx.Param)))
     losses = history.column("loss")[1]
     fell = f"{losses[0]:.3e} at first, {losses[-1]:.3e} at step {config.steps}" if len(losses) else "not logged"
     data = "the published FISP schedule" if config.train_on == "fisp" else "a smooth and a noisy spline schedule"
@@ -208,7 +218,8 @@ def _replace(file: Path, write: Callable[[Path], Any]) -> None:
 
 
 def _named(network: nnx.Module) -> dict[str, np.ndarray]:
-    leaves = jax.tree_util.tree_leaves_with_path(nnx.to_pure_dict(nnx.state(network, nnx.Param)))
+    """All that the network holds, weights or not."""
+    leaves = jax.tree_util.tree_leaves_with_path(plain(nnx.to_pure_dict(nnx.state(network))))
     return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
 
 

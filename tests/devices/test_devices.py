@@ -39,6 +39,12 @@ def test_two_processes():
     )
 
 
+def test_batches_are_spread_along_their_first_axis():
+    process = start("spread_over_two_devices.py", n_devices=2)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output[-4000:]
+
+
 @pytest.mark.slow
 def test_training_on_eight_devices_learns_what_one_device_learns(tmp_path):
     weights = []

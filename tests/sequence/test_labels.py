@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import mrjax as mr
-from mrjax.sequence import Annotation, Label
+from mrjax.sequence import Annotation, Label, describe
 from mrjax.sequence.labels import without_notes
 from mrjax.sequence.unrolled import unrolled
 
@@ -44,7 +44,7 @@ def test_labels_take_no_time():
 
 def test_notes_are_taken_out_wherever_they_are():
     plain, noted = trains()
-    assert str(without_notes(noted)) == str(plain)
+    assert describe(without_notes(noted)) == describe(plain)
     assert without_notes(plain) is plain
 
 

@@ -188,7 +188,7 @@ REFUSED = {
     "delay": (mr.Delay(1.003e-3), r"event 1 \(Delay\) cannot be written: a duration of 0.001003 s is no multiple of the"),
     "nearest": (mr.Delay(1.003e-3), r"raster, 1e-05 s; the nearest are 0.001 s and 0.00101 s"),
     "endless": (mr.Delay(np.inf), r"event 1 \(Delay\) cannot be written: it never ends"),
-    "dt": (mr.ShapedPulse(np.ones(20), 0.5e-6), r"a `dt` of 5e-07 s is no multiple of the RF raster, 1e-06 s"),
+    "dt": (mr.ShapedPulse(np.full(20, 1e-6), 0.5e-6), r"a `dt` of 5e-07 s is no multiple of the RF raster, 1e-06 s"),
     "dwell": (mr.Readout(100, 1.23e-6), r"a dwell time of 1.23e-06 s is no multiple of the ADC raster, 1e-07 s"),
     "start": (mr.Together(mr.Sequence(mr.Delay(4e-6), LINE)), r"a start of 4e-06 s is no multiple of the gradient raster"),
     "jump": (mr.Gradient([0, 1e-3, 2e-3, 0, 0], [0, 1e-4, 1e-4, 2e-4, 3e-4], axis="x"), "jumps, which no amplifier can"),

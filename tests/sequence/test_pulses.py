@@ -193,8 +193,8 @@ def test_precision_follows_the_configuration():
         assert pulses.b1_rms(band).dtype == jnp.float32
 
 
-PAIR = mr.ShapedPulse(jnp.ones((2, 4)), 1e-3)
-BALANCED = mr.ShapedPulse([1.0, -1.0], 1e-3)
+PAIR = mr.ShapedPulse(jnp.full((2, 4), 1e-6), 1e-3)
+BALANCED = mr.ShapedPulse([1e-6, -1e-6], 1e-3)
 
 
 @pytest.mark.parametrize(

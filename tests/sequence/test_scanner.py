@@ -244,7 +244,7 @@ def test_limits_that_do_not_limit():
     rasters = dict.fromkeys(("rf_raster", "gradient_raster", "adc_raster", "block_raster"), 0)
     free = mr.Scanner(max_gradient=np.inf, max_slew=np.inf, max_b1=np.inf, **nothing, **rasters)
     square = mr.Gradient([1.0, 1.0], [0, 0.123456], "x")
-    assert free.breaches(mr.Sequence(square, mr.ContinuousWave(1.0, 0.1234567), mr.Readout(3, 1.23456e-6))) == []
+    assert free.breaches(mr.Sequence(square, mr.ContinuousWave(5e-3, 0.1234567), mr.Readout(3, 1.23456e-6))) == []
 
 
 @pytest.mark.parametrize("limit", [-1.0, np.nan, True])

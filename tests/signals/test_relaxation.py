@@ -593,5 +593,5 @@ def test_values_are_checked_inside_jit():
     ],
 )
 def test_milliseconds_are_noticed(call, name):
-    with pytest.warns(UserWarning, match=f"`{name}` is in seconds"):
+    with pytest.warns(UserWarning, match=f"`{name}` is in s and reaches"):
         call()

@@ -143,7 +143,7 @@ def test_longer_t1():
     ],
 )
 def test_milliseconds_are_warned_of(make):
-    with pytest.warns(UserWarning, match=r"`\w+\['t[12]'\]` is in seconds and reaches"):
+    with pytest.warns(UserWarning, match=r"`\w+\['(t[12]|b1)'\]` is (in s|relative to nominal) and reaches"):
         make()
 
 

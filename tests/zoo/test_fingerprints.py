@@ -25,10 +25,10 @@ def test_batches_are_fingerprints_of_the_published_schedule():
     batch = fingerprints.stream(SHORT).batch(3)
     flip_angle, tr = mr.protocols.published_fisp_schedule()
     sequence = mr.protocols.mrf_fisp(flip_angle[:60], tr[:60], 10e-3)
-    signal = np.asarray(mr.simulate(sequence, mr.Tissue(batch["t1"][0], batch["t2"][0]), mr.EPG(10)))
+    signal = np.asarray(mr.simulate(sequence, mr.Tissue(batch["t1"][:, 0], batch["t2"][:, 0]), mr.EPG(10)))
     np.testing.assert_allclose(np.abs(signal.real).max(), 0, atol=1e-6)
     expected = -signal.imag / np.linalg.norm(signal, axis=-1, keepdims=True)
-    np.testing.assert_allclose(batch["signal"][0], expected, atol=2e-6)
+    np.testing.assert_allclose(batch["signal"][:, 0], expected, atol=2e-6)
     np.testing.assert_array_equal(batch["signal"], fingerprints.stream(SHORT).batch(3)["signal"])
 
 
@@ -54,8 +54,8 @@ def test_half_of_each_batch_is_played_with_each_spline():
     assert float(angles.max()) <= np.deg2rad(120) + 1e-6
     for i in range(2):
         sequence = mr.protocols.mrf_fisp(angles[i], tr, jnp.float32(10e-3))
-        signal = mr.simulate(sequence, mr.Tissue(batch["t1"][i], batch["t2"][i]), mr.EPG(10))
-        np.testing.assert_allclose(batch["signal"][i], fingerprints.fingerprint(signal), atol=2e-6)
+        signal = mr.simulate(sequence, mr.Tissue(batch["t1"][:, i], batch["t2"][:, i]), mr.EPG(10))
+        np.testing.assert_allclose(batch["signal"][:, i], fingerprints.fingerprint(signal), atol=2e-6)
 
 
 def test_noise_has_the_signal_to_noise_ratio_asked_for():

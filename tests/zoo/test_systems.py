@@ -35,7 +35,7 @@ def test_a_system_is_trained_kept_and_loaded(tmp_path, name, changes):
     network = runs.trained(system, config, tmp_path, progress=False)
     again, same_config, loaded = runs.load(tmp_path)
     assert (again, same_config) == (system, config)
-    signal = fingerprints.stream(config).batch(9)["signal"][0]
+    signal = fingerprints.stream(config).batch(9)["signal"][:, 0]
     answers = [runs.estimator(system, net)(signal) for net in (network, loaded)]
     for key in ("t1", "t2"):
         assert np.all(np.isfinite(answers[0][key]))

@@ -3,11 +3,13 @@
 from typing import Any
 
 from mrjax import _checks
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.protocols.cest import _measurements
 from mrjax.sequence import Delay, Repeat, Reset, SampleLongitudinal, Sequence, ShapedPulse, Spoil
 
 
+@answers_misspelt_keywords
 def adiabatic_inversion_recovery(
     inversion_time: Any, pulse_shape: Any, b1_peak: Any, pulse_duration: Any, *, crusher_duration: Any = 0.0
 ) -> Sequence:
@@ -47,6 +49,7 @@ def adiabatic_inversion_recovery(
     return _recovery(inversion_time, "inversion_time", (pulse_shape, b1_peak, pulse_duration), 1, crusher_duration)
 
 
+@answers_misspelt_keywords
 def adiabatic_saturation_recovery(
     recovery_time: Any,
     pulse_shape: Any,

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.protocols.cest import _measurements
 from mrjax.sequence import ContinuousWave, Sequence
 from mrjax.units import GAMMA
 
 
+@answers_misspelt_keywords
 def continuous_wave(
     offset_ppm: Any,
     b1: Any,

@@ -5,12 +5,14 @@ from typing import Any
 
 from mrjax import _checks
 from mrjax._checks import Neutral
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.protocols.cest import _measurements
 from mrjax.sequence import ContinuousWave, Delay, Pulse, Repeat, Sample, Sequence, Spoil
 from mrjax.units import GAMMA
 
 
+@answers_misspelt_keywords
 def fingerprinting(
     b1: Any,
     offset_ppm: Any,

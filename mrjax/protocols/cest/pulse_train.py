@@ -6,12 +6,14 @@ import numpy as np
 
 from mrjax import _checks
 from mrjax._checks import Neutral
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.protocols.cest import _measurements
 from mrjax.sequence import Delay, Repeat, Sequence, ShapedPulse
 from mrjax.units import GAMMA
 
 
+@answers_misspelt_keywords
 def pulse_train(
     offset_ppm: Any,
     pulse_shape: Any,

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from mrjax import _checks
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.protocols.cest import _measurements, pulse_shapes
 from mrjax.sequence import Delay, Dephase, Pulse, Repeat, Sample, Sequence, ShapedPulse, Spoil
 from mrjax.units import GAMMA
 
 
+@answers_misspelt_keywords
 def quantitative_mt_spgr(
     flip_angle: Any,
     tr: Any,

@@ -6,12 +6,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.protocols.cest import _measurements
 from mrjax.sequence import ContinuousWave, Pulse, Sequence
 from mrjax.units import GAMMA
 
 
+@answers_misspelt_keywords
 def spin_lock(
     offset_ppm: Any,
     b1: Any,

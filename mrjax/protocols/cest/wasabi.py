@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols.cest.continuous_wave import continuous_wave
 from mrjax.sequence import Sequence
 from mrjax.units import GAMMA
 
 
+@answers_misspelt_keywords
 def wasabi(
     offset_ppm: Any,
     b1: Any = 3.7e-6,

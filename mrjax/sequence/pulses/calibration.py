@@ -115,7 +115,9 @@ def energy(pulse: ShapedPulse) -> Float[Array, ""]:
 
         ```python
         >>> import mrjax as mr
-        >>> print(f"{float(mr.sequence.pulses.energy(mr.ShapedPulse([1.0, -3.0j], 0.5))):.1f}")
+        >>> from mrjax.units import ms, uT
+        >>> energy = mr.sequence.pulses.energy(mr.ShapedPulse([1 * uT, -3j * uT], 0.5 * ms))
+        >>> print(f"{float(energy) / (uT**2 * ms):.1f}")
         5.0
 
         ```
@@ -139,7 +141,8 @@ def b1_rms(pulse: ShapedPulse) -> Float[Array, ""]:
 
         ```python
         >>> import mrjax as mr
-        >>> print(f"{float(mr.sequence.pulses.b1_rms(mr.ShapedPulse([1.0, -7.0j], 0.5))):.1f}")
+        >>> from mrjax.units import ms, uT
+        >>> print(f"{float(mr.sequence.pulses.b1_rms(mr.ShapedPulse([1 * uT, -7j * uT], 0.5 * ms))) / uT:.1f}")
         5.0
 
         ```
