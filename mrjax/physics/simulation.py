@@ -13,7 +13,7 @@ from mrjax._memory import remembered
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg import EPG
 from mrjax.physics.execution import Experiment, execute
-from mrjax.physics.gradient import AbstractGradient, default_gradient
+from mrjax.physics.gradient import AbstractGradient, Checkpoints
 from mrjax.physics.stages import Course
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
@@ -121,7 +121,7 @@ def _simulated(
     _require_kind(sequence, AbstractContainer, "sequence")
     _require_kind(tissue, Tissue, "tissue")
     _require_kind(engine, AbstractEngine, "engine")
-    gradient = default_gradient() if gradient is None else gradient
+    gradient = Checkpoints() if gradient is None else gradient
     _require_kind(gradient, AbstractGradient, "gradient")
     if batch_size is not None:
         batch_size = _checks.positive_integer(batch_size, "batch_size")
