@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Inexact, Int, PyTree
 
 from mrjax import _checks
+from mrjax._requirements import nan_where_it_does_not_hold
 from mrjax.inverse import _parameters
 from mrjax.inverse.jacobian import Model, signal_and_columns
 
@@ -108,10 +109,7 @@ def least_squares(
     if noise_std is not None:
         noise_std = _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of data")
         noise_std = _as_shape(noise_std, data.shape, "noise_std")
-    # a jitted model would keep a trace that raises where a search must be free to try
-    model = getattr(model, "__wrapped__", model)
-    with _checks.impossible_as_nan():
-        signal = jax.eval_shape(model, init)
+    signal = jax.eval_shape(model, init)
     _parameters.check_signal(signal, init)
     if signal.shape != data.shape:
         raise ValueError(f"`model` returns signals of shape {signal.shape}, but `data` has shape {data.shape}.")
@@ -186,9 +184,9 @@ def _fitted(model, data, init, lower, upper, noise_std, max_iterations) -> Fit:
     lower, upper = stack(lower), stack(upper)
     weight = jnp.ones(data.shape, jnp.finfo(data.dtype).dtype) if noise_std is None else 1 / noise_std
 
+    @nan_where_it_does_not_hold
     def evaluate(x):
-        with _checks.impossible_as_nan():
-            signal, columns = signal_and_columns(model, unstack(x))
+        signal, columns = signal_and_columns(model, unstack(x))
         return _as_real((signal - data) * weight), _as_real(jnp.moveaxis(columns, 0, -1) * weight[..., None], axis=-2)
 
     x = jnp.clip(stack(init), lower, upper)
@@ -202,8 +200,7 @@ def _fitted(model, data, init, lower, upper, noise_std, max_iterations) -> Fit:
         first,
     )
     deviation, status = _uncertainty(last, lower, upper, finite, noise_std is not None)
-    with _checks.impossible_as_nan():
-        model_signal = model(unstack(last.x))
+    model_signal = nan_where_it_does_not_hold(model)(unstack(last.x))
     return Fit(unstack(last.x), unstack(deviation), data - model_signal, last.iterations, status)
 
 

@@ -1,0 +1,83 @@
+"""What must hold of numbers that are known only at run time: an error, or nan where a search is free to try.
+
+A check is an operation of its own in what JAX traces, and says nothing about what happens where it does not hold. Where the
+program runs as it is, it raises. A fit takes the program and lets the checks give nan in place of raising; so it does not
+matter whether a model was compiled before the fit, meanwhile, or is used afterwards: the same trace serves.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.extend.core import Primitive, jaxpr_as_fun
+from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array, Bool
+
+from mrjax._batching import batch_first, batch_size
+
+
+def required(value: Array, holds: Bool[Array, "..."], message: str) -> Array:
+    """`value`; at run time an error with this message where `holds` is not true everywhere."""
+    return _required.bind(value, holds, message=message, raises=True)
+
+
+def nan_where_it_does_not_hold(function: Callable) -> Callable:
+    """`function` of trees of arrays, in which values that break a requirement become nan.
+
+    A requirement that is not one for each entry of its value still raises.
+    """
+
+    def searching(*arguments: Any) -> Any:
+        leaves, structure = jax.tree.flatten(arguments)
+        flat = lambda *leaves: function(*jax.tree.unflatten(structure, leaves))
+        traced, shapes = jax.make_jaxpr(flat, return_shape=True)(*leaves)
+        return jax.tree.unflatten(jax.tree.structure(shapes), jaxpr_as_fun(_tolerant(traced))(*leaves))
+
+    return searching
+
+
+def _tolerant(part: Any) -> Any:
+    """A traced program, or whatever parameter of one, without checks that raise."""
+    if isinstance(part, tuple | list):
+        return type(part)(map(_tolerant, part))
+    if hasattr(part, "eqns") and hasattr(part, "jaxpr") and part.jaxpr is not part:
+        return part.replace(jaxpr=_tolerant(part.jaxpr))
+    if not hasattr(part, "eqns"):
+        return part
+    return part.replace(eqns=[step.replace(params=_of_step(step)) for step in part.eqns])
+
+
+def _of_step(step: Any) -> dict:
+    if step.primitive is not _required:
+        return {name: _tolerant(value) for name, value in step.params.items()}
+    value, holds = step.invars
+    return step.params | {"raises": step.params["raises"] and value.aval.shape != holds.aval.shape}
+
+
+def _checked(value: Array, holds: Array, *, message: str, raises: bool) -> Array:
+    if not raises:
+        return jnp.where(holds, value, jnp.nan)
+    # the zero carries the check, not the value, which may be spread over devices and would be gathered on one
+    zero = eqx.error_if(jnp.zeros((), value.dtype), jnp.logical_not(jnp.all(holds)), f"{message}.")
+    return value + zero
+
+
+def _requirement() -> Primitive:
+    primitive = Primitive("required")
+    primitive.def_impl(lambda *values, **params: jax.jit(lambda *values: primitive.bind(*values, **params))(*values))
+    primitive.def_abstract_eval(lambda value, holds, **params: value)
+    mlir.register_lowering(primitive, mlir.lower_fun(_checked, multiple_results=False))
+
+    def batched(values: tuple, axes: tuple, **params: Any) -> tuple[Array, int]:
+        size = batch_size(values, axes)
+        moved = (batch_first(x, axis, size) for x, axis in zip(values, axes, strict=True))
+        return primitive.bind(*moved, **params), 0
+
+    batching.primitive_batchers[primitive] = batched
+    ad.primitive_jvps[primitive] = lambda values, tangents, **params: (primitive.bind(*values, **params), tangents[0])
+    return primitive
+
+
+_required = _requirement()
