@@ -153,10 +153,9 @@ def _play(waveform: Waveform, spins: Spins) -> Components:
 
     def played(one_kernel: bool) -> Callable:
         size = chunks.chunk_size(3.0 * dtype.itemsize, n, one_kernel)
-        in_turn = lambda waveform, spins: chunks.in_chunks(
+        return lambda waveform, spins: chunks.in_chunks(
             lambda spins: _played(waveform, spins), spins, _voxels_last, n, size
         )
-        return in_turn
 
     return unless_linearized(played(one_kernel=True), played(one_kernel=False))(waveform, spins)
 

@@ -31,19 +31,22 @@ MOST_STEPS = 4000
 MOST_ARRAYS = 400
 """Arrays that go in and come out at most."""
 
-UNDERSTOOD = frozenset(
-    # elementwise
-    "abs add add_any and atan2 cbrt ceil clamp complex conj convert_element_type copy copy_p cos cosh div eq erf exp exp2 "
-    "expm1 floor ge gt imag integer_pow is_finite le log log1p logistic lt max min mul ne neg nextafter not or pow real rem "
-    "round rsqrt select_n sign sin sinh sqrt square stop_gradient sub tan tanh xor "
-    # the same numbers elsewhere
-    "broadcast_in_dim concatenate dynamic_slice dynamic_update_slice expand_dims pad reshape rev slice split squeeze "
-    "transpose "
-    # programs within the program
-    "checkpoint closed_call core_call custom_jvp_call custom_vjp_call jit kept_together one_kernel optimization_barrier pjit "
-    "remat remat2 scan while".split()
-)
-"""Operations that a marked function may consist of: no reduction, no FFT, no sorting, no callback, no branch."""
+ELEMENTWISE = """
+abs add add_any and atan2 cbrt ceil clamp complex conj convert_element_type copy copy_p cos cosh div eq erf exp exp2 expm1
+floor ge gt imag integer_pow is_finite le log log1p logistic lt max min mul ne neg nextafter not or pow real rem round rsqrt
+select_n sign sin sinh sqrt square stop_gradient sub tan tanh xor
+"""
+ELSEWHERE = """
+broadcast_in_dim concatenate dynamic_slice dynamic_update_slice expand_dims pad reshape rev scatter slice split squeeze transpose
+"""  # `vmap` makes a `scatter` of an update of a slice
+WITHIN = """
+checkpoint closed_call core_call custom_jvp_call custom_vjp_call jit kept_together one_kernel optimization_barrier pjit remat
+remat2 scan while
+"""
+
+UNDERSTOOD = frozenset((ELEMENTWISE + ELSEWHERE + WITHIN).split())
+"""Operations that a marked function may consist of, by JAX's names: arithmetic, the same numbers elsewhere, and programs within
+the program; no reduction, no FFT, no sorting, no callback, no branch."""
 
 _AS_USUAL = {"xla_cpu_small_call": "false", "inlineable": "true"}
 _MARKED = {"xla_cpu_small_call": "true", "inlineable": "false"}
@@ -101,11 +104,9 @@ def may_be_marked(jaxpr: ClosedJaxpr) -> bool:
     arrays = len(jaxpr.in_avals) + len(jaxpr.out_avals)
     if jaxpr.consts or jaxpr.effects or arrays > MOST_ARRAYS:
         return False
-    n_steps = 0
-    for step in _steps(jaxpr.jaxpr):
-        n_steps += 1
+    for n_steps, step in enumerate(_steps(jaxpr.jaxpr)):
         literals = [x for x in step.invars if isinstance(x, Literal)]
-        if n_steps > MOST_STEPS or step.primitive.name not in UNDERSTOOD or any(x.aval.shape for x in literals):
+        if n_steps >= MOST_STEPS or step.primitive.name not in UNDERSTOOD or any(x.aval.shape for x in literals):
             return False
     return True
 
