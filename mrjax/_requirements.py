@@ -11,7 +11,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Primitive, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Jaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Bool
 
@@ -39,21 +39,25 @@ def nan_where_it_does_not_hold(function: Callable) -> Callable:
 
 
 def _tolerant(part: Any) -> Any:
-    """A traced program, or whatever parameter of one, without checks that raise."""
+    """A traced program, or whatever parameter of one, without checks that raise; itself where it has none."""
     if isinstance(part, tuple | list):
-        return type(part)(map(_tolerant, part))
-    if hasattr(part, "eqns") and hasattr(part, "jaxpr") and part.jaxpr is not part:
-        return part.replace(jaxpr=_tolerant(part.jaxpr))
-    if not hasattr(part, "eqns"):
+        changed = [_tolerant(each) for each in part]
+        return part if all(new is old for new, old in zip(changed, part, strict=True)) else type(part)(changed)
+    if isinstance(part, ClosedJaxpr):
+        inner = _tolerant(part.jaxpr)
+        return part if inner is part.jaxpr else ClosedJaxpr(inner, part.consts)
+    if not isinstance(part, Jaxpr):
         return part
-    return part.replace(eqns=[step.replace(params=_of_step(step)) for step in part.eqns])
+    steps = [_tolerant_step(step) for step in part.eqns]
+    return part if all(new is old for new, old in zip(steps, part.eqns, strict=True)) else part.replace(eqns=steps)
 
 
-def _of_step(step: Any) -> dict:
-    if step.primitive is not _required:
-        return {name: _tolerant(value) for name, value in step.params.items()}
-    value, holds = step.invars
-    return step.params | {"raises": step.params["raises"] and value.aval.shape != holds.aval.shape}
+def _tolerant_step(step: Any) -> Any:
+    if step.primitive is _required:
+        value, holds = step.invars
+        return step if value.aval.shape != holds.aval.shape else step.replace(params=step.params | {"raises": False})
+    changed = {name: new for name, old in step.params.items() if (new := _tolerant(old)) is not old}
+    return step.replace(params=step.params | changed) if changed else step
 
 
 def _checked(value: Array, holds: Array, *, message: str, raises: bool) -> Array:

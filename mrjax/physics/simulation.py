@@ -55,7 +55,8 @@ def simulate(
     is spread alike. On a CPU that is one device, a call outside `jit` runs on all cores.
 
     **Raises:** `ValueError` that names the event or the tissue parameter, for shapes and options at once, for traced
-    values when they are known. Warns where the engine's discretisation is too coarse for the sequence.
+    values when they are known. Warns where the engine's discretisation is too coarse for the sequence; inside of `jit`, `grad`
+    and `vmap` it cannot, and `play` gives the estimated error of `EPG(n_states=...)` as an output.
 
     !!! example
 

@@ -91,3 +91,9 @@ def test_reverse_mode_keeps_its_checkpoints_after_a_jacobian():
     used = echoes(None)
     mr.inverse.per_voxel_jacobian(lambda p: used(p["t2"]), {"t2": t2})
     assert memory_of_gradient(used, t2) < 0.4 * memory_of_gradient(echoes(mr.gradient.Direct()), t2)
+
+
+def test_models_that_index_are_fitted_too():
+    """Their traces hold more than programs and numbers: dimension numbers of a gather, for one."""
+    order = jnp.array([3, 1, 0, 2])
+    is_fitted(lambda p: jnp.take(decay(p), order, axis=-1)[..., jnp.argsort(order)])
