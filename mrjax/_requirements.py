@@ -43,7 +43,7 @@ def _tolerant(part: Any) -> Any:
     if isinstance(part, tuple | list):
         changed = [_tolerant(each) for each in part]
         return part if all(new is old for new, old in zip(changed, part, strict=True)) else type(part)(changed)
-    if isinstance(part, ClosedJaxpr):
+    if isinstance(part, ClosedJaxpr) and part.jaxpr is not part:  # they are one from JAX 0.12
         inner = _tolerant(part.jaxpr)
         return part if inner is part.jaxpr else ClosedJaxpr(inner, part.consts)
     if not isinstance(part, Jaxpr):

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import eval_jaxpr
 from jax.custom_batching import custom_vmap
 from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
@@ -75,7 +76,7 @@ def _bound(primitive: Primitive, function: Program, otherwise: Program | None, v
     if not captured:
         return primitive.bind(*values, jaxpr=jaxpr, otherwise=otherwise)
     n = len(captured)
-    opened = lambda *given: jax.core.eval_jaxpr(jaxpr.jaxpr, given[:n], *given[n:])
+    opened = lambda *given: eval_jaxpr(jaxpr.jaxpr, given[:n], *given[n:])
     without = lambda function: None if function is None else lambda *given: function(*given[n:])
     return _bound(primitive, opened, without(otherwise), [*captured, *values])
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
@@ -106,7 +107,7 @@ def may_be_marked(jaxpr: ClosedJaxpr) -> bool:
         return False
     for n_steps, step in enumerate(_steps(jaxpr.jaxpr)):
         literals = [x for x in step.invars if isinstance(x, Literal)]
-        if n_steps >= MOST_STEPS or step.primitive.name not in UNDERSTOOD or any(x.aval.shape for x in literals):
+        if n_steps >= MOST_STEPS or step.primitive.name not in UNDERSTOOD or any(np.shape(x.val) for x in literals):
             return False
     return True
 
