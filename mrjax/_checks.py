@@ -1,22 +1,21 @@
 """Checks of what users pass in: each names the argument, what it must be and what it got.
 
 Shapes, dtypes and options are checked when Python sees them. Values are checked at once where they are known; inside
-`jax.jit` they are known only at run time, and there `equinox.error_if` raises the same sentence.
+`jax.jit` they are known only at run time, and `mrjax._requirements` raises the same sentence there.
 """
 
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from contextvars import ContextVar
+from contextlib import nullcontext
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Shaped
+
+from mrjax._requirements import required
 
 TURN = 2 * math.pi
 
@@ -124,27 +123,7 @@ def require(value: Array, holds: Bool[ArrayLike, "..."], message: str) -> Array:
         if not np.all(held_here(holds)):
             raise ValueError(f"{message}, but got {_offenders(held_here(value), held_here(holds))}.")
         return value
-    if _IMPOSSIBLE_IS_NAN.get() and jnp.shape(holds) == jnp.shape(value):
-        return jnp.where(holds, value, jnp.nan)
-    # the zero carries the check, not the value, which may be spread over devices and would be gathered on one
-    zero = eqx.error_if(jnp.zeros((), value.dtype), jnp.logical_not(jnp.all(holds)), f"{message}.")
-    return value + zero
-
-
-_IMPOSSIBLE_IS_NAN = ContextVar("impossible values become nan", default=False)
-
-
-@contextmanager
-def impossible_as_nan() -> Iterator[None]:
-    """Within, traced values outside their range become nan instead of raising.
-
-    A search may then try a step too far in one voxel, see nan and take a smaller one, while the others go on.
-    """
-    token = _IMPOSSIBLE_IS_NAN.set(True)
-    try:
-        yield
-    finally:
-        _IMPOSSIBLE_IS_NAN.reset(token)
+    return required(value, jnp.asarray(holds), message)
 
 
 def positive(value: Array, name: str, unit: str) -> Array:

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Inexact, PyTree
 
 from mrjax.inverse import _parameters
-from mrjax.physics.gradient import forward_by_default
 
 Model = Callable[[Any], Inexact[Array, "*voxels n"]]
 """What the inverse problems work on: parameters of shape `(*voxels)` in, signals of shape `(*voxels, n)` out."""
@@ -84,8 +83,7 @@ def signal_and_columns(
 
     def along(direction: Array) -> tuple[Array, Array]:
         tangents = [jnp.full_like(leaf, direction[i]) for i, leaf in enumerate(leaves)]
-        with forward_by_default():
-            return jax.jvp(model, (params,), (jax.tree.unflatten(structure, tangents),))
+        return jax.jvp(model, (params,), (jax.tree.unflatten(structure, tangents),))
 
     basis = jnp.eye(len(leaves), dtype=jnp.result_type(*leaves))
     return jax.vmap(along, out_axes=(None, 0))(basis)

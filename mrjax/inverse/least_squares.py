@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from mrjax import _checks, _plausibility
+from mrjax._requirements import nan_where_it_does_not_hold
 from mrjax.inverse import _parameters, likelihoods
 from mrjax.inverse._marquardt import Iterate, Search, minimised, uncertainty
 from mrjax.inverse.fit import Fit as Fit, FitStatus
@@ -112,9 +113,7 @@ def least_squares(
         noise_std = _as_shape(noise_std, data.shape, "noise_std")
     if likelihood == "rician":
         data = _magnitudes(data, noise_std)
-    model = _not_jitted(model)
-    with _checks.impossible_as_nan():
-        signal = jax.eval_shape(model, init)
+    signal = jax.eval_shape(model, init)
     _parameters.check_signal(signal, init)
     if signal.shape != data.shape:
         raise ValueError(f"`model` returns signals of shape {signal.shape}, but `data` has shape {data.shape}.")
@@ -127,14 +126,6 @@ def least_squares(
         )
     arrays = _in_the_dtype_of(signal, (data, starts, lower, upper, noise_std, polarities))
     return _fitted(model, arrays, likelihood, max_iterations)
-
-
-def _not_jitted(model: Model) -> Model:
-    """What `jax.jit` wrapped, which would keep a trace that raises where a search must be free to try.
-
-    Nothing else is unwrapped: what a decorator adds belongs to the model.
-    """
-    return getattr(model, "__wrapped__", model) if isinstance(model, type(jax.jit(lambda: None))) else model
 
 
 def _magnitudes(data: Array, noise_std: Array | None) -> Array:
@@ -224,9 +215,9 @@ def _fitted(model, arrays, likelihood, max_iterations) -> Fit:
     search = Search(stack(lower), stack(upper), size, max_iterations)
 
     def toward(expansion, data):
+        @nan_where_it_does_not_hold
         def expand(x):
-            with _checks.impossible_as_nan():
-                signal, columns = signal_and_columns(model, unstack(x))
+            signal, columns = signal_and_columns(model, unstack(x))
             return expansion(signal, columns, data, precision)
 
         return expand
@@ -240,8 +231,7 @@ def _fitted(model, arrays, likelihood, max_iterations) -> Fit:
     last = fit(starts, 1) if polarities is None else _best(fit, starts, _over_voxels(polarities, data))
     freedom = data.shape[-1] * (2 if jnp.iscomplexobj(data) else 1) - last.x.shape[-1]
     deviation, status = uncertainty(last, search, freedom if noise_std is None else None)
-    with _checks.impossible_as_nan():
-        model_signal = model(unstack(last.x))
+    model_signal = nan_where_it_does_not_hold(model)(unstack(last.x))
     if likelihood == "rician" or polarities is not None:
         model_signal = jnp.abs(model_signal)
     fitted = status != FitStatus.NOT_FINITE

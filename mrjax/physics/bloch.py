@@ -1,6 +1,7 @@
 """Spins in a sampled field: shaped pulses, gradients and off-resonance at once."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -11,9 +12,9 @@ from jaxtyping import Array, Complex, Float
 from mrjax import _checks, units
 from mrjax.physics import chunks, cores, precession
 from mrjax.physics.bloch_kernel import Components, relaxed, step
-from mrjax.physics.derivatives import valued_by
+from mrjax.physics.linearization import unless_linearized
 from mrjax.physics.loops import checkpointed_scan
-from mrjax.physics.one_kernel import as_one_kernel, unmarked
+from mrjax.physics.one_kernel import as_one_kernel
 from mrjax.tissue import Tissue
 
 WORTH_A_THREAD = 2**21
@@ -150,15 +151,13 @@ def _play(waveform: Waveform, spins: Spins) -> Components:
     waveform, spins = jax.tree.map(lambda leaf: leaf.astype(dtype), (waveform, spins))
     n = spins.t1.size
 
-    def fast(waveform: Waveform, spins: Spins) -> Components:
-        size = chunks.chunk_size(3.0 * dtype.itemsize, n, one_kernel=True)
-        return chunks.in_chunks(lambda spins: _played(waveform, spins), spins, _voxels_last, n, size)
+    def played(one_kernel: bool) -> Callable:
+        size = chunks.chunk_size(3.0 * dtype.itemsize, n, one_kernel)
+        return lambda waveform, spins: chunks.in_chunks(
+            lambda spins: _played(waveform, spins), spins, _voxels_last, n, size
+        )
 
-    def plain(waveform: Waveform, spins: Spins) -> Components:
-        with unmarked():
-            return fast(waveform, spins)
-
-    return valued_by(fast, plain)(waveform, spins)
+    return unless_linearized(played(one_kernel=True), played(one_kernel=False))(waveform, spins)
 
 
 def _voxels_last(outputs: tuple) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Functions whose value, derivative and second derivative come from different programs for the same numbers."""
+"""Derivatives that are carried along with the value."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -10,47 +10,12 @@ import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, PyTree
 
-from mrjax.physics.linearization import custom_rules_are_opened, unless_linearized
 
-
-def valued_by(fast: Callable, plain: Callable) -> Callable:
-    """A function with the values of `fast` and all derivatives of `plain`, which has the same values."""
-
-    @jax.custom_jvp
-    def function(*arguments: PyTree) -> PyTree:
-        return fast(*arguments)
-
-    @function.defjvp
-    def rule(primals: tuple, tangents: tuple) -> tuple:
-        _, outputs = jax.jvp(plain, primals, tangents)
-        return function(*primals), outputs
-
-    return function
-
-
-def pushed_forward_by(fast: Callable, plain: Callable) -> Callable:
-    """A function with values and forward-mode derivatives of `fast`; further derivatives, in any mode, are of `plain`."""
-
-    @jax.custom_jvp
-    def function(*arguments: PyTree) -> PyTree:
-        return fast(*arguments)
-
-    push = lambda function: lambda primals, tangents: jax.jvp(function, primals, tangents)
-    joint = valued_by(push(fast), push(plain))
-
-    def rule(primals: tuple, tangents: tuple) -> tuple:
-        pushed = joint(primals, tangents)
-        return pushed if custom_rules_are_opened() else unless_linearized(pushed, push(plain)(primals, tangents))
-
-    function.defjvp(rule)
-    return function
-
-
-def by_jacobian(function: Callable, push: Callable, voxel_axes: Callable[[Any], Any]) -> Callable:
+def by_jacobian(function: Callable, voxel_axes: Callable[[Any], Any]) -> Callable:
     """`function(parameters, others)`, differentiated in `parameters` by its Jacobian: one tangent of ones for each of them.
 
-    Exact where a voxel's outputs depend on that voxel's parameters alone. `push` is `function` again, in a form that forward
-    mode may pass; `voxel_axes(outputs)` tells the voxel axis of each output.
+    Exact where a voxel's outputs depend on that voxel's parameters alone; `voxel_axes(outputs)` tells the voxel axis of each
+    output.
     """
 
     @jax.custom_jvp
@@ -72,7 +37,7 @@ def by_jacobian(function: Callable, push: Callable, voxel_axes: Callable[[Any], 
             unit = [jnp.zeros_like(leaf) for leaf in leaves]
             for place, i in enumerate(moving):
                 unit[i] = jnp.full_like(leaves[i], direction[place])
-            return jax.jvp(lambda p: push(p, others), (parameters,), (jax.tree.unflatten(structure, unit),))
+            return jax.jvp(lambda p: function(p, others), (parameters,), (jax.tree.unflatten(structure, unit),))
 
         directions = jnp.eye(len(moving), dtype=jnp.result_type(*leaves))
         outputs, jacobian = jax.vmap(along, out_axes=(None, 0))(directions)

@@ -62,7 +62,8 @@ class EPG(AbstractEngine):
 
     - `n_states`: Number of orders kept, 0 to n_states - 1. By default as many as can reach a sample: exact, and slow for
       long trains. With fewer, `truncation_error` of the final state, which `play` returns, estimates the largest error of
-      a sample relative to `m0`, per voxel; `simulate` warns where it exceeds 1 %.
+      a sample relative to `m0`, per voxel; `simulate` warns where it exceeds 1 %. Inside of `jit`, `grad` or `vmap` the
+      numbers are not known yet and nothing can warn: there take the error from `play`, as one more output.
     - `voxel_size`: Distance in m over which `Dephase(1)` winds one cycle. Needed for diffusion and gradients alone.
     - `axis`: `"x"`, `"y"` or `"z"`, along which gradients wind; by default the one axis along which the tissue has no
       positions. Along others it must have them, and voxels are points there.
@@ -94,6 +95,20 @@ class EPG(AbstractEngine):
         >>> train = mr.protocols.cpmg(refocusing_angle=jnp.full(3, jnp.pi), echo_spacing=10e-3)
         >>> print(*(f"{value:.4f}" for value in abs(mr.simulate(train, mr.Tissue(t1=1.0, t2=0.1), engine=mr.EPG(n_states=8)))))
         0.9048 0.8187 0.7408
+
+        ```
+
+        The error of few states, inside of `jit`:
+
+        ```python
+        >>> import jax
+        >>> steady = mr.protocols.spgr(0.2, tr=6e-3, te=3e-3, n_repetitions=100)
+        >>> @jax.jit
+        ... def signal_and_error(t2):
+        ...     signal, state = mr.play(steady, mr.Tissue(1.0, t2), mr.EPG(n_states=4))
+        ...     return signal, state.truncation_error
+        >>> bool(signal_and_error(0.1)[1] > 0.01)
+        True
 
         ```
     """

@@ -1,5 +1,6 @@
 """Running a checked simulation: on devices, on cores, and in chunks of voxels that fit the cache."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -11,10 +12,10 @@ from jaxtyping import Array
 
 from mrjax import _checks
 from mrjax.physics import chunks, cores, interpreter, sharding
-from mrjax.physics.derivatives import by_jacobian, pushed_forward_by, valued_by
+from mrjax.physics.derivatives import by_jacobian
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.gradient import AbstractGradient, Forward, ForwardJacobian
-from mrjax.physics.one_kernel import unmarked
+from mrjax.physics.linearization import unless_linearized
 from mrjax.physics.stages import Course
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.walk import events_of
@@ -40,12 +41,13 @@ class Experiment(eqx.Module):
         """Memory that one voxel needs in the inner loop."""
         return self.engine.bytes_per_voxel(self.sequence, tissue)
 
-    def chunk_size(self, tissue: Tissue) -> int:
-        """How many voxels are played at once."""
+    def chunk_size(self, tissue: Tissue, one_kernel: bool = True) -> int:
+        """How many voxels are played at once, in one kernel where the engine allows that and it is wanted."""
         if self.batch_size is not None:
             return self.batch_size
         n_voxels = math.prod(tissue.voxel_shape)
-        return chunks.chunk_size(self.bytes_per_voxel(tissue), n_voxels, self.engine.fits_one_kernel(self.sequence))
+        one_kernel = one_kernel and self.engine.fits_one_kernel(self.sequence)
+        return chunks.chunk_size(self.bytes_per_voxel(tissue), n_voxels, one_kernel)
 
 
 def execute(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
@@ -101,25 +103,23 @@ def _play(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[
 
 
 def _differentiable(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
-    """Fast programs where they serve, and programs that can be transposed where they are needed."""
+    """Loops straight through where they serve, cut for reverse mode where that is needed."""
     parameters, rest = eqx.partition(tissue, eqx.is_array)
     others, static = eqx.partition((experiment, state), eqx.is_array)
+    sizes = {one_kernel: experiment.chunk_size(tissue, one_kernel) for one_kernel in (True, False)}
 
     def fast(parameters: Tissue, others: tuple) -> tuple[State, Array]:
         experiment, state = eqx.combine(others, static)
-        return _in_chunks(experiment, eqx.combine(parameters, rest), state)
+        straight = dataclasses.replace(experiment, gradient=Forward())
+        return _in_chunks(straight, eqx.combine(parameters, rest), state, sizes[True])
 
     def plain(parameters: Tissue, others: tuple) -> tuple[State, Array]:
-        with unmarked():
-            return fast(parameters, others)
+        experiment, state = eqx.combine(others, static)
+        return _in_chunks(experiment, eqx.combine(parameters, rest), state, sizes[False])
 
-    match experiment.gradient:
-        case ForwardJacobian():
-            function = by_jacobian(fast, pushed_forward_by(fast, plain), _voxel_axes)
-        case Forward():
-            function = pushed_forward_by(fast, plain)
-        case _:
-            function = valued_by(fast, plain)
+    function = unless_linearized(fast, plain)
+    if isinstance(experiment.gradient, ForwardJacobian):
+        function = by_jacobian(function, _voxel_axes)
     return function(parameters, others)
 
 
@@ -132,12 +132,12 @@ def _played(experiment: Experiment, tissue: Tissue, state: State | None) -> tupl
     return state, (samples * tissue.m0[None] if isinstance(tissue.m0, Array) else samples).T
 
 
-def _in_chunks(experiment: Experiment, tissue: Tissue, state: State | None) -> tuple[State, Array]:
-    """Play chunk after chunk of voxels."""
+def _in_chunks(experiment: Experiment, tissue: Tissue, state: State | None, size: int) -> tuple[State, Array]:
+    """Play `size` voxels after the other."""
     n_voxels = math.prod(tissue.voxel_shape)
     maps, same = eqx.partition((tissue, state), lambda leaf: eqx.is_array(leaf) and leaf.shape[-1] == n_voxels)
     play = lambda maps: _played(experiment, *eqx.combine(maps, same))
-    return chunks.in_chunks(play, maps, _voxel_axes, n_voxels, experiment.chunk_size(tissue))
+    return chunks.in_chunks(play, maps, _voxel_axes, n_voxels, size)
 
 
 def _voxel_axes(outputs: tuple[State, Any]) -> tuple[State, int]:

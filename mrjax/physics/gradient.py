@@ -1,9 +1,10 @@
-"""How derivatives pass through a simulation: the same numbers, at different cost."""
+"""How derivatives pass through a simulation: the same numbers, at different cost.
+
+Values and forward mode are the same program for all of them; they differ in what is linearized, as reverse mode begins.
+"""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -78,9 +79,9 @@ class Direct(AbstractGradient):
 
 
 class Forward(AbstractGradient):
-    """Forward mode at its fastest, as `mrjax.inverse` uses it: one signal more for each tangent, and no states stored.
+    """Says that forward mode is meant, which is as fast with every other choice: one signal more for each tangent.
 
-    Reverse mode stores every state. Derivatives of derivatives may be of any mode.
+    Reverse mode stores every state, as with `Direct`.
 
     !!! example
 
@@ -124,21 +125,3 @@ class ForwardJacobian(AbstractGradient):
 
     def scan(self, body: Callable, carry: Any, inputs: Any, length: int) -> tuple[Any, Any]:
         return jax.lax.scan(body, carry, inputs, length=length, unroll=2)
-
-
-_FORWARD = ContextVar("simulations are traced for forward mode", default=False)
-
-
-def default_gradient() -> AbstractGradient:
-    """What `simulate` uses where no gradient is given."""
-    return Forward() if _FORWARD.get() else Checkpoints()
-
-
-@contextmanager
-def forward_by_default() -> Iterator[None]:
-    """Within, simulations are traced for forward mode: what computes Jacobians knows that nothing else is asked."""
-    token = _FORWARD.set(True)
-    try:
-        yield
-    finally:
-        _FORWARD.reset(token)

@@ -101,13 +101,19 @@ class Player:
 
 
 def _changing(prepared: tuple) -> Any:
-    """The operators that change from repetition to repetition of the loop they are in."""
-    return _map(lambda part: part.operator if part.changes[0] else None, prepared)
+    """The arrays of the operators that change from repetition to repetition of the loop they are in."""
+    return _map(lambda part: eqx.filter(part.operator, eqx.is_array) if part.changes[0] else None, prepared)
 
 
 def _current(prepared: tuple, now: Any) -> tuple:
     """The operators of one repetition."""
-    one = lambda part, operator: Prepared(operator if part.changes[0] else part.operator, part.changes[1:])
+
+    def one(part: Prepared, arrays: Any) -> Prepared:
+        operator = part.operator
+        if part.changes[0]:
+            operator = eqx.combine(arrays, eqx.filter(operator, eqx.is_array, inverse=True))
+        return Prepared(operator, part.changes[1:])
+
     return _map(one, prepared, now)
 
 

@@ -1,60 +1,176 @@
-"""Two programs for the same numbers, of which JAX takes one where it linearizes."""
+"""Programs of which JAX takes another where it linearizes.
+
+Values, `vmap` and forward mode of any order come from a first program. Reverse mode begins with a linearization, and for
+that a second program with the same values serves: the first is never split into what is known and what is linear, and
+never transposed.
+"""
 
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-from jax.extend.core import Primitive
+import jax.numpy as jnp
+from jax.core import eval_jaxpr
+from jax.custom_batching import custom_vmap
+from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
-from jax.interpreters.partial_eval import custom_partial_eval_rules
+from jax.interpreters.partial_eval import custom_partial_eval_rules, partial_eval_jaxpr_custom_rules
 
-from mrjax.physics.primitives import batch_first, batch_size
+from mrjax._batching import batch_first, batch_size
+
+Program = Callable[..., list]
+"""Arrays in, a list of arrays out."""
 
 
-def unless_linearized(joint: Any, apart: Any) -> Any:
-    """`joint`, but `apart` where values are known and their changes are not yet: in reverse mode.
+def program(name: str, lowered: Callable[[ClosedJaxpr], Program]) -> Primitive:
+    """A primitive that computes its parameter `jaxpr`, in the form that `lowered` gives it.
 
-    Trees of the same arrays. `joint` computes values and changes at once; `apart` lets JAX tell one from the other. What is not
-    taken, the compiler drops.
+    Its other parameter, `otherwise`, is the program that is linearized; None where that is the same.
     """
-    leaves, structure = jax.tree.flatten(joint)
-    return jax.tree.unflatten(structure, _either.bind(*leaves, *jax.tree.leaves(apart)))
-
-
-@functools.cache
-def custom_rules_are_opened() -> bool:
-    """Whether JAX, where it linearizes, looks into functions with derivatives of their own; from 0.12 it does not."""
-    value = jax.custom_jvp(lambda x: x)
-    pushed = jax.custom_jvp(lambda x, change: (x, change))
-    pushed.defjvp(lambda primals, tangents: (pushed(*primals), tangents))
-    value.defjvp(lambda primals, tangents: pushed(*primals, *tangents))
-    with jax.ensure_compile_time_eval():
-        try:
-            jax.linearize(value, 1.0)
-        except ValueError:
-            return False
-    return True
-
-
-def _choice() -> Primitive:
-    primitive = Primitive("unless_linearized")
+    primitive = Primitive(name)
     primitive.multiple_results = True
-    first = lambda *values: values[: len(values) // 2]
-    primitive.def_impl(first)
-    primitive.def_abstract_eval(first)
-    mlir.register_lowering(primitive, mlir.lower_fun(first, multiple_results=True))
-    ad.primitive_jvps[primitive] = lambda primals, tangents: (primitive.bind(*primals), list(first(*tangents)))
-    custom_partial_eval_rules[primitive] = lambda trace, *values: list(values[len(values) // 2 :])
-
-    def batched(values: tuple, axes: tuple) -> tuple:
-        n, size = len(values) // 2, batch_size(values, axes)
-        together = [one is not None or other is not None for one, other in zip(axes[:n], axes[n:], strict=True)]
-        moved = lambda x, axis, is_batched: batch_first(x, axis, size) if is_batched else x
-        results = primitive.bind(*map(moved, values, axes, together * 2))
-        return results, [0 if is_batched else None for is_batched in together]
-
-    batching.primitive_batchers[primitive] = batched
+    primitive.def_impl(lambda *values, **params: jax.jit(lambda *values: primitive.bind(*values, **params))(*values))
+    primitive.def_effectful_abstract_eval(lambda *_, jaxpr, otherwise: (jaxpr.out_avals, jaxpr.effects))
+    run = lambda *values, jaxpr, otherwise: lowered(jaxpr)(*values)
+    mlir.register_lowering(primitive, mlir.lower_fun(run, multiple_results=True))
+    batching.primitive_batchers[primitive] = functools.partial(_batched, primitive)
+    ad.primitive_jvps[primitive] = functools.partial(_pushed, primitive)
+    ad.primitive_transposes[primitive] = _transposed
+    custom_partial_eval_rules[primitive] = functools.partial(_linearized, primitive)
+    partial_eval_jaxpr_custom_rules[primitive] = _linearized_in_checkpoint
     return primitive
 
 
-_either = _choice()
+def called(primitive: Primitive, function: Callable, otherwise: Callable | None = None) -> Callable:
+    """`function` of trees of arrays, computed by a primitive from `program`; `otherwise` closes over no traced array."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        leaves, structure = jax.tree.flatten(arguments)
+        of_outputs = []
+
+        def flat(function: Callable) -> Program:
+            def outputs(*leaves: Any) -> list:
+                results, found = jax.tree.flatten(function(*jax.tree.unflatten(structure, leaves)))
+                of_outputs.append(found)
+                return results
+
+            return outputs
+
+        results = _bound(primitive, flat(function), None if otherwise is None else flat(otherwise), leaves)
+        return jax.tree.unflatten(of_outputs[0], results)
+
+    return call
+
+
+def unless_linearized(fast: Callable, plain: Callable) -> Callable:
+    """`fast`, but `plain`, which has the same values, where JAX linearizes; neither closes over a traced array."""
+    return called(_either, fast, plain)
+
+
+def _bound(primitive: Primitive, function: Program, otherwise: Program | None, values: Sequence[Any]) -> list:
+    """The primitive on these values; what the program has got from around it becomes an argument of its own."""
+    jaxpr = jax.make_jaxpr(function)(*values)
+    captured = jaxpr.consts
+    if not captured:
+        return primitive.bind(*values, jaxpr=jaxpr, otherwise=otherwise)
+    n = len(captured)
+    opened = lambda *given: eval_jaxpr(jaxpr.jaxpr, given[:n], *given[n:])
+    without = lambda function: None if function is None else lambda *given: function(*given[n:])
+    return _bound(primitive, opened, without(otherwise), [*captured, *values])
+
+
+def _pushed(primitive: Primitive, primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, otherwise: Program | None):
+    """Forward mode: again a program, of the values and of those changes that are not zero."""
+    moving = [i for i, tangent in enumerate(tangents) if not isinstance(tangent, ad.Zero)]
+    changing = [i for i, aval in enumerate(jaxpr.out_avals) if jnp.issubdtype(aval.dtype, jnp.inexact)]
+
+    def push(function: Program) -> Program:
+        def pushed(*values: Any) -> list:
+            fixed = list(values[: len(primals)])
+            moved = lambda *moved: function(*_replaced(fixed, moving, moved))
+            outputs, changes = jax.jvp(moved, tuple(fixed[i] for i in moving), values[len(primals) :])
+            return [*outputs, *(changes[i] for i in changing)]
+
+        return pushed
+
+    values = [*primals, *(tangents[i] for i in moving)]
+    results = _bound(primitive, push(jaxpr_as_fun(jaxpr)), None if otherwise is None else push(otherwise), values)
+    outputs = results[: len(jaxpr.out_avals)]
+    still = [ad.Zero(aval.to_tangent_aval()) for aval in jaxpr.out_avals]
+    return outputs, _replaced(still, changing, results[len(outputs) :])
+
+
+def _batched(primitive: Primitive, values: tuple, axes: tuple, *, jaxpr: ClosedJaxpr, otherwise: Program | None):
+    """`vmap`; what does not depend on its axis stays without."""
+    size = batch_size(values, axes)
+    values = tuple(x if axis is None else batch_first(x, axis, size) for x, axis in zip(values, axes, strict=True))
+    in_axes = tuple(None if axis is None else 0 for axis in axes)
+    out_axes = [0 if depends else None for depends in _dependent(jaxpr_as_fun(jaxpr), in_axes, values)]
+    over_axis = lambda function: jax.vmap(lambda *values: list(function(*values)), in_axes, out_axes, axis_size=size)
+    mapped = None if otherwise is None else over_axis(otherwise)
+    return _bound(primitive, over_axis(jaxpr_as_fun(jaxpr)), mapped, values), out_axes
+
+
+def _dependent(function: Program, in_axes: tuple, values: tuple) -> list[bool]:
+    """Which outputs depend on an axis of `vmap`."""
+    found = []
+
+    @custom_vmap
+    def noted(*outputs: Any) -> tuple:
+        return outputs
+
+    @noted.def_vmap
+    def note(size: int, depend: Sequence[bool], *outputs: Any) -> tuple[tuple, tuple]:
+        del size
+        found.append(list(depend))
+        return outputs, tuple(depend)
+
+    outputs = jax.eval_shape(jax.vmap(lambda *values: noted(*function(*values)), in_axes), *values)
+    return found[0] if found else [False] * len(outputs)
+
+
+def _linearized(primitive: Primitive, trace: Any, *tracers: Any, jaxpr: ClosedJaxpr, otherwise: Program | None) -> list:
+    """What JAX calls where some values are known and others are not yet, which it only does to linearize."""
+    if all(tracer.is_known() for tracer in tracers):
+        return trace.default_process_primitive(primitive, tracers, {"jaxpr": jaxpr, "otherwise": otherwise})
+    call = _jitted(jaxpr, otherwise)
+    return trace.process_primitive(call.primitive, tracers, call.params)
+
+
+def _linearized_in_checkpoint(saveable: Callable, unknown: Sequence[bool], kept: Sequence[bool], step: Any) -> tuple:
+    """The same inside of `jax.checkpoint`."""
+    call = _jitted(**step.params)
+    step = step.replace(primitive=call.primitive, params=call.params)
+    return partial_eval_jaxpr_custom_rules[call.primitive](saveable, unknown, kept, step)
+
+
+def _jitted(jaxpr: ClosedJaxpr, otherwise: Program | None) -> Any:
+    """The call of a program that is linearized, as a jitted function, for which JAX has the rules."""
+    function = jaxpr_as_fun(jaxpr) if otherwise is None else otherwise
+    inputs = [jax.ShapeDtypeStruct(aval.shape, aval.dtype, weak_type=aval.weak_type) for aval in jaxpr.in_avals]
+    (call,) = jax.make_jaxpr(jax.jit(lambda *values: function(*values)))(*inputs).eqns
+    return call
+
+
+def _transposed(cotangents: Sequence[Any], *values: Any, jaxpr: ClosedJaxpr, otherwise: Program | None) -> list:
+    """Of a program that was linear from the start, by JAX, step by step."""
+    del otherwise
+    linear = [i for i, value in enumerate(values) if ad.is_undefined_primal(value)]
+    function = lambda *changes: jaxpr_as_fun(jaxpr)(*_replaced(list(values), linear, changes))
+    given = [values[i].aval for i in linear]
+    inputs = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in given]
+    back = jax.linear_transpose(function, *inputs)(list(map(ad.instantiate_zeros, cotangents)))
+    return _replaced([None] * len(values), linear, back)
+
+
+def _replaced(values: list, places: Sequence[int], by: Sequence[Any]) -> list:
+    """A copy with others at some places."""
+    new = list(values)
+    for place, value in zip(places, by, strict=True):
+        new[place] = value
+    return new
+
+
+_either = program("unless_linearized", jaxpr_as_fun)

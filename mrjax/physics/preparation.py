@@ -15,7 +15,10 @@ from mrjax.tissue import Tissue
 
 
 class Prepared(eqx.Module):
-    """An operator whose coefficients have a leading axis for each enclosing `Repeat` with which they change."""
+    """An operator whose arrays have a leading axis for each enclosing `Repeat` with which they change.
+
+    What is no array, such as the functions in a solver, is the same in all repetitions.
+    """
 
     operator: AbstractOperator
     changes: tuple[bool, ...] = eqx.field(static=True)
@@ -92,7 +95,7 @@ def _prepare(engine: AbstractEngine, varying: Varying, tissue: Tissue) -> Prepar
     prepare = lambda leaves: engine.prepare(varying.with_leaves(leaves), tissue)
     for axis in reversed(np.flatnonzero(varying.changes)):
         axes = {name: None if lengths[axis] == 1 else 0 for name, lengths in varying.lengths.items()}
-        prepare = jax.vmap(prepare, in_axes=(axes,))
+        prepare = eqx.filter_vmap(prepare, in_axes=(axes,))
     return Prepared(prepare(varying.leaves), varying.changes)
 
 
@@ -118,11 +121,12 @@ def _prepare_members(engine: AbstractEngine, members: list[Varying], tissue: Tis
         return [Prepared(engine.prepare(first.event, tissue), member.changes) for member in members]
     rows = [member.in_a_row() for member in members]
     stacked = {name: jnp.concatenate([row[name] for row in rows]) for name in first.leaves}
-    operators = jax.vmap(lambda leaves: engine.prepare(first.with_leaves(leaves), tissue))(stacked)
+    operators = eqx.filter_vmap(lambda leaves: engine.prepare(first.with_leaves(leaves), tissue))(stacked)
+    arrays, rest = eqx.partition(operators, eqx.is_array)
     prepared, start = [], 0
     for member, row in zip(members, rows, strict=True):
         stop = start + len(next(iter(row.values())))
         own = lambda leaf, here=slice(start, stop), shape=member.shape: leaf[here].reshape(*shape, *leaf.shape[1:])
-        prepared.append(Prepared(jax.tree.map(own, operators), member.changes))
+        prepared.append(Prepared(eqx.combine(jax.tree.map(own, arrays), rest), member.changes))
         start = stop
     return prepared

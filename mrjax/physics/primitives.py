@@ -9,6 +9,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
+from mrjax._batching import batch_first, batch_size
 from mrjax.physics.chunks import in_rows
 
 Operation = Callable[..., Array]
@@ -58,16 +59,6 @@ def with_transpose(primitive: Primitive, transpose: Operation, plain: Operation)
 def _all_batched(primitive: Primitive, arguments: tuple, axes: tuple) -> tuple[Array, int]:
     size = batch_size(arguments, axes)
     return primitive.bind(*(batch_first(x, axis, size) for x, axis in zip(arguments, axes, strict=True))), 0
-
-
-def batch_size(arguments: tuple, axes: tuple) -> int:
-    """Of the axis of `vmap`, which is None where an argument has none."""
-    return next(x.shape[axis] for x, axis in zip(arguments, axes, strict=True) if axis is not None)
-
-
-def batch_first(x: Any, axis: int | None, size: int) -> Array:
-    """With the axis of `vmap` in front, made where there is none."""
-    return jnp.broadcast_to(x, (size, *x.shape)) if axis is None else jnp.moveaxis(x, axis, 0)
 
 
 def _on_cpu(function: Operation) -> Operation:

@@ -14,7 +14,7 @@ from mrjax._names import answers_misspelt_keywords
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg import EPG
 from mrjax.physics.execution import Experiment, execute
-from mrjax.physics.gradient import AbstractGradient, default_gradient
+from mrjax.physics.gradient import AbstractGradient, Checkpoints
 from mrjax.physics.stages import Course
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
@@ -58,7 +58,8 @@ def simulate(
 
     **Raises:** `ValueError` that names the event or the tissue parameter, for shapes and options at once, for traced
     values when they are known; also for a sequence without samples. Warns where the engine's discretisation is too coarse
-    for the sequence.
+    for the sequence; inside of `jit`, `grad` and `vmap` it cannot, and `play` gives the estimated error of
+    `EPG(n_states=...)` as an output.
 
     !!! example
 
@@ -125,7 +126,7 @@ def _simulated(
     _require_kind(sequence, AbstractContainer, "sequence")
     _require_kind(tissue, Tissue, "tissue")
     _require_kind(engine, AbstractEngine, "engine")
-    gradient = default_gradient() if gradient is None else gradient
+    gradient = Checkpoints() if gradient is None else gradient
     _require_kind(gradient, AbstractGradient, "gradient")
     if batch_size is not None:
         batch_size = _checks.positive_integer(batch_size, "batch_size")

@@ -7,8 +7,8 @@ import pytest
 from jax.test_util import check_grads
 
 import mrjax as mr
-from mrjax.physics import bloch_kernel, chunks, cores, execution, mixing, plain_kernels
-from mrjax.physics.one_kernel import apart, as_one_kernel
+from mrjax.physics import bloch_kernel, chunks, cores, execution, mixing, one_kernel, plain_kernels
+from mrjax.physics.one_kernel import apart, as_one_kernel, may_be_marked
 from mrjax.physics.trigonometry import cosine_and_sine
 
 N_ORDERS, N_VOXELS = 5, 3
@@ -87,11 +87,44 @@ def test_derivatives_of_cosine_and_sine():
 
 def test_marked_loops_may_have_arguments_that_nothing_uses():
     """XLA aborts the process for those, so they must look used; constants, which it would fold into the loop, too."""
-    loop = lambda state, unused, x: jax.lax.scan(lambda s, now: (s * now, s), state, x)
+    unused = lambda state, unused, x: jax.lax.scan(lambda s, now: (s * now, s), state, x)
     x = jnp.linspace(0.5, 1.5, 60)
-    marked = jax.jit(lambda x: as_one_kernel(loop)(jnp.ones((1, 2)), jnp.zeros(3), x))(x)
-    for a, b in zip(marked, loop(jnp.ones((1, 2)), None, x), strict=True):
+    marked = jax.jit(lambda x: as_one_kernel(unused)(jnp.ones((1, 2)), jnp.zeros(3), x))(x)
+    for a, b in zip(marked, unused(jnp.ones((1, 2)), None, x), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-14)
+
+
+def marks_in(function, *arguments):
+    return jax.jit(function).lower(*arguments).as_text().count('xla_cpu_small_call = "true"')
+
+
+def loop(x):
+    return as_one_kernel(lambda x: jax.lax.scan(lambda x, _: (jnp.sin(x), None), x, length=3)[0])(x)
+
+
+def test_marks_are_on_values_and_forward_mode_and_on_nothing_that_is_linearized():
+    x = jnp.array([0.2, 0.5])
+    total = lambda x: jnp.sum(loop(x))
+    forward = lambda function: lambda x: jax.jvp(function, (x,), (x,))[1]
+    for function in (loop, jax.vmap(loop), forward(loop), forward(forward(loop)), jax.checkpoint(loop)):
+        assert marks_in(function, x)
+    for function in (jax.grad(total), jax.grad(jax.checkpoint(total)), jax.grad(jax.jit(total)), jax.hessian(total)):
+        assert not marks_in(function, x)
+
+
+def test_marks_are_on_nothing_that_is_not_understood(monkeypatch):
+    x = jnp.linspace(0.1, 0.9, 60)
+    of = lambda function: may_be_marked(jax.make_jaxpr(function)(x))
+    assert of(lambda x: jnp.sin(x) * x[0])
+    assert not of(jnp.sum)
+    assert not of(jnp.fft.fft)
+    assert not of(jnp.sort)
+    assert not of(lambda x: x + np.arange(60.0))
+    assert not of(lambda x: jax.lax.scan(lambda s, now: (s + jnp.sum(x), now), x[0], x))
+    monkeypatch.setattr(one_kernel, "MOST_STEPS", 2)
+    assert not of(lambda x: jnp.sin(jnp.cos(jnp.exp(x))))
+    monkeypatch.setattr(one_kernel, "MARKS_ARE_ALLOWED", False)
+    assert not marks_in(loop, x)
 
 
 @pytest.mark.parametrize("n_voxels", [1, 2, 64])

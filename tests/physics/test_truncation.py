@@ -3,6 +3,7 @@
 import functools
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -44,6 +45,23 @@ def test_estimate_is_near_the_true_error_of_the_worst_voxel(name, n_states):
 def test_simulate_says_so_when_it_truncates():
     with pytest.warns(UserWarning, match=r"EPG\(n_states=4\) truncates: samples of the worst voxel are off by about"):
         mr.simulate(trains()["fisp"], tissue(), mr.EPG(4))
+
+
+def test_the_error_is_an_output_where_nothing_can_warn():
+    """Under `jit`, `vmap` and `grad` it is the one that `simulate` warns of."""
+    train = mr.protocols.spgr(0.2, tr=6e-3, te=3e-3, n_repetitions=60)
+    t2 = jnp.array([0.05, 0.1])
+
+    def error(t2):
+        return mr.play(train, mr.Tissue(1.0, t2), mr.EPG(4))[1].truncation_error
+
+    known = error(t2)
+    assert np.max(known) > 1e-2
+    np.testing.assert_allclose(jax.jit(error)(t2), known, rtol=1e-12)
+    np.testing.assert_allclose(jax.jit(jax.vmap(error))(t2), known, rtol=1e-12)
+    value, slope = jax.jit(jax.value_and_grad(lambda t2: jnp.max(error(t2))))(t2)
+    np.testing.assert_allclose(value, np.max(known), rtol=1e-12)
+    assert np.all(np.isfinite(slope))
 
 
 def test_silent_where_nothing_that_matters_is_truncated():
