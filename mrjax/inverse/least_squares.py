@@ -1,6 +1,6 @@
 """Fitting any model, voxel by voxel and all voxels at once."""
 
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -23,7 +23,7 @@ def least_squares(
     bounds: tuple[PyTree, PyTree] | None = None,
     noise_std: Any | None = None,
     *,
-    likelihood: Literal["gaussian", "rician"] = "gaussian",
+    likelihood: str = "gaussian",
     polarities: Any | None = None,
     max_iterations: int = 100,
 ) -> Fit:

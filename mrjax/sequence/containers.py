@@ -5,11 +5,12 @@ from typing import Any, overload
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from mrjax import _plausibility
 from mrjax.sequence import timing, walk
 from mrjax.sequence.events import AbstractContainer, AbstractEvent, Delay, Pulse, Sample
+from mrjax.sequence.precision import Numbers
 from mrjax.sequence.text import described_if_constructed
 from mrjax.sequence.timeline import Timeline
 
@@ -25,12 +26,12 @@ class AbstractPlayable(AbstractContainer):
         return timing.n_samples(as_sequence(self))
 
     @property
-    def duration(self) -> Float[Array, ""]:
+    def duration(self) -> Float[Numbers, ""]:
         """Total duration in s; differentiable."""
         return timing.duration(as_sequence(self))
 
     @property
-    def sample_times(self) -> Float[Array, " n_samples"]:
+    def sample_times(self) -> Float[Numbers, " n_samples"]:
         """Times of the samples from the start, in s; differentiable.
 
         Known times are NumPy arrays in double precision. Traced ones are rounded to working precision, to 60 us after ten

@@ -13,8 +13,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Real
 
+from mrjax.sequence.precision import Numbers
 from mrjax.sequence.prefixes import prefixes
 
 
@@ -65,7 +66,7 @@ def running_sum(values: DoubleLength) -> DoubleLength:
 
 
 def count_until(
-    keys: tuple[Array, Array], at: tuple[Float[Array, "*places"], Float[Array, "*places"]]
+    keys: tuple[Real[Numbers, " n"], Real[Numbers, " n"]], at: tuple[Real[Numbers, "*places"], Real[Numbers, "*places"]]
 ) -> Int[Array, "*places"]:
     """How many keys are not above each place; both are pairs, compared by their second parts where the first are equal."""
     keys, at = jax.lax.stop_gradient((keys, at))

@@ -8,29 +8,30 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from mrjax.sequence.places import Places
+from mrjax.sequence.precision import Numbers
 from mrjax.sequence.prefixes import prefixes
 
-Between = Callable[[Int[Array, "*n"], Float[Array, "*n"], Float[Array, "*n"]], Float[Array, "*n c"]]
+Between = Callable[[Int[Numbers, "*n"], Float[Numbers, "*n"], Float[Numbers, "*n"]], Float[Numbers, "*n c"]]
 """An integral over parts of steps: the number of each step, where in it the part begins and ends, in s."""
 
 
 class Knots(eqx.Module):
     """The starts of steps, and the pulses within them, in playing order, with what follows until the next."""
 
-    step: Int[Array, " n_knots"]
-    begin: Float[Array, " n_knots"]
+    step: Int[Numbers, " n_knots"]
+    begin: Float[Numbers, " n_knots"]
     """In s from the start of the step."""
-    end: Float[Array, " n_knots"]
-    turn: Float[Array, " n_knots"]
+    end: Float[Numbers, " n_knots"]
+    turn: Float[Numbers, " n_knots"]
     """What happens there to what has gathered: 0 (excitation) forgets it, -1 (refocusing) inverts it, 1 leaves it."""
 
     @classmethod
     def of(
         cls,
-        lengths: Float[Array, " n_steps"],
-        rf_step: Int[Array, " n_pulses"],
-        rf_into: Float[Array, " n_pulses"],
-        rf_turns: Float[Array, " n_pulses"],
+        lengths: Float[Numbers, " n_steps"],
+        rf_step: Int[Numbers, " n_pulses"],
+        rf_into: Float[Numbers, " n_pulses"],
+        rf_turns: Float[Numbers, " n_pulses"],
     ) -> "Knots":
         """Those of steps that last so long, with pulses in some of them."""
         n_steps, n_pulses = lengths.shape[0], rf_step.shape[0]
@@ -45,7 +46,7 @@ class Knots(eqx.Module):
         until = jnp.concatenate([begin[1:], jnp.zeros(1, lengths.dtype)])[:n]
         return cls(step, begin, jnp.where(ahead, until, lengths[step]), jax.lax.stop_gradient(turn))
 
-    def gathered(self, pieces: Float[Array, "n_knots c"]) -> Float[Array, "n_knots c"]:
+    def gathered(self, pieces: Float[Numbers, "n_knots c"]) -> Float[Numbers, "n_knots c"]:
         """What has gathered just after each knot, of what each piece between them adds.
 
         Excitations do not subtract what was before: it never enters, so that no digits are lost to it.
@@ -61,7 +62,7 @@ class Knots(eqx.Module):
         return prefixes(after, (turn, turn * jnp.where(turn == 0, 0.0, added)))[1]
 
 
-def since_excitation(between: Between, knots: Knots, places: Places) -> Float[Array, "*n c"]:
+def since_excitation(between: Between, knots: Knots, places: Places) -> Float[Numbers, "*n c"]:
     """An integral until some moments as magnetisation keeps it: forgotten at excitations, inverted by refocusing pulses.
 
     **Arguments:**

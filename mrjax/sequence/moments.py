@@ -13,13 +13,13 @@ from mrjax import _checks
 from mrjax.sequence.double_length import DoubleLength
 from mrjax.sequence.knots import since_excitation
 from mrjax.sequence.places import Places
-from mrjax.sequence.precision import in_best_precision, is_known
+from mrjax.sequence.precision import Numbers, in_best_precision, is_known
 from mrjax.sequence.timeline import GAMMA, Timeline
 
 
 def gradient_moment(
     timeline: Timeline, order: int, times: Any | None = None, *, origin: Any = 0.0, effective: bool = True
-) -> Float[Array, "*times 3"]:
+) -> Float[Numbers, "*times 3"]:
     r"""$M_n(t) = \int G(t') (t' - t_0)^n dt'$ along x, y and z, since the last excitation.
 
     A spin at $r + v t + \frac12 a t^2$ has gained the phase $\gamma (M_0 r + M_1 v + \frac12 M_2 a)$, with $t_0 = 0$.
@@ -59,7 +59,7 @@ def gradient_moment(
 
 def b_tensor(
     timeline: Timeline, times: Any | None = None, gyromagnetic_ratio: float = GAMMA
-) -> Float[Array, "*times 3 3"]:
+) -> Float[Numbers, "*times 3 3"]:
     r"""$b(t) = \int q q^T dt'$ with $q(t') = \gamma \int G\,dt''$, since the last excitation, inverted by refocusing.
 
     Free diffusion leaves $\exp(-\sum_{ij} b_{ij} D_{ij})$ of the signal. All gradients count, those of the imaging too, and their
@@ -93,7 +93,9 @@ def b_tensor(
     return in_best_precision(_b_tensor, timeline, timeline.places(times), gyromagnetic_ratio)
 
 
-def b_value(timeline: Timeline, times: Any | None = None, gyromagnetic_ratio: float = GAMMA) -> Float[Array, "*times"]:
+def b_value(
+    timeline: Timeline, times: Any | None = None, gyromagnetic_ratio: float = GAMMA
+) -> Float[Numbers, "*times"]:
     """The trace of the `b_tensor` in s/m²: the weighting by isotropic diffusion, `exp(-b * D)`.
 
     **Arguments:** As of `b_tensor`.
@@ -103,7 +105,7 @@ def b_value(timeline: Timeline, times: Any | None = None, gyromagnetic_ratio: fl
     return b_tensor(timeline, times, gyromagnetic_ratio).trace(axis1=-2, axis2=-1)
 
 
-def _gauss(n: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+def _gauss(n: int) -> tuple[Float[Numbers, " n"], Float[Numbers, " n"]]:
     """Places between 0 and 1 and weights of Gauss and Legendre, exact for polynomials below the degree of 2 n."""
     places, weights = np.polynomial.legendre.leggauss(n)
     return jnp.asarray((places + 1) / 2), jnp.asarray(weights / 2)
@@ -112,11 +114,13 @@ def _gauss(n: int) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
 @eqx.filter_jit
 def _moment(
     order: int, effective: bool, timeline: Timeline, origin: DoubleLength, places: Places
-) -> Float[Array, "*times 3"]:
+) -> Float[Numbers, "*times 3"]:
     nodes, weights = _gauss((order + 3) // 2)
     since_origin = (timeline.exact_edges + -origin).rounded
 
-    def between(step: Int[Array, "*n"], begin: Float[Array, "*n"], end: Float[Array, "*n"]) -> Float[Array, "*n 3"]:
+    def between(
+        step: Int[Numbers, "*n"], begin: Float[Numbers, "*n"], end: Float[Numbers, "*n"]
+    ) -> Float[Numbers, "*n 3"]:
         length = timeline.lasting[step]
         now = begin[..., None] + jnp.einsum("...,n->...n", end - begin, nodes)
         share = now * jnp.where(length > 0, 1 / jnp.where(length > 0, length, 1.0), 0.0)[..., None]
@@ -131,13 +135,15 @@ def _moment(
 
 
 @eqx.filter_jit
-def _b_tensor(timeline: Timeline, places: Places, gyromagnetic_ratio: float) -> Float[Array, "*times 3 3"]:
+def _b_tensor(timeline: Timeline, places: Places, gyromagnetic_ratio: float | Array) -> Float[Numbers, "*times 3 3"]:
     knots = timeline.knots(timeline.lasting)
     gathered = knots.gathered(timeline.area_between(knots.step, knots.begin, knots.end))
     # q is a parabola between knots, and its square a polynomial of degree 4
     nodes, weights = _gauss(3)
 
-    def between(knot: Int[Array, "*n"], begin: Float[Array, "*n"], end: Float[Array, "*n"]) -> Float[Array, "*n 9"]:
+    def between(
+        knot: Int[Numbers, "*n"], begin: Float[Numbers, "*n"], end: Float[Numbers, "*n"]
+    ) -> Float[Numbers, "*n 9"]:
         length = end - begin
         now = begin[..., None] + jnp.einsum("...,n->...n", length, nodes)
         spread = lambda x: jnp.broadcast_to(x[..., None], now.shape)

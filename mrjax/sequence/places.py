@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from mrjax.sequence.double_length import DoubleLength, count_until
+from mrjax.sequence.precision import Numbers
 
 if TYPE_CHECKING:
     from mrjax.sequence.timeline import Timeline
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 class Places(eqx.Module):
     """Moments as numbers of steps and times within them, which keep their digits however late they are."""
 
-    step: Int[Array, "*n"]
-    into: Float[Array, "*n"]
+    step: Int[Numbers, "*n"]
+    into: Float[Numbers, "*n"]
     """In s from the start of the step."""
-    n_pulses: Int[Array, "*n"]
+    n_pulses: Int[Numbers, "*n"]
     """How many pulses have acted."""
 
     @property
-    def knot(self) -> Int[Array, "*n"]:
+    def knot(self) -> Int[Numbers, "*n"]:
         """The last knot until then."""
         return self.step + self.n_pulses
 
@@ -48,11 +49,12 @@ def located_known(timeline: "Timeline", times: Float[np.ndarray, "*n"]) -> tuple
     if centers.size:
         last = np.maximum(acted - 1, 0)
         into = np.where((centers[last] == times) & (timeline.rf_step[last] == step), timeline.rf_into[last], into)
-    return Places(step, into, acted), (times >= 0) & (times <= edges[-1])  # pyright: ignore[reportArgumentType]
+    places = Places(*map(np.asarray, (step, into, acted)))
+    return places, np.asarray((times >= 0) & (times <= edges[-1]))
 
 
 @eqx.filter_jit
-def located_traced(timeline: "Timeline", times: DoubleLength) -> tuple[Places, Bool[Array, "*n"]]:
+def located_traced(timeline: "Timeline", times: DoubleLength) -> tuple[Places, Bool[Numbers, "*n"]]:
     """As `located_known`, where something is traced."""
     edges = timeline.exact_edges
     until = lambda moments: count_until((moments.high, moments.low), (times.high, times.low))

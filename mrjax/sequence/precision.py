@@ -6,8 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from mrjax import _checks
+
+Numbers = Array | np.ndarray
+"""An array of JAX, or of NumPy in double precision where nothing is traced."""
 
 
 def is_known(tree: Any) -> bool:

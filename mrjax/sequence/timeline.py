@@ -14,7 +14,7 @@ from mrjax import _checks, units
 from mrjax.sequence.double_length import DoubleLength, angle, running_sum
 from mrjax.sequence.knots import Knots, since_excitation
 from mrjax.sequence.places import Places, located_known, located_traced, of_samples
-from mrjax.sequence.precision import in_best_precision, is_known
+from mrjax.sequence.precision import Numbers, in_best_precision, is_known
 
 GAMMA = 2 * math.pi * units.GAMMA_BAR["1H"]
 
@@ -46,33 +46,33 @@ class Timeline(eqx.Module):
     affected either.
     """
 
-    duration: Float[Array, " n_steps"]
-    b1: Complex[Array, " n_steps"]
-    rf_offset: Float[Array, " n_steps"]
-    gradient: Float[Array, "n_steps 2 3"]
-    flip: Complex[Array, " n_steps"]
-    winding: Float[Array, " n_steps"]
-    sample_step: Int[Array, " n_samples"]
-    sample_into: Float[Array, " n_samples"]
-    receiver_phase: Float[Array, " n_samples"]
-    rf_step: Int[Array, " n_pulses"]
-    rf_into: Float[Array, " n_pulses"]
-    rf_turns: Float[Array, " n_pulses"]
+    duration: Float[Numbers, " n_steps"]
+    b1: Complex[Numbers, " n_steps"]
+    rf_offset: Float[Numbers, " n_steps"]
+    gradient: Float[Numbers, "n_steps 2 3"]
+    flip: Complex[Numbers, " n_steps"]
+    winding: Float[Numbers, " n_steps"]
+    sample_step: Int[Numbers, " n_samples"]
+    sample_into: Float[Numbers, " n_samples"]
+    receiver_phase: Float[Numbers, " n_samples"]
+    rf_step: Int[Numbers, " n_pulses"]
+    rf_into: Float[Numbers, " n_pulses"]
+    rf_turns: Float[Numbers, " n_pulses"]
 
     @property
-    def edges(self) -> Float[Array, " n_edges"]:
+    def edges(self) -> Float[Numbers, " n_edges"]:
         """Where steps begin, and the end of the last, in s from the start of the sequence."""
         if self.is_known:
             return np.concatenate([[0.0], np.cumsum(self.duration, dtype=float)])  # pyright: ignore[reportReturnType]
         return self.exact_edges.rounded
 
     @property
-    def sample_times(self) -> Float[Array, " n_samples"]:
+    def sample_times(self) -> Float[Numbers, " n_samples"]:
         """Of each sample in s from the start of the sequence."""
         return self._times(self.sample_step, self.sample_into)
 
     @property
-    def rf_centers(self) -> Float[Array, " n_pulses"]:
+    def rf_centers(self) -> Float[Numbers, " n_pulses"]:
         """When each pulse acts, in s from the start of the sequence."""
         return self._times(self.rf_step, self.rf_into)
 
@@ -88,11 +88,11 @@ class Timeline(eqx.Module):
         start = DoubleLength.of(jnp.zeros(1, self.duration.dtype))
         return jax.tree.map(lambda *parts: jnp.concatenate(parts), start, ends)
 
-    def _times(self, step: Int[Array, " n"], into: Float[Array, " n"]) -> Float[Array, " n"]:
+    def _times(self, step: Int[Numbers, " n"], into: Float[Numbers, " n"]) -> Float[Numbers, " n"]:
         return self.edges[step] + into if self.is_known else (self.exact_edges[step] + into).rounded
 
     @property
-    def lasting(self) -> Float[Array, " n_steps"]:
+    def lasting(self) -> Float[Numbers, " n_steps"]:
         """As `duration`, but zero in waits without end, in which no gradient is played: areas stay finite."""
         return jnp.where(jnp.isfinite(self.duration), self.duration, 0.0)
 
@@ -102,19 +102,19 @@ class Timeline(eqx.Module):
         return self.duration.shape[0]
 
     @property
-    def mean_gradient(self) -> Float[Array, "n_steps 3"]:
+    def mean_gradient(self) -> Float[Numbers, "n_steps 3"]:
         """Of each step in T/m: with it in place of the straight line, steps are constant, and areas the same."""
         return jnp.mean(self.gradient, axis=1)
 
-    def at(self, times: Any) -> tuple[Complex[Array, " time"], Float[Array, "time 3"]]:
+    def at(self, times: Any) -> tuple[Complex[Numbers, "*time"], Float[Numbers, "*time 3"]]:
         """RF in T and gradients in T/m at any times in s; zero outside the sequence."""
         return in_best_precision(_at, self, *self.located(times))
 
-    def area_until(self, times: Any) -> Float[Array, "time 3"]:
+    def area_until(self, times: Any) -> Float[Numbers, "*time 3"]:
         r"""$\int_0^t G\,dt'$ in T s/m at each time, whatever pulses are played."""
         return in_best_precision(_area_until, self, self.located(times)[0])
 
-    def trajectory(self, times: Any | None = None, gyromagnetic_ratio: float = GAMMA) -> Float[Array, "time 3"]:
+    def trajectory(self, times: Any | None = None, gyromagnetic_ratio: float = GAMMA) -> Float[Numbers, "*time 3"]:
         r"""$k(t) = -\frac{\gamma}{2\pi} \int G\,dt$ in cycles/m since the last excitation, inverted by refocusing pulses.
 
         **Arguments:**
@@ -126,7 +126,7 @@ class Timeline(eqx.Module):
         """
         return in_best_precision(_trajectory, self, self.places(times), gyromagnetic_ratio)
 
-    def since_excitation(self, times: Any | None = None) -> Float[Array, " time"]:
+    def since_excitation(self, times: Any | None = None) -> Float[Numbers, "*time"]:
         """The time in s that has passed since the last excitation, or since the start of the sequence where there is none.
 
         Differences between the samples of a readout, traced or not, are right to the last digits however long the sequence is.
@@ -141,7 +141,7 @@ class Timeline(eqx.Module):
         """Where times in s lie; where samples do if `times` is None."""
         return of_samples(self) if times is None else self.located(times)[0]
 
-    def located(self, times: Any) -> tuple[Places, Bool[Array, " time"]]:
+    def located(self, times: Any) -> tuple[Places, Bool[Numbers, "*time"]]:
         """Where times in s lie, the nearest end of the sequence for those outside, and which are not outside.
 
         NumPy and Python numbers keep their double precision. Where steps meet, it is the start of the last of these.
@@ -151,13 +151,13 @@ class Timeline(eqx.Module):
             return located_known(self, np.asarray(times, float))  # pyright: ignore[reportReturnType]
         return located_traced(self, DoubleLength.of(times if is_known(times) else array))
 
-    def knots(self, lengths: Float[Array, " n_steps"]) -> Knots:
+    def knots(self, lengths: Float[Numbers, " n_steps"]) -> Knots:
         """Starts of steps that last so long, and pulses."""
         return Knots.of(lengths, self.rf_step, self.rf_into, self.rf_turns)
 
     def area_between(
-        self, step: Int[Array, "*n"], begin: Float[Array, "*n"], end: Float[Array, "*n"]
-    ) -> Float[Array, "*n 3"]:
+        self, step: Int[Numbers, "*n"], begin: Float[Numbers, "*n"], end: Float[Numbers, "*n"]
+    ) -> Float[Numbers, "*n 3"]:
         """The area of gradients within parts of steps, from `begin` to `end` in s, in T s/m."""
         length = self.lasting[step]
         first, last = self.gradient[step, 0], self.gradient[step, 1]
@@ -177,20 +177,20 @@ def _at(timeline: Timeline, places: Places, inside: Array) -> tuple[Array, Array
 
 
 @eqx.filter_jit
-def _area_until(timeline: Timeline, places: Places) -> Float[Array, "time 3"]:
+def _area_until(timeline: Timeline, places: Places) -> Float[Numbers, "*time 3"]:
     whole = jnp.cumsum(timeline.mean_gradient * timeline.lasting[:, None], axis=0)
     before = jnp.concatenate([jnp.zeros_like(whole[:1]), whole])
     return before[places.step] + timeline.area_between(places.step, jnp.zeros_like(places.into), places.into)
 
 
 @eqx.filter_jit
-def _trajectory(timeline: Timeline, places: Places, gyromagnetic_ratio: float) -> Float[Array, "time 3"]:
+def _trajectory(timeline: Timeline, places: Places, gyromagnetic_ratio: float | Array) -> Float[Numbers, "*time 3"]:
     area = since_excitation(timeline.area_between, timeline.knots(timeline.lasting), places)
     return -gyromagnetic_ratio / (2 * math.pi) * area
 
 
 @eqx.filter_jit
-def _since_excitation(timeline: Timeline, places: Places) -> Float[Array, " time"]:
+def _since_excitation(timeline: Timeline, places: Places) -> Float[Numbers, "*time"]:
     knots = timeline.knots(timeline.duration)
     knots = dataclasses.replace(knots, turn=jnp.abs(knots.turn))
     passed = lambda step, begin, end: (end - begin)[..., None]

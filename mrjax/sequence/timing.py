@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from mrjax.sequence import walk
 from mrjax.sequence.double_length import DoubleLength, running_sum
 from mrjax.sequence.events import AbstractContainer, AbstractEvent
-from mrjax.sequence.precision import in_best_precision
+from mrjax.sequence.precision import Numbers, in_best_precision
 
 
 def n_samples(sequence: AbstractContainer) -> int:
@@ -19,12 +19,12 @@ def n_samples(sequence: AbstractContainer) -> int:
     )
 
 
-def duration(sequence: AbstractContainer) -> Float[Array, ""]:
+def duration(sequence: AbstractContainer) -> Float[Numbers, ""]:
     """Total duration in s."""
     return jnp.asarray(in_best_precision(lambda played: _clock(played, ())[0].rounded, walk.validated(sequence)))
 
 
-def sample_times(sequence: AbstractContainer) -> Float[Array, " n_samples"]:
+def sample_times(sequence: AbstractContainer) -> Float[Numbers, " n_samples"]:
     """Times of the samples from the start, in s; NumPy in double precision where nothing is traced."""
     return in_best_precision(lambda played: _clock(played, ())[1].rounded, walk.validated(sequence))
 

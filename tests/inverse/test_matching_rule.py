@@ -42,7 +42,8 @@ def test_complex_and_real_matching_agree(rng, dtype):
 def test_matching_of_the_zoo_is_that_of_the_dictionary(rng, monkeypatch):
     """Fingerprints of both signs and of any norm, which a rule of its own took for others."""
     config = fingerprints.Config(n_repetitions=40, n_states=6)
-    atoms = {"t1": np.float32([0.3, 0.8, 1.5, 3.0]), "t2": np.float32([0.04, 0.06, 0.1, 0.2])}
+    values = {"t1": [0.3, 0.8, 1.5, 3.0], "t2": [0.04, 0.06, 0.1, 0.2]}
+    atoms = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
     signals = fingerprints.simulated(fingerprints.fisp_decoder(config), atoms)
     monkeypatch.setattr(dictionary_matching, "_dictionary", lambda _: Dictionary(atoms, signals * 3))
     signs = jnp.array([[1.0], [-1.0], [2.0], [-0.5]], jnp.float32)

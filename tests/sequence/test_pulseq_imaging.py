@@ -478,6 +478,7 @@ def test_damage_of_any_kind_gives_a_pulseq_error_or_a_sequence(tmp_path, referen
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message=".*kept as annotations, but not played.*")
                 warnings.filterwarnings("ignore", message=".*does not say what all RF pulses are for.*")
+                warnings.filterwarnings("ignore", category=mr.PlausibilityWarning)
                 to_sequence(read_quietly(path))
         except PulseqError as error:
             refused.append(error)
