@@ -17,9 +17,6 @@ from mrjax.sequence import ContinuousWave, Gradient, Readout, ShapedPulse, Toget
 from mrjax.sequence.gradients import AXES
 from mrjax.tissue import Tissue
 
-STEPS_UNDER_A_GRADIENT = 64
-"""Of a constant pulse while a gradient is on."""
-
 
 @dataclass(frozen=True)
 class Waveforms:
@@ -123,16 +120,37 @@ class Waveforms:
         offset = jnp.asarray(pulse.offset) + jnp.zeros(())
         if isinstance(pulse, ContinuousWave) and not self.axes:
             return self._solved(pulse, axis, offset)
-        if isinstance(pulse, ContinuousWave):
-            n, field = STEPS_UNDER_A_GRADIENT, jnp.broadcast_to(pulse.b1 * axis, STEPS_UNDER_A_GRADIENT)
-        else:
-            n, field = pulse.waveform.shape[-1], pulse.waveform * axis
+        # constant RF under a gradient comes in samples that are short enough (`rf_steps`)
+        field = (pulse.b1[None] if isinstance(pulse, ContinuousWave) else pulse.waveform) * axis
+        n = field.shape[-1]
         dt = pulse.duration / n
-        edges = start + dt * jnp.arange(n + 1)
-        winding = self._winding(edges[:-1], edges[1:], start + pulse.duration / 2)
+        edges, middle = start + dt * jnp.arange(n + 1), start + pulse.duration / 2
+        winding, skew = self._winding(edges[:-1], edges[1:], middle), self._skew(edges, dt, middle)
         transmit = jnp.asarray(self.tissue.b1) if self.tissue.has("b1") else None
         about = self.gamma * dt * field
-        return Irradiation(about.real, about.imag, winding, offset, dt, transmit, self.surroundings, self.motion)  # pyright: ignore[reportArgumentType]
+        return Irradiation(about.real, about.imag, winding, skew, offset, dt, transmit, self.surroundings, self.motion)  # pyright: ignore[reportArgumentType]
+
+    def _skew(self, edges: Float[Array, " n"], dt: Float[Array, ""], middle: Array) -> Winding | None:
+        """Moments of the gradients about the middle of each step over its duration, and as spins move from `middle` on."""
+        if not self.axes:
+            return None
+        n = edges.size - 1
+        corners = [jnp.clip(begin + gradient.times, edges[0], edges[-1]) for begin, gradient in self.gradients]
+        ends = jnp.sort(jnp.concatenate([edges, *corners]))
+        # gradients are straight between the ends, so that three points of Gauss give products with time exactly
+        nodes, weights = np.polynomial.legendre.leggauss(3)
+        centre, half = (ends[1:] + ends[:-1]) / 2, jnp.diff(ends) / 2
+        times = centre[:, None] + half[:, None] * nodes[None]
+        step = jnp.clip(jnp.searchsorted(edges, centre, side="right") - 1, 0, n - 1)
+        arm = half[:, None] * weights[None] * (times - (edges[step] + dt / 2)[:, None])
+        areas = moments = jnp.zeros((len(self.axes), n))
+        for begin, gradient in self.gradients:
+            row = self.axes.index(AXES.index(gradient.axis))
+            value = arm * gradient.line_at(times.reshape(-1) - begin)[0].reshape(times.shape)
+            areas = areas.at[row, step].add(jnp.sum(value, axis=1))
+            moments = moments.at[row, step].add(jnp.sum(value * (times - middle), axis=1))
+        scale = self.gamma / jnp.where(dt > 0, dt, 1.0)
+        return Winding(scale * areas, scale * moments, self.axes)
 
     def _solved(self, pulse: ContinuousWave, axis: Array, offset: Array) -> Solved:
         transmit = jnp.asarray(self.tissue.b1)[None] if self.tissue.has("b1") else jnp.ones((1, 1))
