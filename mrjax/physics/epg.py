@@ -14,9 +14,11 @@ from mrjax.physics import precession, rf_steps
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
 from mrjax.physics.epg_events import Extent, Interval, Turn, in_parts, is_played_in_parts, reads_while_winding
 from mrjax.physics.epg_operators import (
+    AlongZ,
     Attenuation,
     EPGState,
     IdealSpoiling,
+    LongitudinalReading,
     Reading,
     Relaxation,
     Rotation,
@@ -29,7 +31,17 @@ from mrjax.physics.epg_waveforms import Waveforms
 from mrjax.physics.slice_profile import SliceProfile
 from mrjax.physics.sliced_tissue import SlicedTissue
 from mrjax.physics.stages import Course, Stage
-from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Dephase, Pulse, Sample, Spoil
+from mrjax.sequence import (
+    AbstractContainer,
+    AbstractEvent,
+    Delay,
+    Dephase,
+    Pulse,
+    Reset,
+    Sample,
+    SampleLongitudinal,
+    Spoil,
+)
 from mrjax.sequence.gradients import AXES, Axis
 from mrjax.sequence.partial_orders import Order
 from mrjax.sequence.walk import events_of, orders_per_cycle, winding
@@ -200,6 +212,10 @@ class EPG(AbstractEngine):
                 return Shift(None if time is None else self._relaxation(time, tissue, event.order), steps)
             case Spoil():
                 return IdealSpoiling()
+            case Reset():
+                return AlongZ(jnp.asarray(event.magnetisation, tissue.t1.dtype))
+            case SampleLongitudinal():
+                return LongitudinalReading()
             case Sample():
                 return Reading(jnp.exp(-1j * event.phase) if isinstance(event.phase, Array) else None)
             case Interval():
