@@ -13,6 +13,7 @@ from mrjax.physics.isochromat_operators import Diffusion
 from mrjax.physics.isochromat_waveforms import FreePrecession, InTurn, Irradiation, Solved, Surroundings, Winding
 from mrjax.physics.matrix_exponential import exponential_less_one, padded
 from mrjax.physics.motion import AbstractMotion
+from mrjax.physics.step_moments import moments_of_steps
 from mrjax.sequence import ContinuousWave, Gradient, Readout, ShapedPulse, Together
 from mrjax.sequence.gradients import AXES
 from mrjax.tissue import Tissue
@@ -134,23 +135,12 @@ class Waveforms:
         """Moments of the gradients about the middle of each step over its duration, and as spins move from `middle` on."""
         if not self.axes:
             return None
-        n = edges.size - 1
-        corners = [jnp.clip(begin + gradient.times, edges[0], edges[-1]) for begin, gradient in self.gradients]
-        ends = jnp.sort(jnp.concatenate([edges, *corners]))
-        # gradients are straight between the ends, so that three points of Gauss give products with time exactly
-        nodes, weights = np.polynomial.legendre.leggauss(3)
-        centre, half = (ends[1:] + ends[:-1]) / 2, jnp.diff(ends) / 2
-        times = centre[:, None] + half[:, None] * nodes[None]
-        step = jnp.clip(jnp.searchsorted(edges, centre, side="right") - 1, 0, n - 1)
-        arm = half[:, None] * weights[None] * (times - (edges[step] + dt / 2)[:, None])
-        areas = moments = jnp.zeros((len(self.axes), n))
+        areas = moments = jnp.zeros((len(self.axes), edges.size - 1))
         for begin, gradient in self.gradients:
             row = self.axes.index(AXES.index(gradient.axis))
-            value = arm * gradient.line_at(times.reshape(-1) - begin)[0].reshape(times.shape)
-            areas = areas.at[row, step].add(jnp.sum(value, axis=1))
-            moments = moments.at[row, step].add(jnp.sum(value * (times - middle), axis=1))
-        scale = self.gamma / jnp.where(dt > 0, dt, 1.0)
-        return Winding(scale * areas, scale * moments, self.axes)
+            area, moment = moments_of_steps(gradient, edges - begin, dt, middle - begin)
+            areas, moments = areas.at[row].add(area), moments.at[row].add(moment)
+        return Winding(self.gamma * areas, self.gamma * moments, self.axes)
 
     def _solved(self, pulse: ContinuousWave, axis: Array, offset: Array) -> Solved:
         transmit = jnp.asarray(self.tissue.b1)[None] if self.tissue.has("b1") else jnp.ones((1, 1))

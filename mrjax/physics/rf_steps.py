@@ -20,7 +20,6 @@ from mrjax import _checks
 from mrjax.physics.rotation_error import Field, Line, missed_by_rotations
 from mrjax.sequence import AbstractContainer, ContinuousWave, Gradient, Readout, ShapedPulse, Together
 from mrjax.sequence.gradients import AXES
-from mrjax.sequence.rf import Use
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import VELOCITY, Tissue
 
@@ -137,11 +136,11 @@ def in_parts(pulse: Any, n: int) -> Any:
     """A pulse with each of its samples played as `n`."""
     if n == 1:
         return pulse
-    use: Use | None = pulse.use
     if isinstance(pulse, ShapedPulse):
-        return ShapedPulse(jnp.repeat(pulse.waveform, n, axis=-1), pulse.dt / n, pulse.offset, pulse.phase, use)
+        finer = (jnp.repeat(pulse.waveform, n, axis=-1), pulse.dt / n)
+        return eqx.tree_at(lambda pulse: (pulse.waveform, pulse.dt), pulse, finer)
     waveform = jnp.broadcast_to(pulse.b1[..., None], (*pulse.b1.shape, n))
-    return ShapedPulse(waveform, pulse.duration / n, pulse.offset, pulse.phase, use)
+    return ShapedPulse(waveform, pulse.duration / n, pulse.offset, pulse.phase, pulse.use)
 
 
 def n_parts(pulse: Any, begin: np.ndarray, gradients: list[tuple[np.ndarray, Gradient]], bounds: Bounds) -> int:
