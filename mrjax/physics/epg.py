@@ -70,7 +70,8 @@ class EPG(AbstractEngine):
 
     Gradients wind orders across `voxel_size` along one axis, and turn voxels by their positions `x`, `y`, `z` in the tissue.
     What each of them winds in all must be known before compiling, equal in all repetitions, and a whole number of orders;
-    diffusion takes the true shape of each. A `Readout` meanwhile takes the mean over the voxel at every sample.
+    gradients in a row count as one, and diffusion takes the true shape of each. Those that are balanced between pulses need
+    no `voxel_size`, unless there is diffusion or a readout meanwhile. A `Readout` meanwhile takes the mean over the voxel at every sample.
 
     **Arguments:**
 

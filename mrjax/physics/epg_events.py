@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks
 from mrjax.physics.winding import WHOLE, gradient_axes
-from mrjax.sequence import AbstractContainer, AbstractEvent, Gradient, Readout, Together
+from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Gradient, Readout, Sequence, Together
 from mrjax.sequence.partial_orders import Order, near_fraction
 from mrjax.sequence.together import PLAYABLE, RF
 from mrjax.sequence.walk import Located, events_of
@@ -26,6 +26,12 @@ from mrjax.tissue import Tissue
 
 LARGEST_DENOMINATOR = 16
 """Of the parts of a cycle that gradients may wind, unless `orders_per_cycle` is given."""
+
+BALANCED = 1e-5
+"""Part of what a gradient could wind by which it may miss balance: rounding in float32."""
+
+NEAR = 0.1
+"""Part by which a voxel size may be changed rather than cut cycles more finely."""
 
 HINT = (
     "change its area or `voxel_size`, play `Dephase`, use `engine=Isochromats(...)`, or give `EPG(orders_per_cycle=)` of which "
@@ -131,6 +137,8 @@ class Extent:
     cycles_per_area: float | None
     """None where it is traced."""
     orders_per_cycle: int | None
+    suggestion: str = ""
+    """What voxel size would serve, for errors."""
 
     @classmethod
     def of(
@@ -143,7 +151,10 @@ class Extent:
         orders_per_cycle: int | None,
     ) -> "Extent":
         """That of a sequence: gradients wind along the axis that is given, or along the only one they can wind along."""
-        used = gradient_axes(sequence)
+        idle = () if tissue.has("diffusion") else idle_axes(sequence)
+        used = tuple(
+            name for name in gradient_axes(sequence) if name not in idle or (name == axis and voxel_size is not None)
+        )
         winding = _winding_axis(used, tissue, axis, voxel_size is not None)
         if tissue.has("diffusion") and (others := [name for name in used if name != winding]):
             raise ValueError(
@@ -152,7 +163,9 @@ class Extent:
             )
         if winding is None or not _checks.is_concrete(voxel_size):
             return cls(winding, None, orders_per_cycle)
-        return cls(winding, float(np.asarray(voxel_size)) * gyromagnetic_ratio / (2 * math.pi), orders_per_cycle)
+        size = float(np.asarray(voxel_size))
+        per_area = size * gyromagnetic_ratio / (2 * math.pi)
+        return cls(winding, per_area, orders_per_cycle, suggested(sequence, winding, per_area, size, orders_per_cycle))
 
 
 def is_played_in_parts(sequence: AbstractContainer) -> bool:
@@ -169,26 +182,105 @@ def reads_while_winding(sequence: AbstractContainer) -> bool:
 def in_parts(container: Container, extent: Extent, path: tuple[int, ...] = ()) -> Container:
     """A sequence with everything that lasts in parts."""
     entries = []
-    for position, entry in enumerate(container.events):
+    for position, entry in in_runs(container):
         here = (*path, position)
         if isinstance(entry, AbstractContainer):
             entries.append(in_parts(entry, extent, here))
         elif isinstance(entry, (Together, *PLAYABLE[1:])):
             whole = entry if isinstance(entry, Together) else Together(entry)
-            entries += _parts(whole, extent, Located(entry, here, ()).name)
+            entries += _parts(whole, extent, Located(container.events[position], here, ()).name)
         else:
             entries.append(entry)
     return eqx.tree_at(lambda container: container.events, container, tuple(entries))
 
 
-def _parts(whole: Together, extent: Extent, name: str) -> Iterator[AbstractEvent]:
+def in_runs(container: AbstractContainer) -> Iterator[tuple[int, AbstractEvent | AbstractContainer]]:
+    """The entries with their positions; gradients in a row are one event, for what they wind in all is what counts."""
+    events = container.events
+    position = 0
+    while position < len(events):
+        end = position
+        for next_one in range(position, len(events)):
+            if not isinstance(events[next_one], Gradient | Delay) or not _ends(events[next_one]):
+                break
+            end = next_one + 1 if isinstance(events[next_one], Gradient) else end
+        is_run = isinstance(events[position], Gradient) and end > position + 1
+        yield position, Together(Sequence(*events[position:end])) if is_run else events[position]
+        position = end if is_run else position + 1
+
+
+def _ends(event: Any) -> bool:
+    """Whether an event does not last without end, as far as that is known."""
+    return not (isinstance(event, Delay) and _checks.is_concrete(event.duration) and np.isinf(event.duration).any())
+
+
+def intervals_of(whole: Together, axis: str | None) -> Iterator[Interval]:
+    """The parts of an event in which gradients wind."""
     n_pulses = sum(1 for _ in whole.started(*RF))
     for number in range(3 * n_pulses + 1):
-        interval = Interval(whole, number, 0, extent.axis)
+        interval = Interval(whole, number, 0, axis)
         if number % 3 or not _is_empty(interval):
-            yield dataclasses.replace(interval, order=_order(interval, extent, name))
-        if number % 3 == 1:
-            yield Turn(whole, number)
+            yield interval
+
+
+def _parts(whole: Together, extent: Extent, name: str) -> Iterator[AbstractEvent]:
+    for interval in intervals_of(whole, extent.axis):
+        yield dataclasses.replace(interval, order=_order(interval, extent, name))
+        if interval.number % 3 == 1:
+            yield Turn(whole, interval.number)
+
+
+def _wholes(container: AbstractContainer) -> Iterator[Together]:
+    """Every event that lasts and is more than waiting, gradients in a row as one."""
+    for _, entry in in_runs(container):
+        if isinstance(entry, AbstractContainer):
+            yield from _wholes(entry)
+        elif isinstance(entry, (Together, *PLAYABLE[1:])):
+            yield entry if isinstance(entry, Together) else Together(entry)
+
+
+def idle_axes(sequence: AbstractContainer) -> tuple[str, ...]:
+    """Axes along which gradients wind nothing between pulses, and no sample is taken while they are on."""
+    wholes = list(_wholes(sequence))
+    return tuple(axis for axis in gradient_axes(sequence) if all(_is_idle(whole, axis) for whole in wholes))
+
+
+def _is_idle(whole: Together, axis: str) -> bool:
+    for interval in intervals_of(whole, axis):
+        gradients = [gradient for _, gradient in interval.winding_gradients]
+        if not gradients:
+            continue
+        known = all(map(_checks.is_concrete, jax.tree.leaves(gradients)))
+        swept = (
+            sum(np.max(np.abs(gradient.waveform)) * np.max(gradient.times) for gradient in gradients) if known else 0.0
+        )
+        if interval.n_samples or not known or not np.all(np.abs(area_of(interval)) <= BALANCED * swept):
+            return False
+    return True
+
+
+def suggested(
+    sequence: AbstractContainer, axis: str | None, per_area: float, size: float, orders_per_cycle: int | None
+) -> str:
+    """The voxel size nearest to the given one at which all gradients wind whole cycles, or simple fractions; a sentence."""
+    areas = [
+        np.ravel(area_of(i)) for whole in _wholes(sequence) for i in intervals_of(whole, axis) if i.winding_gradients
+    ]
+    cycles = np.abs(per_area * np.concatenate([np.zeros(1), *areas]))
+    cycles = np.unique(np.round(cycles[np.isfinite(cycles) & (cycles > WHOLE)], 6))
+    parts = (orders_per_cycle,) if orders_per_cycle else range(1, LARGEST_DENOMINATOR + 1)
+    fitting = []
+    for n in parts if len(cycles) else ():
+        whole = np.unique(np.maximum(1, np.round(cycles[0] * n) + np.arange(-3, 4)))
+        scales = whole / n / cycles[0]
+        misses = np.abs(cycles * scales[:, None] * n - np.round(cycles * scales[:, None] * n)) / n
+        fitting += [float(scale) for scale in scales[np.all(misses < WHOLE / 10, axis=1)]]
+        if any(abs(scale - 1) < NEAR for scale in fitting):
+            break
+    if not fitting:
+        return ""
+    nearest = size * min(fitting, key=lambda scale: abs(math.log(scale)))
+    return f" The nearest `voxel_size` at which all gradients of the sequence do is {nearest:.8g} m."
 
 
 def _moments(whole: Together) -> list[Float[Array, "..."]]:
@@ -210,6 +302,18 @@ def _order(interval: Interval, extent: Extent, name: str) -> Order:
     """The cycles that are wound, where they are known and a multiple of the grid; an error that names the event otherwise."""
     if not interval.winding_gradients:
         return 0
+    area = area_of(interval)
+    if extent.cycles_per_area is None or np.any(np.isnan(area)):
+        raise ValueError(
+            f"{name}: EPG must know how far gradients wind before it computes, but gradients, times or `voxel_size` are traced "
+            "(by jit, grad or vmap); make them outside of the function that is transformed, play `Dephase`, or use "
+            "`engine=Isochromats(...)`."
+        )
+    return _whole_orders(np.ravel(extent.cycles_per_area * area), extent, name)
+
+
+def area_of(interval: Interval) -> np.ndarray:
+    """Of the gradients that wind, in T s/m, for each repetition; nan where something is traced."""
     # with nan for what is traced, all that is known can be computed at once, also inside of `jit`
     known = jax.tree.map(lambda leaf: leaf if _checks.is_concrete(leaf) else np.full(leaf.shape, np.nan), interval)
     n_pulses = sum(1 for _ in interval.whole.started(*RF))
@@ -220,13 +324,7 @@ def _order(interval: Interval, extent: Extent, name: str) -> Order:
         end = np.asarray(np.inf) if interval.number == 3 * n_pulses else end
         gradients = [(np.asarray(start, float), gradient) for start, gradient in known.winding_gradients]
         area = sum(_area(gradient, start, begin, end) for start, gradient in gradients)
-    if extent.cycles_per_area is None or np.any(np.isnan(area)):
-        raise ValueError(
-            f"{name}: EPG must know how far gradients wind before it computes, but gradients, times or `voxel_size` are traced "
-            "(by jit, grad or vmap); make them outside of the function that is transformed, play `Dephase`, or use "
-            "`engine=Isochromats(...)`."
-        )
-    return _whole_orders(np.ravel(extent.cycles_per_area * area), extent, name)
+    return np.asarray(area)
 
 
 def _whole_orders(cycles: np.ndarray, extent: Extent, name: str) -> Order:
@@ -237,6 +335,7 @@ def _whole_orders(cycles: np.ndarray, extent: Extent, name: str) -> Order:
         due = f"of 1/{parts} cycle" if parts else "of a cycle or a simple fraction of one"
         raise ValueError(
             f"{name}: EPG needs gradients that wind a multiple {due} over `voxel_size`, but this winds {first:.6g}; {HINT}."
+            + extent.suggestion
         )
     if np.any(np.abs(cycles - first) > WHOLE):
         raise ValueError(
