@@ -71,7 +71,8 @@ class EPG(AbstractEngine):
     Gradients wind orders across `voxel_size` along one axis, and turn voxels by their positions `x`, `y`, `z` in the tissue.
     What each of them winds in all must be known before compiling, equal in all repetitions, and a whole number of orders;
     gradients in a row count as one, and diffusion takes the true shape of each. Those that are balanced between pulses need
-    no `voxel_size`, unless there is diffusion or a readout meanwhile. A `Readout` meanwhile takes the mean over the voxel at every sample.
+    no `voxel_size`, unless there is diffusion or a readout meanwhile. A `Readout` while gradients are on takes the mean over
+    the voxel at every sample.
 
     **Arguments:**
 

@@ -188,10 +188,17 @@ def in_parts(container: Container, extent: Extent, path: tuple[int, ...] = ()) -
             entries.append(in_parts(entry, extent, here))
         elif isinstance(entry, (Together, *PLAYABLE[1:])):
             whole = entry if isinstance(entry, Together) else Together(entry)
-            entries += _parts(whole, extent, Located(container.events[position], here, ()).name)
+            entries += _parts(whole, extent, _name(container, position, here))
         else:
             entries.append(entry)
     return eqx.tree_at(lambda container: container.events, container, tuple(entries))
+
+
+def _name(container: AbstractContainer, position: int, path: tuple[int, ...]) -> str:
+    """How messages call an event, or the first of a row."""
+    event = container.events[position]
+    assert isinstance(event, AbstractEvent), "containers have no name"
+    return Located(event, path, ()).name
 
 
 def in_runs(container: AbstractContainer) -> Iterator[tuple[int, AbstractEvent | AbstractContainer]]:
@@ -251,9 +258,8 @@ def _is_idle(whole: Together, axis: str) -> bool:
         if not gradients:
             continue
         known = all(map(_checks.is_concrete, jax.tree.leaves(gradients)))
-        swept = (
-            sum(np.max(np.abs(gradient.waveform)) * np.max(gradient.times) for gradient in gradients) if known else 0.0
-        )
+        peak = lambda leaf: np.max(np.abs(np.asarray(leaf)))
+        swept = sum(peak(gradient.waveform) * peak(gradient.times) for gradient in gradients) if known else 0.0
         if interval.n_samples or not known or not np.all(np.abs(area_of(interval)) <= BALANCED * swept):
             return False
     return True

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
@@ -34,7 +35,7 @@ class Precession(AbstractOperator):
     readouts: tuple["Sampling", ...]
 
     def __call__(self, state: BlochMcConnellState) -> tuple[BlochMcConnellState, Complex[Array, "n voxel"] | None]:
-        samples = [readout(state) for readout in self.readouts]
+        samples = [readout.read(state) for readout in self.readouts]
         state, _ = self.evolution(state)
         if self.angle is not None:
             cosine, sine = jnp.cos(self.angle)[None, None], jnp.sin(self.angle)[None, None]
@@ -43,7 +44,7 @@ class Precession(AbstractOperator):
         return state, jnp.concatenate(samples) if samples else None
 
 
-class Sampling(AbstractOperator):
+class Sampling(eqx.Module):
     """The samples of one readout, from the state at the start of the interval it lies in."""
 
     before: Float[Array, "#voxel n n"]
@@ -54,7 +55,8 @@ class Sampling(AbstractOperator):
     """By gradients, and by the receiver."""
     reading: TransverseReading
 
-    def __call__(self, state: BlochMcConnellState) -> Complex[Array, "n voxel"]:
+    def read(self, state: BlochMcConnellState) -> Complex[Array, "n voxel"]:
+        """The samples; the state stays as it is."""
         transverse = jnp.concatenate([state.x[:, :1], state.y[:, :1]])
         n = len(state.x)
 

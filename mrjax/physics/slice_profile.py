@@ -143,7 +143,7 @@ def slice_profile(
     position = _positions(position, thickness)
     (axis,) = gradient_axes(sequence) or ("z",)
     farthest = rf_steps.largest(position, rf_steps.PLAUSIBLE["position"])
-    sequence = rf_steps.finely_cut(sequence, rf_steps.Bounds(gyromagnetic_ratio, (farthest,) * 3))
+    sequence = rf_steps.finely_cut(sequence, rf_steps.Bounds(gyromagnetic_ratio, (farthest, farthest, farthest)))
     return _profile(sequence.timeline(), AXES.index(axis), position, _weights(position, thickness), gyromagnetic_ratio)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +23,6 @@ from mrjax.sequence.walk import winding
 from mrjax.tissue import Tissue
 
 ENGINES = (EPG, Isochromats, BlochMcConnell, BlochODE)
-
-State = TypeVar("State", EPGState, IsochromatState, BlochMcConnellState, BlochODEState)
 
 
 def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEngine) -> Any:
@@ -164,7 +162,7 @@ def _magnetisation(state: Any) -> tuple[Array, ...]:
             return state.x, state.y, state.z
 
 
-def _with(state: State, magnetisation: tuple[Array, ...]) -> State:
+def _with(state: Any, magnetisation: tuple[Array, ...]) -> Any:
     """The state with other magnetisation; spins are where they are."""
     first, second, third = magnetisation
     match state:
