@@ -12,7 +12,8 @@ from jaxtyping import Array, Complex, Float
 from mrjax import _checks, units
 from mrjax.physics import precession, rf_steps
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
-from mrjax.physics.epg_events import Extent, Interval, Turn, in_parts, is_played_in_parts, reads_while_winding
+from mrjax.physics.epg_events import Interval, Turn, is_played_in_parts, reads_while_winding
+from mrjax.physics.epg_extent import Extent, in_parts
 from mrjax.physics.epg_operators import (
     AlongZ,
     Attenuation,
