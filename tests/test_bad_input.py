@@ -195,10 +195,6 @@ WRONG = {
         lambda: mr.ShapedPulse([2e-6, 1e-6], 0.0),
         "`dt` of `ShapedPulse` must be positive (s), but got 0.",
     ),
-    "longitudinal samples in EPG": (
-        lambda: mr.simulate(mr.Sequence(mr.SampleLongitudinal()), WATER),
-        "EPG cannot play SampleLongitudinal events; use an engine that can.",
-    ),
     "waveforms of many repetitions": (
         lambda: mr.simulate(mr.Repeat(mr.ShapedPulse(np.full((3, 5), 1e-6), 1e-4), mr.Pulse(np.ones(4))), WATER),
         "All leaves in a `Repeat` must have the same number of entries, but got `waveform` of event 0 (ShapedPulse): 3, "

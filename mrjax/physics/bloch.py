@@ -168,7 +168,7 @@ def _played(waveform: Waveform, spins: Spins) -> Components:
     """One chunk of spins: half a step of relaxation, then rotations with whole steps between, and half a step at the end."""
     decays = lambda time: (precession.decay(time, spins.t1), precession.decay(time, spins.t2))
     per_second = 2 * jnp.pi * waveform.duration * spins.frequency
-    angles = (waveform.about_x, waveform.about_y, (waveform.per_metre,))
+    angles = (waveform.about_x, waveform.about_y, (waveform.per_metre,), ())
     half, whole = decays(waveform.duration / 2), decays(waveform.duration)
     arguments = (spins.transmit, (spins.position,), per_second, whole)
 

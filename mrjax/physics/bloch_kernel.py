@@ -38,16 +38,23 @@ def rotated(magnetisation: Components, about_x: Angle, about_y: Angle, about_z: 
 @apart
 def step(
     magnetisation: Components,
-    angles: tuple[Angle, Angle, tuple[Angle, ...]],
+    angles: tuple[Angle, Angle, tuple[Angle, ...], tuple[Angle, ...]],
     transmit: Spins | None,
     coordinates: tuple[Spins, ...],
     precession: Spins,
     decay: tuple[Spins, Spins],
 ) -> Components:
-    """The hot step: rotate, then relax."""
-    about_x, about_y, per_coordinate = angles
+    """The hot step: rotate, then relax.
+
+    Of the angles the last are those by which the RF is skewed for a unit of each coordinate, where gradients change
+    meanwhile (`cayley_klein.played`); there may be none.
+    """
+    about_x, about_y, per_coordinate, skews = angles
     if transmit is not None:
         about_x, about_y = about_x * transmit, about_y * transmit
+    if skews:
+        skew = sum(angle * coordinate for angle, coordinate in zip(skews, coordinates, strict=True))
+        about_x, about_y = about_x - skew * about_y, about_y + skew * about_x
     about_z = precession
     for angle, coordinate in zip(per_coordinate, coordinates, strict=True):
         about_z = about_z + angle * coordinate

@@ -1,6 +1,7 @@
 """Water and any number of pools in exchange: the Bloch-McConnell equations."""
 
 import dataclasses
+import math
 import warnings
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks
 from mrjax.conventions import Conventions
+from mrjax.physics import rf_steps
 from mrjax.physics.double_precision import in_double_precision
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
 from mrjax.physics.epg import needed_states
@@ -28,6 +30,7 @@ from mrjax.physics.pool_operators import (
     TurnTransverse,
     Winding,
 )
+from mrjax.physics.pool_waveforms import PoolWaveforms
 from mrjax.physics.propagation import AbstractPropagation, Propagator
 from mrjax.sequence import (
     AbstractContainer,
@@ -35,16 +38,22 @@ from mrjax.sequence import (
     ContinuousWave,
     Delay,
     Dephase,
+    Gradient,
     Pulse,
+    Readout,
     Reset,
     Sample,
     SampleLongitudinal,
     ShapedPulse,
     Spoil,
+    Together,
 )
 from mrjax.sequence.lowering import Turn, with_phases_as_turns
 from mrjax.sequence.walk import orders_per_cycle, winding
 from mrjax.tissue import Tissue
+
+PLAUSIBLE_SHIFT, PLAUSIBLE_B0 = 5.0, 3.0
+"""Taken for what is traced, in ppm and T."""
 
 
 def _require(value: Any, kind: type, name: str, example: str) -> None:
@@ -81,6 +90,9 @@ class BlochMcConnell(AbstractEngine):
     a `Pulse`, which takes no time, turns the pools that can be turned and leaves semisolid ones as they are. A sample
     is the transverse magnetisation, a `SampleLongitudinal` the z of the water. `Dephase` is played by configuration states,
     as `EPG` does: every order of dephasing obeys the same equations, and order 0 alone recovers (EPG-X, for any pulse).
+    A `Gradient` turns all pools of a voxel by its position `x`, `y`, `z` in the tissue, at which the voxel is a point; without
+    one it is in the middle. RF under gradients is cut into samples until gradients that change leave an error of at most 1e-5
+    of M0 for each pulse; where times or gradients are traced, it is played in 128 steps or more.
 
     **Arguments:**
 
@@ -134,6 +146,16 @@ class BlochMcConnell(AbstractEngine):
 
     def plays_side_by_side(self, loop: AbstractContainer) -> bool:
         return isinstance(loop.events[0], Reset)
+
+    def translated(self, sequence: AbstractContainer, tissue: Tissue) -> AbstractContainer:
+        if not rf_steps.has_lasting_rf(sequence):
+            return sequence
+        ratio = self.conventions.gyromagnetic_ratio
+        bounds = rf_steps.Bounds.of(tissue, ratio, relaxes=False)
+        shifts = [rf_steps.largest(pool.shift_ppm, PLAUSIBLE_SHIFT) for pool in tissue.pools]
+        larmor = rf_steps.largest(self.b0, PLAUSIBLE_B0) * ratio / (2 * math.pi)
+        farthest = bounds.off_resonance + max(shifts, default=0.0) * 1e-6 * larmor
+        return rf_steps.finely_cut(sequence, dataclasses.replace(bounds, off_resonance=farthest))
 
     def sized(self, sequence: AbstractContainer, tissue: Tissue, state: Any, keeps_state: bool) -> "BlochMcConnell":
         require_state(state, BlochMcConnellState, self)
@@ -204,12 +226,25 @@ class BlochMcConnell(AbstractEngine):
                 z = jnp.asarray(event.magnetisation, tissue.t1.dtype).reshape(1)
                 return AlongZ(self._along_z(pools, z, (len(pools.equilibrium),)))
             case Sample():
-                turn = jnp.exp(-1j * event.phase) if isinstance(event.phase, Array) else None
-                return TransverseReading(turn, self._received(tissue), self.conventions.received == "water")
+                return self._reading(jnp.exp(-1j * event.phase) if isinstance(event.phase, Array) else None, tissue)
             case SampleLongitudinal():
                 return LongitudinalReading(self._received(tissue))
+            case Together():
+                return self._played(event, pools, tissue)
+            case Gradient() | Readout():
+                return self._played(Together(event), pools, tissue)
             case _:
                 raise cannot_play(self, event)
+
+    def _reading(self, turn: Array | None, tissue: Tissue) -> TransverseReading:
+        return TransverseReading(turn, self._received(tissue), self.conventions.received == "water")
+
+    def _played(self, event: Together, pools: Pools, tissue: Tissue) -> AbstractOperator:
+        alone = lambda part: self.prepare(part, tissue)
+        reading = self._reading(None, tissue)
+        return PoolWaveforms(
+            event, tissue, pools, self.conventions, self.method, reading, alone, self.lowered
+        ).operator()
 
     def _pools(self, tissue: Tissue) -> Pools:
         return Pools.of(tissue, self.b0, self.conventions)

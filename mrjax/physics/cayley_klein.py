@@ -10,6 +10,7 @@ and rotations one after the other are products of matrices, the later on the lef
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -18,31 +19,49 @@ from jaxtyping import Array, Complex, Float
 
 from mrjax.physics.trigonometry import cosine_and_sine
 from mrjax.sequence import Timeline
+from mrjax.sequence.precision import Numbers
 
 Rotation = tuple[Complex[Array, " spin"], Complex[Array, " spin"]]
 """Alpha and beta of every spin."""
 
-Turns = tuple[Float[Array, " n_steps"], Float[Array, "#spin"]]
-"""Angles about z in each step for a unit of some coordinate, and the coordinate of every spin."""
+
+@dataclass(frozen=True)
+class Turns:
+    """What turns spins about z in each step, for a unit of some coordinate."""
+
+    angle: Float[Numbers, " n_steps"]
+    growth: Float[Numbers, " n_steps"]
+    """By how much the angular frequency rises during a step, times its duration, in rad."""
+    place: Float[Array, "#spin"]
+    """The coordinate of every spin."""
 
 
 def played(
     timeline: Timeline, turns: list[Turns], gyromagnetic_ratio: float, transmit: Float[Array, "#spin"] | None = None
 ) -> Rotation:
-    """What the RF of a timeline does to spins that something turns about z meanwhile."""
+    r"""What the RF of a timeline does to spins that something turns about z meanwhile.
+
+    A step is one rotation by the integral of the field, with the first correction where its part along z changes:
+    of the rotation vector, the part across is turned by a twelfth of that growth times the duration, which
+    is the first commutator of Magnus, $-\int w \times \hat z\, t\, \omega_z\,dt$ from the middle of the step.
+    """
     rf = gyromagnetic_ratio * timeline.duration * timeline.b1
     ahead = 2 * jnp.pi * timeline.rf_offset * timeline.duration
-    steps, spins = (rf.real, rf.imag, ahead, [angle for angle, _ in turns]), ([place for _, place in turns], transmit)
+    by_place = [(turn.angle, turn.growth / 12) for turn in turns]
+    steps, spins = (rf.real, rf.imag, ahead, by_place), ([turn.place for turn in turns], transmit)
     dtype = jnp.result_type(*jax.tree.leaves((steps, spins)))
     (steps, (places, transmit)) = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), (steps, spins))
     shape = jnp.broadcast_shapes((1,), *(leaf.shape for leaf in jax.tree.leaves((places, transmit))))
 
     def step(rotation: Rotation, now: tuple) -> tuple[Rotation, None]:
-        about_x, about_y, ahead, angles = now
+        about_x, about_y, ahead, by_place = now
         if transmit is not None:
             about_x, about_y = about_x * transmit, about_y * transmit
         # seen from the frame that turns with the RF, which is constant there
-        about_z = -ahead + sum((angle * place for angle, place in zip(angles, places, strict=True)), start=0.0)
+        at_places = list(zip(by_place, places, strict=True))
+        about_z = -ahead + sum((angle * place for (angle, _), place in at_places), start=0.0)
+        skew = sum((growth * place for (_, growth), place in at_places), start=0.0)
+        about_x, about_y = about_x - skew * about_y, about_y + skew * about_x
         turned = about(*(jnp.broadcast_to(angle, shape) for angle in (about_x, about_y, about_z)))
         return about_z_after(after(rotation, turned), ahead), None
 
@@ -64,18 +83,21 @@ def _in_segments(step: Callable, rotation: Rotation, steps: Any, n_steps: int) -
 
 
 def by_gradient(timeline: Timeline, axis: int, position: Float[Array, "#spin"], gyromagnetic_ratio: float) -> Turns:
-    """By the gradient along an axis, numbered; during ramps the mean of each step."""
-    return gyromagnetic_ratio * timeline.duration * timeline.mean_gradient[:, axis], position
+    """By the gradient along an axis, numbered."""
+    per_second = gyromagnetic_ratio * timeline.duration
+    rise = timeline.gradient[:, 1, axis] - timeline.gradient[:, 0, axis]
+    return Turns(per_second * timeline.mean_gradient[:, axis], per_second * rise, position)
 
 
 def by_off_resonance(timeline: Timeline, frequency: Float[Array, "#spin"]) -> Turns:
     """By a frequency in Hz."""
-    return 2 * jnp.pi * timeline.duration, frequency
+    return Turns(2 * jnp.pi * timeline.duration, jnp.zeros_like(timeline.duration), frequency)
 
 
 def by_resonance(timeline: Timeline, follows: Float[Array, "#spin"]) -> Turns:
     """As fast as the RF turns, for spins where `follows` is one."""
-    return 2 * jnp.pi * timeline.rf_offset * timeline.duration, follows
+    angle = 2 * jnp.pi * timeline.rf_offset * timeline.duration
+    return Turns(angle, jnp.zeros_like(angle), follows)
 
 
 def about(x: Float[Array, "*spin"], y: Float[Array, "*spin"], z: Float[Array, "*spin"]) -> Rotation:

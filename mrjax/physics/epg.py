@@ -10,13 +10,16 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax import _checks, units
-from mrjax.physics import precession
+from mrjax.physics import precession, rf_steps
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
-from mrjax.physics.epg_events import Extent, Interval, Turn, in_parts, is_played_in_parts, reads_while_winding
+from mrjax.physics.epg_events import Interval, Turn, is_played_in_parts, reads_while_winding
+from mrjax.physics.epg_extent import Extent, in_parts
 from mrjax.physics.epg_operators import (
+    AlongZ,
     Attenuation,
     EPGState,
     IdealSpoiling,
+    LongitudinalReading,
     Reading,
     Relaxation,
     Rotation,
@@ -29,7 +32,17 @@ from mrjax.physics.epg_waveforms import Waveforms
 from mrjax.physics.slice_profile import SliceProfile
 from mrjax.physics.sliced_tissue import SlicedTissue
 from mrjax.physics.stages import Course, Stage
-from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Dephase, Pulse, Sample, Spoil
+from mrjax.sequence import (
+    AbstractContainer,
+    AbstractEvent,
+    Delay,
+    Dephase,
+    Pulse,
+    Reset,
+    Sample,
+    SampleLongitudinal,
+    Spoil,
+)
 from mrjax.sequence.gradients import AXES, Axis
 from mrjax.sequence.partial_orders import Order
 from mrjax.sequence.walk import events_of, orders_per_cycle, winding
@@ -51,12 +64,16 @@ class EPG(AbstractEngine):
     denominator, and a sample is the mean over the voxel, $\sum_k F_k\, \mathrm{sinc}(k/u)$.
 
     RF that lasts (`ShapedPulse`, `ContinuousWave`) is one rotation with all precession during the pulse, between two halves
-    of its relaxation: exact without relaxation, and otherwise off by the third order of the pulse's duration over T2. Played
-    together with gradients, it acts on what they have wound at the middle of the pulse, at the position of the voxel.
+    of its relaxation: exact without relaxation, and otherwise off by the third order of the pulse's duration over T2. Under
+    gradients that change meanwhile its samples are cut until the error of a pulse is at most 1e-5 of M0; where times or
+    gradients are traced, the pulse is played in 128 steps or more. Played together with gradients, it acts on what they have
+    wound at the middle of the pulse, at the position of the voxel.
 
     Gradients wind orders across `voxel_size` along one axis, and turn voxels by their positions `x`, `y`, `z` in the tissue.
     What each of them winds in all must be known before compiling, equal in all repetitions, and a whole number of orders;
-    diffusion takes the true shape of each. A `Readout` meanwhile takes the mean over the voxel at every sample.
+    gradients in a row count as one, and diffusion takes the true shape of each. Those that are balanced between pulses need
+    no `voxel_size`, unless there is diffusion or a readout meanwhile. A `Readout` while gradients are on takes the mean over
+    the voxel at every sample.
 
     **Arguments:**
 
@@ -139,6 +156,9 @@ class EPG(AbstractEngine):
     def translated(self, sequence: AbstractContainer, tissue: Tissue) -> AbstractContainer:
         if not is_played_in_parts(sequence):
             return sequence
+        if rf_steps.has_lasting_rf(sequence):
+            bounds = rf_steps.Bounds.of(tissue, self.gyromagnetic_ratio, relaxes=False)
+            sequence = rf_steps.finely_cut(sequence, bounds)
         size, parts = self.voxel_size, self.orders_per_cycle
         return in_parts(sequence, Extent.of(sequence, tissue, self.axis, size, self.gyromagnetic_ratio, parts))
 
@@ -210,6 +230,10 @@ class EPG(AbstractEngine):
                 return Shift(None if time is None else self._relaxation(time, tissue, event.order), steps)
             case Spoil():
                 return IdealSpoiling()
+            case Reset():
+                return AlongZ(jnp.asarray(event.magnetisation, tissue.t1.dtype))
+            case SampleLongitudinal():
+                return LongitudinalReading()
             case Sample():
                 return Reading(jnp.exp(-1j * event.phase) if isinstance(event.phase, Array) else None)
             case Interval():

@@ -4,11 +4,8 @@ A pulse with gradients becomes the winding of its first half, a rotation, and th
 """
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,22 +14,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
-from mrjax.physics.winding import WHOLE, gradient_axes
-from mrjax.sequence import AbstractContainer, AbstractEvent, Gradient, Readout, Together
-from mrjax.sequence.partial_orders import Order, near_fraction
+from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Gradient, Readout, Sequence, Together
+from mrjax.sequence.partial_orders import Order
 from mrjax.sequence.together import PLAYABLE, RF
-from mrjax.sequence.walk import Located, events_of
-from mrjax.tissue import Tissue
-
-LARGEST_DENOMINATOR = 16
-"""Of the parts of a cycle that gradients may wind, unless `orders_per_cycle` is given."""
-
-HINT = (
-    "change its area or `voxel_size`, play `Dephase`, use `engine=Isochromats(...)`, or give `EPG(orders_per_cycle=)` of which "
-    "it is a multiple"
-)
-
-Container = TypeVar("Container", bound=AbstractContainer)
+from mrjax.sequence.walk import events_of
 
 
 class Part(AbstractEvent):
@@ -123,38 +108,6 @@ class Interval(Part):
         return [(start, gradient) for start, gradient in self.gradients if gradient.axis == self.axis]
 
 
-@dataclass(frozen=True)
-class Extent:
-    """Of a voxel: the axis along which gradients wind, and cycles per T s/m."""
-
-    axis: str | None
-    cycles_per_area: float | None
-    """None where it is traced."""
-    orders_per_cycle: int | None
-
-    @classmethod
-    def of(
-        cls,
-        sequence: AbstractContainer,
-        tissue: Tissue,
-        axis: str | None,
-        voxel_size: Float[Array, ""] | None,
-        gyromagnetic_ratio: float,
-        orders_per_cycle: int | None,
-    ) -> "Extent":
-        """That of a sequence: gradients wind along the axis that is given, or along the only one they can wind along."""
-        used = gradient_axes(sequence)
-        winding = _winding_axis(used, tissue, axis, voxel_size is not None)
-        if tissue.has("diffusion") and (others := [name for name in used if name != winding]):
-            raise ValueError(
-                f"With `diffusion`, EPG needs all gradients along the axis that winds, but the sequence has gradients along "
-                f"{' and '.join(others)}."
-            )
-        if winding is None or not _checks.is_concrete(voxel_size):
-            return cls(winding, None, orders_per_cycle)
-        return cls(winding, float(np.asarray(voxel_size)) * gyromagnetic_ratio / (2 * math.pi), orders_per_cycle)
-
-
 def is_played_in_parts(sequence: AbstractContainer) -> bool:
     """Whether anything in the sequence lasts and is more than waiting."""
     return any(isinstance(located.event, (Together, *PLAYABLE[1:])) for located in events_of((sequence,)))
@@ -166,29 +119,42 @@ def reads_while_winding(sequence: AbstractContainer) -> bool:
     return any(interval.n_samples and interval.winding_gradients for interval in intervals)
 
 
-def in_parts(container: Container, extent: Extent, path: tuple[int, ...] = ()) -> Container:
-    """A sequence with everything that lasts in parts."""
-    entries = []
-    for position, entry in enumerate(container.events):
-        here = (*path, position)
-        if isinstance(entry, AbstractContainer):
-            entries.append(in_parts(entry, extent, here))
-        elif isinstance(entry, (Together, *PLAYABLE[1:])):
-            whole = entry if isinstance(entry, Together) else Together(entry)
-            entries += _parts(whole, extent, Located(entry, here, ()).name)
-        else:
-            entries.append(entry)
-    return eqx.tree_at(lambda container: container.events, container, tuple(entries))
+def in_runs(container: AbstractContainer) -> Iterator[tuple[int, AbstractEvent | AbstractContainer]]:
+    """The entries with their positions; gradients in a row are one event, for what they wind in all is what counts."""
+    events = container.events
+    position = 0
+    while position < len(events):
+        end = position
+        for next_one in range(position, len(events)):
+            if not isinstance(events[next_one], Gradient | Delay) or not _ends(events[next_one]):
+                break
+            end = next_one + 1 if isinstance(events[next_one], Gradient) else end
+        is_run = isinstance(events[position], Gradient) and end > position + 1
+        yield position, Together(Sequence(*events[position:end])) if is_run else events[position]
+        position = end if is_run else position + 1
 
 
-def _parts(whole: Together, extent: Extent, name: str) -> Iterator[AbstractEvent]:
+def _ends(event: Any) -> bool:
+    """Whether an event does not last without end, as far as that is known."""
+    return not (isinstance(event, Delay) and _checks.is_concrete(event.duration) and np.isinf(event.duration).any())
+
+
+def intervals_of(whole: Together, axis: str | None) -> Iterator[Interval]:
+    """The parts of an event in which gradients wind."""
     n_pulses = sum(1 for _ in whole.started(*RF))
     for number in range(3 * n_pulses + 1):
-        interval = Interval(whole, number, 0, extent.axis)
+        interval = Interval(whole, number, 0, axis)
         if number % 3 or not _is_empty(interval):
-            yield dataclasses.replace(interval, order=_order(interval, extent, name))
-        if number % 3 == 1:
-            yield Turn(whole, number)
+            yield interval
+
+
+def wholes(container: AbstractContainer) -> Iterator[Together]:
+    """Every event that lasts and is more than waiting, gradients in a row as one."""
+    for _, entry in in_runs(container):
+        if isinstance(entry, AbstractContainer):
+            yield from wholes(entry)
+        elif isinstance(entry, (Together, *PLAYABLE[1:])):
+            yield entry if isinstance(entry, Together) else Together(entry)
 
 
 def _moments(whole: Together) -> list[Float[Array, "..."]]:
@@ -206,10 +172,8 @@ def _is_empty(interval: Interval) -> bool:
     return alone and bool(list(interval.whole.started(*RF)))
 
 
-def _order(interval: Interval, extent: Extent, name: str) -> Order:
-    """The cycles that are wound, where they are known and a multiple of the grid; an error that names the event otherwise."""
-    if not interval.winding_gradients:
-        return 0
+def area_of(interval: Interval) -> np.ndarray:
+    """Of the gradients that wind, in T s/m, for each repetition; nan where something is traced."""
     # with nan for what is traced, all that is known can be computed at once, also inside of `jit`
     known = jax.tree.map(lambda leaf: leaf if _checks.is_concrete(leaf) else np.full(leaf.shape, np.nan), interval)
     n_pulses = sum(1 for _ in interval.whole.started(*RF))
@@ -220,30 +184,7 @@ def _order(interval: Interval, extent: Extent, name: str) -> Order:
         end = np.asarray(np.inf) if interval.number == 3 * n_pulses else end
         gradients = [(np.asarray(start, float), gradient) for start, gradient in known.winding_gradients]
         area = sum(_area(gradient, start, begin, end) for start, gradient in gradients)
-    if extent.cycles_per_area is None or np.any(np.isnan(area)):
-        raise ValueError(
-            f"{name}: EPG must know how far gradients wind before it computes, but gradients, times or `voxel_size` are traced "
-            "(by jit, grad or vmap); make them outside of the function that is transformed, play `Dephase`, or use "
-            "`engine=Isochromats(...)`."
-        )
-    return _whole_orders(np.ravel(extent.cycles_per_area * area), extent, name)
-
-
-def _whole_orders(cycles: np.ndarray, extent: Extent, name: str) -> Order:
-    parts, first = extent.orders_per_cycle, float(cycles[0])
-    nearest = lambda parts: Fraction(round(first * parts), parts)
-    order = near_fraction(first, LARGEST_DENOMINATOR, WHOLE) if parts is None else nearest(parts)
-    if order is None or abs(first - order) > WHOLE:
-        due = f"of 1/{parts} cycle" if parts else "of a cycle or a simple fraction of one"
-        raise ValueError(
-            f"{name}: EPG needs gradients that wind a multiple {due} over `voxel_size`, but this winds {first:.6g}; {HINT}."
-        )
-    if np.any(np.abs(cycles - first) > WHOLE):
-        raise ValueError(
-            f"{name}: EPG needs gradients that wind as much in every repetition, but this winds {cycles.min():.6g} to "
-            f"{cycles.max():.6g} cycles over `voxel_size`; use `engine=Isochromats(...)`."
-        )
-    return int(order) if order.denominator == 1 else order
+    return np.asarray(area)
 
 
 def _area(gradient: Gradient, start: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -255,27 +196,3 @@ def _area(gradient: Gradient, start: np.ndarray, begin: np.ndarray, end: np.ndar
     slope = np.where(steps > 0, np.diff(waveform) / np.where(steps > 0, steps, 1.0), 0.0)
     values = [waveform[..., :-1] + slope * (moment - low) for moment in inside]
     return np.asarray(np.sum((inside[1] - inside[0]) * (values[0] + values[1]) / 2, axis=-1))
-
-
-def _winding_axis(used: tuple[str, ...], tissue: Tissue, axis: str | None, has_size: bool) -> str | None:
-    """Along which gradients wind: the one that is given, or the only one that can."""
-    without = [name for name in used if not tissue.has(name)]
-    if axis is None:
-        candidates = without or list(used) if has_size else without
-        if len(candidates) > 1:
-            raise ValueError(
-                f"EPG winds along one axis, but the sequence has gradients along {' and '.join(candidates)}; give the tissue "
-                f"positions ({', '.join(candidates)}, in m) and say `EPG(axis=)`, or use `engine=Isochromats(...)`."
-            )
-        axis = candidates[0] if candidates else None
-    elif missing := [name for name in without if name != axis]:
-        raise ValueError(
-            f"EPG winds along {axis} alone, but the sequence has gradients along {' and '.join(missing)}; give the tissue "
-            "positions there (m), or use `engine=Isochromats(...)`."
-        )
-    if axis in used and not has_size:
-        raise ValueError(
-            f"Gradients along {axis} wind across the voxel: pass `voxel_size` (m) to EPG, or give the tissue its positions "
-            f"`{axis}` (m), at which voxels are points."
-        )
-    return axis if axis in used else None

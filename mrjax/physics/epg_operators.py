@@ -125,6 +125,33 @@ class IdealSpoiling(AbstractOperator):
         return then(state, Mixing(keep=jnp.ones(1, state.truncated_energy.dtype))), None
 
 
+class AlongZ(AbstractOperator):
+    """Whatever the state was, order zero of z alone is left, with a given magnetisation."""
+
+    magnetisation: Float[Array, ""]
+
+    def __call__(self, state: EPGState) -> tuple[EPGState, None]:
+        energy = jnp.zeros_like(state.truncated_energy)
+        return then(
+            dataclasses.replace(state, truncated_energy=energy), Mixing(recovered=self.magnetisation[None])
+        ), None
+
+
+class LongitudinalReading(AbstractOperator):
+    """The sample is z, averaged over the voxel."""
+
+    def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, " voxel"]]:
+        if state.orders_per_cycle == 1:
+            at_zero = state.z[0] if state.put_off is None else state.put_off.z_of_order(_components(state), 0)
+            mean = jnp.real(at_zero)
+        else:
+            state = settled(state)
+            # orders below zero are the conjugates of those above
+            twice = 2 * jnp.sinc(in_cycles(state)).at[0].set(0.5)
+            mean = jnp.sum(twice[:, None] * jnp.real(state.z), axis=0)
+        return state, mean.astype(jnp.result_type(mean, 1j))
+
+
 class Reading(AbstractOperator):
     """The sample is the mean over the voxel: of whole cycles the one that is not dephased."""
 

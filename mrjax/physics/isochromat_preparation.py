@@ -13,12 +13,10 @@ from mrjax.physics.isochromat_operators import Diffusion
 from mrjax.physics.isochromat_waveforms import FreePrecession, InTurn, Irradiation, Solved, Surroundings, Winding
 from mrjax.physics.matrix_exponential import exponential_less_one, padded
 from mrjax.physics.motion import AbstractMotion
+from mrjax.physics.step_moments import moments_of_steps
 from mrjax.sequence import ContinuousWave, Gradient, Readout, ShapedPulse, Together
 from mrjax.sequence.gradients import AXES
 from mrjax.tissue import Tissue
-
-STEPS_UNDER_A_GRADIENT = 64
-"""Of a constant pulse while a gradient is on."""
 
 
 @dataclass(frozen=True)
@@ -123,16 +121,26 @@ class Waveforms:
         offset = jnp.asarray(pulse.offset) + jnp.zeros(())
         if isinstance(pulse, ContinuousWave) and not self.axes:
             return self._solved(pulse, axis, offset)
-        if isinstance(pulse, ContinuousWave):
-            n, field = STEPS_UNDER_A_GRADIENT, jnp.broadcast_to(pulse.b1 * axis, STEPS_UNDER_A_GRADIENT)
-        else:
-            n, field = pulse.waveform.shape[-1], pulse.waveform * axis
+        # constant RF under a gradient comes in samples that are short enough (`rf_steps`)
+        field = (pulse.b1[None] if isinstance(pulse, ContinuousWave) else pulse.waveform) * axis
+        n = field.shape[-1]
         dt = pulse.duration / n
-        edges = start + dt * jnp.arange(n + 1)
-        winding = self._winding(edges[:-1], edges[1:], start + pulse.duration / 2)
+        edges, middle = start + dt * jnp.arange(n + 1), start + pulse.duration / 2
+        winding, skew = self._winding(edges[:-1], edges[1:], middle), self._skew(edges, dt, middle)
         transmit = jnp.asarray(self.tissue.b1) if self.tissue.has("b1") else None
         about = self.gamma * dt * field
-        return Irradiation(about.real, about.imag, winding, offset, dt, transmit, self.surroundings, self.motion)  # pyright: ignore[reportArgumentType]
+        return Irradiation(about.real, about.imag, winding, skew, offset, dt, transmit, self.surroundings, self.motion)  # pyright: ignore[reportArgumentType]
+
+    def _skew(self, edges: Float[Array, " n"], dt: Float[Array, ""], middle: Array) -> Winding | None:
+        """Moments of the gradients about the middle of each step over its duration, and as spins move from `middle` on."""
+        if not self.axes:
+            return None
+        areas = moments = jnp.zeros((len(self.axes), edges.size - 1))
+        for begin, gradient in self.gradients:
+            row = self.axes.index(AXES.index(gradient.axis))
+            area, moment = moments_of_steps(gradient, edges - begin, dt, middle - begin)
+            areas, moments = areas.at[row].add(area), moments.at[row].add(moment)
+        return Winding(self.gamma * areas, self.gamma * moments, self.axes)
 
     def _solved(self, pulse: ContinuousWave, axis: Array, offset: Array) -> Solved:
         transmit = jnp.asarray(self.tissue.b1)[None] if self.tissue.has("b1") else jnp.ones((1, 1))

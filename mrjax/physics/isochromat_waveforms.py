@@ -131,6 +131,8 @@ class Irradiation(AbstractOperator):
     about_y: Float[Array, " n"]
     winding: Winding | None
     """Of each step, `(axis, n)`."""
+    skew: Winding | None
+    r"""$-\gamma \int G\,t\,dt$ from the middle of each step over its duration, likewise: by it the RF is turned."""
     offset: Float[Array, ""]
     """Of the RF in Hz."""
     dt: Float[Array, ""]
@@ -156,10 +158,10 @@ class Irradiation(AbstractOperator):
         frequency = self.surroundings.angular_frequency(shape[0])
         detuning = -2 * jnp.pi * self.offset[None, None] + (0.0 if frequency is None else frequency)
         turning = jnp.broadcast_to(self.dt * detuning, shape)
-        coordinates, coefficients = self._coordinates(position, velocity, shape)
+        coordinates, coefficients, skews = self._coordinates(position, velocity, shape)
         transmit = None if self.transmit is None else jnp.broadcast_to(self.transmit[None], shape)
         half, whole = decays(self.dt / 2), decays(self.dt)
-        angles = (self.about_x, self.about_y, coefficients)
+        angles = (self.about_x, self.about_y, coefficients, skews)
         arguments = (transmit, coordinates, turning, whole)
 
         def steps(magnetisation: Components, angles: Any, arguments: Any) -> Components:
@@ -175,15 +177,17 @@ class Irradiation(AbstractOperator):
         last = jax.tree.map(lambda angle: angle[-1], angles)
         return step(magnetisation, last, transmit, coordinates, turning, half)
 
-    def _coordinates(self, position: tuple, velocity: tuple, shape: tuple[int, ...]) -> tuple[tuple, tuple]:
-        """What differs from spin to spin, and by what it turns them in each step."""
-        if self.winding is None:
-            return (), ()
-        pairs = []
+    def _coordinates(self, position: tuple, velocity: tuple, shape: tuple[int, ...]) -> tuple[tuple, tuple, tuple]:
+        """What differs from spin to spin, and by what it turns them and skews the RF in each step."""
+        if self.winding is None or self.skew is None:
+            return (), (), ()
+        found = []
         for i, axis in enumerate(self.winding.axes):
-            pairs += [(position[axis], self.winding.area[i]), (velocity[axis], self.winding.moment[i])]
-        present = [(jnp.broadcast_to(coordinate, shape), by) for coordinate, by in pairs if coordinate is not None]
-        return tuple(coordinate for coordinate, _ in present), tuple(by for _, by in present)
+            found.append((position[axis], self.winding.area[i], self.skew.area[i]))
+            found.append((velocity[axis], self.winding.moment[i], self.skew.moment[i]))
+        present = [(jnp.broadcast_to(where, shape), by, skew) for where, by, skew in found if where is not None]
+        coordinates, coefficients, skews = zip(*present, strict=True) if present else ((), (), ())
+        return coordinates, coefficients, skews
 
 
 class Solved(AbstractOperator):

@@ -70,6 +70,13 @@ class Mixing(eqx.Module):
         mixed = _plus(_sum((self.stay, plus), (self.swap, minus), (self.tip, z)), gained)
         return jnp.zeros_like(plus) if mixed is None else jnp.broadcast_to(mixed, plus.shape).astype(plus.dtype)
 
+    def z_of_order(self, components: Components, order: int) -> Inexact[Array, " voxel"]:
+        """$Z$ of one order after this mixing."""
+        plus, minus, z = (orders[order] for orders in components)
+        gained = self.recovered if order % len(components[0]) == 0 else None
+        mixed = _plus(_sum((self.untip, plus), (_conj(self.untip), minus), (self.keep, z)), gained)
+        return jnp.zeros_like(z) if mixed is None else jnp.broadcast_to(mixed, z.shape).astype(z.dtype)
+
 
 def mixed(components: Components, mixing: Mixing) -> Components:
     """Every order mixed."""

@@ -1,15 +1,22 @@
 """Spins that move: positions as functions of time."""
 
+import dataclasses
 from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
 from mrjax.physics.isochromat_state import Coordinates, Places, summed
+from mrjax.physics.rf_steps import FARTHEST, PLAUSIBLE, Bounds
+from mrjax.sequence import AbstractContainer, timing
+
+MOMENTS = 65
+"""At which an object is looked for, to know how far it gets."""
 
 
 class AbstractMotion(eqx.Module):
@@ -106,4 +113,25 @@ def located(places: Places, motion: AbstractMotion | None, later: Array) -> tupl
         motion.displaced,
         tuple(map(spread, (*filled, time))),
         tuple(map(spread, (*speeds, jnp.ones_like(time)))),
+    )
+
+
+def reached(bounds: Bounds, sequence: AbstractContainer, motion: AbstractMotion | None) -> Bounds:
+    """Bounds that hold wherever spins get to during a sequence, and as fast as they move; where it is traced, plausible ones."""
+    if not all(map(_checks.is_concrete, jax.tree.leaves((sequence, motion)))):
+        return bounds.reaching(PLAUSIBLE["position"])
+    with jax.ensure_compile_time_eval():
+        duration = float(timing.duration(sequence))
+        duration = duration if np.isfinite(duration) else 0.0
+        flown = bounds.reaching(np.asarray(bounds.velocity) * duration)
+        if motion is None:
+            return flown
+        signs = np.stack(np.meshgrid(*[(-1.0, 1.0)] * 3)).reshape(3, 8, 1)
+        corners, times = signs * np.reshape(flown.position, (3, 1, 1)), np.linspace(0.0, duration, MOMENTS)[None]
+        x, y, z = (jnp.asarray(np.broadcast_to(corner, (8, MOMENTS))) for corner in corners)
+        places = np.stack(motion.displaced(x, y, z, jnp.asarray(np.broadcast_to(times, (8, MOMENTS)))))
+    farthest = np.minimum(np.abs(places).max(axis=(1, 2)), FARTHEST)
+    fastest = np.abs(np.diff(places, axis=-1)).max(axis=(1, 2)) / max(duration / (MOMENTS - 1), 1e-9)
+    return dataclasses.replace(
+        flown, position=tuple(map(float, farthest)), velocity=tuple(map(float, fastest + np.asarray(flown.velocity)))
     )

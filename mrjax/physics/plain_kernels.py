@@ -29,7 +29,9 @@ def _matrix(mix: mixing.Mixing, n_voxels: int) -> tuple[Array, Array]:
 
 def step(
     magnetisation: bloch_kernel.Components,
-    angles: tuple[bloch_kernel.Angle, bloch_kernel.Angle, tuple[bloch_kernel.Angle, ...]],
+    angles: tuple[
+        bloch_kernel.Angle, bloch_kernel.Angle, tuple[bloch_kernel.Angle, ...], tuple[bloch_kernel.Angle, ...]
+    ],
     transmit: bloch_kernel.Spins | None,
     coordinates: tuple[bloch_kernel.Spins, ...],
     precession: bloch_kernel.Spins,
@@ -39,7 +41,9 @@ def step(
     e1, e2 = decay
     transmit = jnp.ones_like(precession) if transmit is None else transmit
     about_z = precession + sum(angle * coordinate for angle, coordinate in zip(angles[2], coordinates, strict=True))
-    vector = jnp.stack([angles[0] * transmit, angles[1] * transmit, about_z])
+    skew = sum((angle * where for angle, where in zip(angles[3], coordinates, strict=False)), start=0.0)
+    across = (angles[0] + 1j * angles[1]) * transmit * (1 + 1j * skew)
+    vector = jnp.stack([across.real, across.imag, about_z])
     angle = jnp.sqrt(jnp.sum(vector**2, axis=0))
     x, y, z = jnp.einsum("ijv,jv->iv", _rotation(vector, angle), jnp.stack(magnetisation))
     return e2 * x, e2 * y, 1 + e1 * (z - 1)

@@ -84,14 +84,19 @@ class Pools(eqx.Module):
         """How fast x goes over into y, seen from a frame that turns at `rf_offset` in Hz."""
         return diagonal(2 * jnp.pi * (self.frequency[:, : self.n_mobile] - rf_offset))
 
-    def saturation(self, rf_offset: Float[Array, ""] | float) -> Float[Array, "#voxel semisolid"]:
-        r"""Rates $\pi g$ at which RF saturates the semisolid pools, for $\omega_1 = 1$ rad/s."""
+    def saturation(self, rf_offset: Float[Array, "*batch"] | float) -> Float[Array, "*batch #voxel semisolid"]:
+        r"""Rates $\pi g$ at which RF saturates the semisolid pools, for $\omega_1 = 1$ rad/s.
+
+        An array of offsets has the voxels on its last axis.
+        """
+        own = lambda value: _with_batch(value, max(0, jnp.ndim(rf_offset) - 1))
         rates = [
-            math.pi * pool.lineshape(rf_offset - self.frequency[:, self.n_mobile + i], pool.t2, self.larmor)
+            math.pi * pool.lineshape(rf_offset - own(self.frequency[:, self.n_mobile + i]), own(pool.t2), self.larmor)
             for i, pool in enumerate(self.semisolid)
             if pool.lineshape is not None
         ]
-        return jnp.stack(jnp.broadcast_arrays(*rates), axis=-1) if rates else jnp.zeros((1, 0), self.r1.dtype)
+        nothing = jnp.zeros((*(1,) * max(1, jnp.ndim(rf_offset)), 0), self.r1.dtype)
+        return jnp.stack(jnp.broadcast_arrays(*rates), axis=-1) if rates else nothing
 
 
 def relative_fractions(pools: list[Pool], conventions: Conventions) -> list[Float[Array, "#voxel"]]:
@@ -136,16 +141,36 @@ class Irradiated(eqx.Module):
         """Components of the magnetisation, and the constant one; matrices are padded beyond."""
         return 2 * self.pools.n_mobile + self.pools.n_pools + 1
 
-    def generator(self, about_x: Float[Array, "*batch #voxel"], about_y: Float[Array, "*batch #voxel"]) -> Array:
-        """All that happens, shape `(*batch, voxel, n, n)`, padded."""
-        return self.rotation(about_x, about_y) + self.relaxation(about_x**2 + about_y**2)
+    def generator(
+        self,
+        about_x: Float[Array, "*batch #voxel"],
+        about_y: Float[Array, "*batch #voxel"],
+        about_z: Float[Array, "*batch #voxel"] | None = None,
+    ) -> Array:
+        """All that happens, shape `(*batch, voxel, n, n)`, padded; gradients turn all pools alike about z."""
+        rotation = self.rotation(about_x, about_y)
+        if about_z is None:
+            return rotation + self.relaxation(about_x**2 + about_y**2)
+        n, rest = self.pools.n_mobile, self.pools.n_pools + 1
+        like = (1,) * about_z.ndim
+        by_gradient = about_z[..., None, None] * jnp.asarray(_about_z(n, rest), about_z.dtype).reshape(
+            like + (2 * n + rest,) * 2
+        )
+        return rotation + padded(by_gradient) + self.relaxation(about_x**2 + about_y**2, about_z)
 
-    def relaxation(self, power: Float[Array, "*batch #voxel"]) -> Float[Array, "*batch #voxel n n"]:
+    def relaxation(
+        self, power: Float[Array, "*batch #voxel"], about_z: Float[Array, "*batch #voxel"] | None = None
+    ) -> Float[Array, "*batch #voxel n n"]:
         """Relaxation, exchange and saturation; `power` is the square of the field."""
         decay, n = self.pools.transverse_decay(), self.pools.n_mobile
         nothing = jnp.zeros_like(decay)
         free = _block_diagonal(_two_by_two(decay, nothing, nothing, decay), self.pools.longitudinal())
-        rates = power[..., None] * _with_batch(self.pools.saturation(self.rf_offset), power.ndim - 1)
+        saturation = (
+            _with_batch(self.pools.saturation(self.rf_offset), power.ndim - 1)
+            if about_z is None
+            else self.pools.saturation(self.rf_offset - about_z / (2 * math.pi))
+        )
+        rates = power[..., None] * saturation
         padding = [(0, 0)] * (rates.ndim - 1) + [(3 * n, 1)]
         return padded(_with_batch(free, power.ndim - 1) - diagonal(jnp.pad(rates, padding)))
 
@@ -173,6 +198,10 @@ def _about_x(n: int, rest: int) -> np.ndarray:
 
 def _about_y(n: int, rest: int) -> np.ndarray:
     return _between(0, 2, n, rest) - _between(2, 0, n, rest)
+
+
+def _about_z(n: int, rest: int) -> np.ndarray:
+    return _between(1, 0, n, rest) - _between(0, 1, n, rest)
 
 
 def _between(to: int, of: int, n: int, rest: int) -> np.ndarray:

@@ -15,8 +15,8 @@ from mrjax import _checks
 from mrjax.physics.matrix_exponential import exponential_less_one, full_precision, times
 from mrjax.physics.pool_dynamics import Irradiated
 
-Field = tuple[Float[Array, "sample #voxel"], Float[Array, "sample #voxel"]]
-"""The RF field about x and y in rad/s, sample by sample."""
+Field = tuple[Float[Array, "sample #voxel"], ...]
+"""The RF field about x and y, and that of gradients about z where there are any, in rad/s, sample by sample."""
 
 AT_ONCE = 8
 """Samples whose exponentials are formed in one batch."""
@@ -87,10 +87,11 @@ class Splitting(AbstractPropagation):
         doublings = (self.n_parts - 1).bit_length()
 
         def step(field: Field, dt: Array) -> Array:
-            about_x, about_y = field
+            relaxation = pools.relaxation(field[0] ** 2 + field[1] ** 2, *field[2:])
             part = dt[..., None, None, None] / 2**doublings
-            half = exponential_less_one(pools.relaxation(about_x**2 + about_y**2) * (part / 2))
-            less_one = times(half, times(exponential_less_one(pools.rotation(about_x, about_y) * part), half))
+            half = exponential_less_one(relaxation * (part / 2))
+            rotation = pools.generator(*field) - relaxation
+            less_one = times(half, times(exponential_less_one(rotation * part), half))
             for _ in range(doublings):
                 less_one = times(less_one, less_one)
             return less_one

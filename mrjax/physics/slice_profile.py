@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax import _checks, units
-from mrjax.physics import cayley_klein
+from mrjax.physics import cayley_klein, rf_steps
 from mrjax.physics.winding import gradient_axes
 from mrjax.sequence import (
     AbstractContainer,
@@ -117,7 +117,8 @@ def slice_profile(
 
     **Returns:** a `SliceProfile`: `alpha`, `beta`, `flip_angle`, `phase`, `excited`, `inverted`, `refocused` at every position.
 
-    Exact for RF of constant samples under a constant gradient; during ramps the mean gradient of each sample is taken.
+    Exact for RF of constant samples under a constant gradient. Under gradients that change, samples are cut until the error of
+    `alpha` and `beta` is at most 1e-5; where times or gradients are traced, the pulse is played in 128 steps or more.
     Differentiable in waveforms, amplitudes and durations, forward and reverse.
 
     **Raises:** `ValueError` where there is not one RF pulse, gradients point along several axes, positions or the gradient
@@ -141,6 +142,8 @@ def slice_profile(
     thickness = None if thickness is None else _length(thickness)
     position = _positions(position, thickness)
     (axis,) = gradient_axes(sequence) or ("z",)
+    farthest = rf_steps.largest(position, rf_steps.PLAUSIBLE["position"])
+    sequence = rf_steps.finely_cut(sequence, rf_steps.Bounds(gyromagnetic_ratio, (farthest, farthest, farthest)))
     return _profile(sequence.timeline(), AXES.index(axis), position, _weights(position, thickness), gyromagnetic_ratio)
 
 

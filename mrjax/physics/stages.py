@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from mrjax.sequence import AbstractContainer, AbstractEvent
-from mrjax.sequence.walk import winding
 
 ANY = 2**62
 """More winding than a sequence has."""
@@ -55,7 +54,7 @@ class Course:
     def stages(self, loop: AbstractContainer, n_states: int) -> tuple[Stage, ...]:
         """The loop that begins here, in stages with at most `n_states` orders."""
         (length,) = loop.repetitions
-        whole, each, after = (Stage(0, length),), winding(loop), self.past(loop).after
+        whole, each, after = (Stage(0, length),), _wound(loop) // length, self.past(loop).after
         if not each:
             return whole
         repetitions_of = lambda orders: min(length, max(0, -(-orders // each)))
@@ -78,7 +77,8 @@ def _cuts(start: int, stop: int) -> list[int]:
 
 
 def _wound(entry: AbstractEvent | AbstractContainer) -> int:
+    """Cycles in all, whatever begins anew between: what is left to wind must never be less than that of the parts."""
     if isinstance(entry, AbstractContainer):
         (n_repetitions,) = entry.repetitions or (1,)
-        return n_repetitions * winding(entry)
+        return n_repetitions * sum(_wound(one) for one in entry.events)
     return math.ceil(abs(entry.winding))

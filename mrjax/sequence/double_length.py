@@ -85,7 +85,7 @@ def count_until(
     return jax.lax.fori_loop(0, n.bit_length(), halved, (low, high))[0]
 
 
-def _not_above(key: tuple[Array, Array], at: tuple[Array, Array]) -> Bool[Array, "..."]:
+def _not_above(key: tuple[Numbers, Numbers], at: tuple[Numbers, Numbers]) -> Bool[Numbers, "..."]:
     return (key[0] < at[0]) | ((key[0] == at[0]) & (key[1] <= at[1]))
 
 

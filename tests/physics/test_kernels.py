@@ -58,12 +58,13 @@ def test_rotations_agree_with_the_plain_form(rng):
     scale = jnp.asarray([0.0, 1e-9, 4e-3, 9e-3, 1.2e-2, 1.0, 3.1, 60.0])
     draw = lambda: jnp.asarray(rng.normal(size=8))
     magnetisation, position = (draw(), draw(), draw()), scale
-    angles = (jnp.asarray(0.0), jnp.asarray(0.0), (jnp.asarray(0.7),))
+    angles = (jnp.asarray(0.0), jnp.asarray(0.0), (jnp.asarray(0.7),), ())
     decay = (jnp.full(8, 0.9), jnp.full(8, 0.8))
     arguments = (magnetisation, angles, None, (position,), 0.3 * scale, decay)
     for a, b in zip(bloch_kernel.step(*arguments), plain_kernels.step(*arguments), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
-    oblique = (magnetisation, (scale * 0.5, -scale, (jnp.asarray(0.2),)), scale, (position,), draw(), decay)
+    skewed = (scale * 0.5, -scale, (jnp.asarray(0.2),), (jnp.asarray(0.3),))
+    oblique = (magnetisation, skewed, scale, (position,), draw(), decay)
     for a, b in zip(bloch_kernel.step(*oblique), plain_kernels.step(*oblique), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
 

@@ -52,20 +52,19 @@ def test_a_short_shaped_pulse_is_an_instantaneous_one():
     np.testing.assert_allclose(errors[0] / errors[1], 10, rtol=0.02)
 
 
-def test_constant_rf_is_exact_in_one_step_and_samples_converge_to_it():
+def test_constant_rf_is_exact_in_one_step_and_samples_of_any_length_come_to_it():
     tissue = mr.Tissue(**TISSUE, off_resonance=jnp.array([0.0, 12.0]), b1=0.9)
     block = mr.ContinuousWave(4e-6, 0.3, offset=25.0, phase=0.7)
     solved = final(mr.Sequence(block), tissue)
     errors = []
-    for n in (1500, 3000):
+    for n in (30, 3000):
         samples = mr.ShapedPulse(jnp.full(n, 4e-6), 0.3 / n, offset=25.0, phase=0.7)
         errors.append(np.abs(final(mr.Sequence(samples), tissue) - solved).max())
-    assert errors[1] < 4e-6
-    np.testing.assert_allclose(errors[0] / errors[1], 4, rtol=0.02)
+    assert max(errors) < 4e-6
 
 
-def test_samples_of_rf_converge_to_the_exact_propagators_of_pools():
-    """`BlochMcConnell` without pools multiplies matrix exponentials; the splitting of each sample is of second order."""
+def test_samples_of_rf_come_to_the_exact_propagators_of_pools():
+    """`BlochMcConnell` without pools multiplies matrix exponentials; others split samples as far as need be."""
     tissue = mr.Tissue(**TISSUE, off_resonance=15.0)
     errors = []
     for repeats in (1, 2):
@@ -73,8 +72,7 @@ def test_samples_of_rf_converge_to_the_exact_propagators_of_pools():
         sequence = mr.Sequence(mr.ShapedPulse(2e-6 * shape, 1e-3 / repeats, offset=40.0, phase=0.3), mr.Sample())
         exact = mr.simulate(sequence, tissue, mr.BlochMcConnell(b0=3.0))
         errors.append(np.abs(mr.simulate(sequence, tissue, mr.Isochromats()) - exact).max())
-    assert errors[1] < 2e-4
-    np.testing.assert_allclose(errors[0] / errors[1], 4, rtol=0.05)
+    assert max(errors) < 1e-5
 
 
 SELECTIVE = mr.Together(
