@@ -1,10 +1,11 @@
 """Check that every notebook is made from its script beside it, and that it runs.
 
-python scripts/check_notebooks.py            # check and run
-python scripts/check_notebooks.py --write    # make the notebooks from the scripts, without outputs
+python scripts/check_notebooks.py                           # check and run
+python scripts/check_notebooks.py --render docs/notebooks   # and keep them with their figures, for the site
+python scripts/check_notebooks.py --write                   # make the notebooks from the scripts, without outputs
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import jupytext
@@ -21,9 +22,15 @@ def cells(notebook: nbformat.NotebookNode) -> list[tuple[str, str]]:
 
 def main() -> int:
     """Write, or compare and run; the exit status says whether all is well."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="make the notebooks from the scripts")
+    parser.add_argument("--render", type=Path, metavar="FOLDER", help="keep what ran, outputs included")
+    options = parser.parse_args()
+    if options.render:
+        options.render.mkdir(parents=True, exist_ok=True)
     for script in sorted(NOTEBOOKS.glob("*.py")):
         notebook, path = jupytext.read(script), script.with_suffix(".ipynb")
-        if "--write" in sys.argv:
+        if options.write:
             jupytext.write(notebook, path)
             print(f"wrote {path.name}")
             continue
@@ -32,8 +39,10 @@ def main() -> int:
             return 1
         NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
         print(f"{path.name}: {len(notebook.cells)} cells ran")
+        if options.render:
+            nbformat.write(notebook, options.render / path.name)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
