@@ -91,7 +91,7 @@ class Dictionary(eqx.Module):
             if not keep.any():
                 raise ValueError("`where` must keep at least one combination of the grid, but keeps none.")
         parameters = {name: jnp.asarray(value) for name, value in atoms.items()}
-        signals = model(parameters)
+        signals = jnp.asarray(model(parameters))
         n_atoms = math.prod(next(iter(parameters.values())).shape)
         if signals.ndim != 2 or signals.shape[0] != n_atoms:
             raise ValueError(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Complex, Float
 
 from mrjax.physics import precession
 from mrjax.physics.bloch_kernel import Components, relaxed, step
-from mrjax.physics.engine import AbstractOperator
+from mrjax.physics.engine import AbstractOperator, State
 from mrjax.physics.isochromat_operators import Diffusion, lorentzian, turned, weights
 from mrjax.physics.isochromat_state import IsochromatState, summed
 from mrjax.physics.loops import checkpointed_scan
@@ -213,7 +213,7 @@ class InTurn(AbstractOperator):
 
     operators: tuple[AbstractOperator, ...]
 
-    def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Any]:
+    def __call__(self, state: State) -> tuple[State, Any]:
         samples = []
         for operator in self.operators:
             state, sample = operator(state)

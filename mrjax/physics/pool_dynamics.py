@@ -84,7 +84,9 @@ class Pools(eqx.Module):
         """How fast x goes over into y, seen from a frame that turns at `rf_offset` in Hz."""
         return diagonal(2 * jnp.pi * (self.frequency[:, : self.n_mobile] - rf_offset))
 
-    def saturation(self, rf_offset: Float[Array, "*batch"] | float) -> Float[Array, "*batch #voxel semisolid"]:
+    def saturation(
+        self, rf_offset: Float[Array, ""] | Float[Array, "*#batch #voxel"] | float
+    ) -> Float[Array, "*#batch #voxel semisolid"]:
         r"""Rates $\pi g$ at which RF saturates the semisolid pools, for $\omega_1 = 1$ rad/s.
 
         An array of offsets has the voxels on its last axis.

@@ -51,17 +51,17 @@ class Sampling(eqx.Module):
     """Of the transverse magnetisation until the first sample, less the identity."""
     between: Float[Array, "#voxel n n"]
     """From each sample to the next."""
-    turn: Complex[Array, "n #voxel"]
+    turn: Complex[Array, "n_samples #voxel"]
     """By gradients, and by the receiver."""
     reading: TransverseReading
 
-    def read(self, state: BlochMcConnellState) -> Complex[Array, "n voxel"]:
+    def read(self, state: BlochMcConnellState) -> Complex[Array, "n_samples voxel"]:
         """The samples; the state stays as it is."""
         transverse = jnp.concatenate([state.x[:, :1], state.y[:, :1]])
         n = len(state.x)
 
         def sample(transverse: Array, turn: Array) -> tuple[Array, Array]:
-            _, taken = self.reading(BlochMcConnellState(transverse[:n], transverse[n:], state.z))
+            _, taken = self.reading(BlochMcConnellState(transverse[:n], transverse[n:], state.z[:, :1]))
             return transverse + applied(self.between, transverse), taken * turn
 
         return jax.lax.scan(sample, transverse + applied(self.before, transverse), self.turn)[1]

@@ -181,7 +181,7 @@ def _fewest(missed: np.ndarray) -> int:
     return n
 
 
-def _rounded(n: float) -> int:
+def _rounded(n: float | int) -> int:
     """The next larger power of two, or one and a half times one."""
     power = 2 ** max(0, math.ceil(math.log2(max(n, 1)) - 1e-9))
     return 3 * power // 4 if power >= 4 and n <= 3 * power / 4 else power

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import mrjax as mr
 from mrjax.sequence import pulses
@@ -38,6 +39,7 @@ def test_fisp_with_sinc_pulses_of_a_millisecond():
     np.testing.assert_allclose(errors[0] / errors[1], 2, rtol=0.05)
 
 
+@pytest.mark.filterwarnings("ignore::mrjax.PlausibilityWarning")
 def test_fisp_with_short_pulses_is_that_of_instantaneous_ones():
     shape = pulses.sinc(1.0, 1e-3 * ms, 4, n_samples=40)
     angles = jnp.asarray(np.deg2rad([20.0, 35.0, 60.0, 45.0, 15.0]))

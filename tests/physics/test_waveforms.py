@@ -195,6 +195,7 @@ def test_a_gradient_over_the_voxel_is_a_sinc():
     np.testing.assert_allclose(signal, -1j * np.sinc(cycles), atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore::mrjax.PlausibilityWarning")
 def test_gradients_along_two_axes_average_over_the_area():
     voxel = jnp.array([4e-3, 2e-3, 1.0])
     area = 0.7 / (GAMMA_BAR["1H"] * 4e-3), 0.4 / (GAMMA_BAR["1H"] * 2e-3)

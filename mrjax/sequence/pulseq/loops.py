@@ -45,7 +45,7 @@ class Group:
     n_measurements: int
     forms: list[tuple[type[AbstractEvent], int]]
     columns: list[dict[str, Column]]
-    waveforms: list[Inexact[np.ndarray, " n"]]
+    waveforms: list[Inexact[np.ndarray, "_"]]
 
 
 def looped(measurements: list[list[Played]]) -> list[AbstractEvent | AbstractContainer]:

@@ -34,7 +34,7 @@ class Waveform:
     """
 
     pieces: tuple[RfPiece, ...]
-    fields: tuple[Inexact[np.ndarray, " n"], ...]
+    fields: tuple[Inexact[np.ndarray, "_"], ...]
     stored: float
 
 
