@@ -1,29 +1,36 @@
 """What was made of an object, remembered as long as the object lives."""
 
+import functools
 import weakref
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import jax
 
 from mrjax import _checks
 
 Value = TypeVar("Value")
+Settings = ParamSpec("Settings")
+Result = TypeVar("Result")
 
 
-def remembered(function: Callable[[Value], Value]) -> Callable[[Value], Value]:
+def remembered(
+    function: Callable[Concatenate[Value, Settings], Result],
+) -> Callable[Concatenate[Value, Settings], Result]:
     """`function`, called once for each object, since modules never change; objects that hold traced numbers are not kept.
 
-    Checking a sequence and a tissue takes two milliseconds, which every call of `simulate` would spend again.
+    Checking a sequence and a tissue takes two milliseconds, which every call of `simulate` would spend again. Further
+    arguments are hashable, and remembered by their values.
     """
-    known: dict[int, tuple[weakref.ref, Any]] = {}
+    known: dict[Hashable, tuple[weakref.ref, Any]] = {}
 
-    def recall(value: Value) -> Value:
-        key = id(value)
+    @functools.wraps(function)
+    def recall(value: Value, *settings: Settings.args, **named: Settings.kwargs) -> Any:
+        key = (id(value), settings, *named.items())
         reference, kept = known.get(key, (lambda: None, None))
         if reference() is value:
             return value if kept is None else kept
-        result = function(value)
+        result = function(value, *settings, **named)
         if all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves((value, result))):
             # an object that is its own result must not keep itself alive
             kept = None if result is value else result

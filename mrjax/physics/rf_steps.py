@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mrjax import _checks
+from mrjax._memory import remembered
 from mrjax.physics.rotation_error import Field, Line, missed_by_rotations
 from mrjax.sequence import AbstractContainer, ContinuousWave, Gradient, Readout, ShapedPulse, Together
 from mrjax.sequence.gradients import AXES
@@ -55,16 +56,10 @@ class Bounds:
     rate: float = 0.0
     """Of relaxation during RF in 1/s; zero for engines that let spins relax before and after."""
 
-    @classmethod
-    def of(cls, tissue: Tissue, gyromagnetic_ratio: float, *, relaxes: bool) -> "Bounds":
+    @staticmethod
+    def of(tissue: Tissue, gyromagnetic_ratio: float, *, relaxes: bool) -> "Bounds":
         """Those of a tissue whose voxels are points."""
-        given = lambda name, key: largest(getattr(tissue, name), PLAUSIBLE[key]) if tissue.has(name) else 0.0
-        x, y, z = (given(axis, "position") for axis in AXES)
-        u, v, w = (given(axis, "velocity") for axis in VELOCITY)
-        transmit = given("b1", "transmit") if tissue.has("b1") else 1.0
-        rate = 1 / smallest(tissue.t2, PLAUSIBLE["t2"]) if relaxes else 0.0
-        off_resonance = given("off_resonance", "off_resonance")
-        return cls(gyromagnetic_ratio, (x, y, z), (u, v, w), transmit, off_resonance, min(rate, FASTEST))
+        return _bounds_of(tissue, float(gyromagnetic_ratio), relaxes)
 
     def reaching(self, further: Any) -> "Bounds":
         """With positions that reach further by so much along x, y and z."""
@@ -94,11 +89,24 @@ def _reduced(reduction: Callable, values: Any) -> float:
         return float(reduction(values))
 
 
+@remembered
+def _bounds_of(tissue: Tissue, gyromagnetic_ratio: float, relaxes: bool) -> Bounds:
+    given = lambda name, key: largest(getattr(tissue, name), PLAUSIBLE[key]) if tissue.has(name) else 0.0
+    x, y, z = (given(axis, "position") for axis in AXES)
+    u, v, w = (given(axis, "velocity") for axis in VELOCITY)
+    transmit = given("b1", "transmit") if tissue.has("b1") else 1.0
+    rate = 1 / smallest(tissue.t2, PLAUSIBLE["t2"]) if relaxes else 0.0
+    off_resonance = given("off_resonance", "off_resonance")
+    return Bounds(gyromagnetic_ratio, (x, y, z), (u, v, w), transmit, off_resonance, min(rate, FASTEST))
+
+
+@remembered
 def has_lasting_rf(sequence: AbstractContainer) -> bool:
     """Whether the sequence plays RF that lasts."""
     return any(True for located in events_of((sequence,)) for _ in _pulses(located.event))
 
 
+@remembered
 def finely_cut(container: Container, bounds: Bounds) -> Container:
     """The sequence with every pulse in samples that are short enough; what is played is the same."""
     entries = tuple(

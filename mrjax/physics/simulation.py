@@ -149,8 +149,14 @@ def _simulated(
     return engine.gathered(signal), state, engine, sequence
 
 
-_valid_sequence = remembered(lambda sequence: without_notes(validated(as_sequence(sequence))))
-_valid_tissue = remembered(lambda tissue: tissue.checked())
+@remembered
+def _valid_sequence(sequence: AbstractContainer) -> AbstractContainer:
+    return without_notes(validated(as_sequence(sequence)))
+
+
+@remembered
+def _valid_tissue(tissue: Tissue) -> Tissue:
+    return tissue.checked()
 
 
 def _require_samples(sequence: AbstractContainer) -> None:
