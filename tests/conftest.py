@@ -1,8 +1,6 @@
 """Every test runs in float64 unless it says otherwise; comparisons of arrays with different ranks are errors.
 
-Tests marked `slow` take longest for what they add to the others; `MRJAX_ALL_TESTS=1 pytest` runs them too, and everything
-as users compile it. Otherwise LLVM does not optimise: a test runs its program once or twice on little data, and compiling
-takes most of the time.
+Tests marked `slow` take longest for what they add to the others; `MRJAX_ALL_TESTS=1 pytest` runs them too.
 """
 
 import os
@@ -12,17 +10,12 @@ import jax
 import numpy as np
 import pytest
 
-ALL_TESTS = os.environ.get("MRJAX_ALL_TESTS") == "1"
-if not ALL_TESTS:
-    # XLA reads its flags when it compiles for the first time, not when it is imported
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_collection_modifyitems(items):
-    if ALL_TESTS:
+    if os.environ.get("MRJAX_ALL_TESTS") == "1":
         return
     for item in items:
         if item.get_closest_marker("slow"):
