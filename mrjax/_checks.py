@@ -6,7 +6,6 @@ Shapes, dtypes and options are checked when Python sees them. Values are checked
 
 import math
 import sys
-from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -141,21 +140,6 @@ def positive_integer(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"`{name}` must be an integer of at least 1, but got {value!r}.")
     return int(value)
-
-
-def optional_length(value: Any) -> Array | None:
-    """A voxel size in m, or None where none is given."""
-    if value is None:
-        return None
-    # a number that is known stays known inside of `jit`: engines look at it
-    with jax.ensure_compile_time_eval() if is_concrete(value) else nullcontext():
-        size = real_array(value, "voxel_size")
-        if size.ndim:
-            raise ValueError(f"`voxel_size` must be a scalar (m), but got shape {size.shape}.")
-        from mrjax import _plausibility  # which stands on these checks
-
-        _plausibility.warn_if_implausible(size, "voxel_size")
-        return positive(size, "voxel_size", "m") if is_concrete(size) else size
 
 
 def finite(value: Array, name: str) -> Array:

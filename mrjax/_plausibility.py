@@ -7,11 +7,14 @@ Python shows a warning once for each line that causes it.
 import math
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import jax
 import numpy as np
+from jaxtyping import Array
 
 from mrjax import _checks
 
@@ -125,6 +128,19 @@ def warn_if_implausible(value: Any, name: str, quantity: str | None = None) -> N
         _warn(name, plausible, f"reaches {_about(reached)}", f"more than is plausible ({plausible.highest:.3g})")
     elif 0 < (least := float(known.min())) < plausible.lowest:
         _warn(name, plausible, f"falls to {_about(least)}", f"less than is plausible ({plausible.lowest:.3g})")
+
+
+def optional_length(value: Any) -> Array | None:
+    """A voxel size in m, or None where none is given."""
+    if value is None:
+        return None
+    # a number that is known stays known inside of `jit`: engines look at it
+    with jax.ensure_compile_time_eval() if _checks.is_concrete(value) else nullcontext():
+        size = _checks.real_array(value, "voxel_size")
+        if size.ndim:
+            raise ValueError(f"`voxel_size` must be a scalar (m), but got shape {size.shape}.")
+        warn_if_implausible(size, "voxel_size")
+        return _checks.positive(size, "voxel_size", "m") if _checks.is_concrete(size) else size
 
 
 def warn_if_degrees(value: Any, name: str) -> None:

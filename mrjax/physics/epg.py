@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from mrjax import _checks, units
+from mrjax import _checks, _plausibility, units
 from mrjax.physics import precession, rf_steps
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
 from mrjax.physics.epg_events import Interval, Turn, is_played_in_parts, reads_while_winding
@@ -131,7 +131,7 @@ class EPG(AbstractEngine):
     """
 
     n_states: int | None = eqx.field(static=True, default=None)
-    voxel_size: Float[Array, ""] | None = eqx.field(default=None, converter=_checks.optional_length)
+    voxel_size: Float[Array, ""] | None = eqx.field(default=None, converter=_plausibility.optional_length)
     axis: Axis | None = eqx.field(static=True, default=None)
     orders_per_cycle: int | None = eqx.field(static=True, default=None)
     slice_profile: SliceProfile | None = None

@@ -59,7 +59,7 @@ TIMES_WOUND = 10
 def _extent(value: Any) -> Array | None:
     """A voxel size in m, or three."""
     if np.ndim(value) == 0:
-        return _checks.optional_length(value)
+        return _plausibility.optional_length(value)
     size = _checks.real_array(value, "voxel_size")
     if size.shape != (3,):
         raise ValueError(f"`voxel_size` must be a scalar (m) or three, along x, y and z, but got shape {size.shape}.")

@@ -18,7 +18,7 @@ import numpy as np
 
 from mrjax import _checks
 from mrjax._memory import remembered
-from mrjax.physics.rotation_error import Field, Line, missed_by_rotations
+from mrjax.physics.rotation_error import Field, StraightGradient, missed_by_rotations
 from mrjax.sequence import AbstractContainer, ContinuousWave, Gradient, Readout, ShapedPulse, Together
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.walk import events_of
@@ -176,7 +176,10 @@ def n_parts(pulse: Any, begin: np.ndarray, gradients: list[tuple[np.ndarray, Gra
     axes = [AXES.index(gradient.axis) for _, gradient in gradients]
     missed = np.zeros(3)
     for (first,), (duration,), *points in _distinct(columns):
-        lines = [Line(axis, times, values) for axis, times, values in zip(axes, points[::2], points[1::2], strict=True)]
+        lines = [
+            StraightGradient(axis, times, values)
+            for axis, times, values in zip(axes, points[::2], points[1::2], strict=True)
+        ]
         missed = np.maximum(missed, missed_by_rotations(first, duration, n_samples, lines, field))
     return _fewest(missed)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Line:
+class StraightGradient:
     """A gradient along an axis, straight between points: times in s, values in T/m."""
 
     axis: int
@@ -43,7 +43,9 @@ class Field:
     """Likewise, for each second that spins move."""
 
 
-def missed_by_rotations(first: float, dt: float, n_samples: int, lines: list[Line], field: Field) -> np.ndarray:
+def missed_by_rotations(
+    first: float, dt: float, n_samples: int, lines: list[StraightGradient], field: Field
+) -> np.ndarray:
     r"""The error of a pulse of samples of `dt`, as three terms that fall with the second, third and fourth order of `dt`.
 
     With $w$ the turning by RF, $d$ the detuning and $s$ its rate of change, all at most, and $t$ the duration of a step,
@@ -71,7 +73,9 @@ def missed_by_rotations(first: float, dt: float, n_samples: int, lines: list[Lin
     return np.array([by_relaxation, by_jumps, by_ramps])
 
 
-def _between_corners(first: float, dt: float, n_samples: int, lines: list[Line]) -> tuple[np.ndarray, np.ndarray]:
+def _between_corners(
+    first: float, dt: float, n_samples: int, lines: list[StraightGradient]
+) -> tuple[np.ndarray, np.ndarray]:
     """The corners of gradients during a pulse, with its ends, and the middles between them."""
     last = first + dt * n_samples
     corners = [line.times[(line.times > first) & (line.times < last)] for line in lines]
@@ -79,7 +83,7 @@ def _between_corners(first: float, dt: float, n_samples: int, lines: list[Line])
     return edges, (edges[1:] + edges[:-1]) / 2
 
 
-def _by_axis(lines: list[Line], times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _by_axis(lines: list[StraightGradient], times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values and slopes along x, y and z."""
     values, slopes = np.zeros((3, len(times))), np.zeros((3, len(times)))
     for line in lines:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mrjax.sequence.places import Places
+from mrjax.sequence.places import TimesInSteps
 from mrjax.sequence.precision import Numbers
 from mrjax.sequence.prefixes import prefixes
 
@@ -62,7 +62,7 @@ class Knots(eqx.Module):
         return prefixes(after, (turn, turn * jnp.where(turn == 0, 0.0, added)))[1]
 
 
-def since_excitation(between: Between, knots: Knots, places: Places) -> Float[Numbers, "*n c"]:
+def since_excitation(between: Between, knots: Knots, places: TimesInSteps) -> Float[Numbers, "*n c"]:
     """An integral until some moments as magnetisation keeps it: forgotten at excitations, inverted by refocusing pulses.
 
     **Arguments:**

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from mrjax import _checks
 from mrjax.sequence.double_length import DoubleLength
 from mrjax.sequence.knots import since_excitation
-from mrjax.sequence.places import Places
+from mrjax.sequence.places import TimesInSteps
 from mrjax.sequence.precision import Numbers, in_best_precision, is_known
 from mrjax.sequence.timeline import GAMMA, Timeline
 
@@ -106,14 +106,14 @@ def b_value(
 
 
 def _gauss(n: int) -> tuple[Float[Numbers, " n"], Float[Numbers, " n"]]:
-    """Places between 0 and 1 and weights of Gauss and Legendre, exact for polynomials below the degree of 2 n."""
+    """TimesInSteps between 0 and 1 and weights of Gauss and Legendre, exact for polynomials below the degree of 2 n."""
     places, weights = np.polynomial.legendre.leggauss(n)
     return jnp.asarray((places + 1) / 2), jnp.asarray(weights / 2)
 
 
 @eqx.filter_jit
 def _moment(
-    order: int, effective: bool, timeline: Timeline, origin: DoubleLength, places: Places
+    order: int, effective: bool, timeline: Timeline, origin: DoubleLength, places: TimesInSteps
 ) -> Float[Numbers, "*times 3"]:
     nodes, weights = _gauss((order + 3) // 2)
     since_origin = (timeline.exact_edges + -origin).rounded
@@ -135,7 +135,9 @@ def _moment(
 
 
 @eqx.filter_jit
-def _b_tensor(timeline: Timeline, places: Places, gyromagnetic_ratio: float | Array) -> Float[Numbers, "*times 3 3"]:
+def _b_tensor(
+    timeline: Timeline, places: TimesInSteps, gyromagnetic_ratio: float | Array
+) -> Float[Numbers, "*times 3 3"]:
     knots = timeline.knots(timeline.lasting)
     gathered = knots.gathered(timeline.area_between(knots.step, knots.begin, knots.end))
     # q is a parabola between knots, and its square a polynomial of degree 4

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mrjax.sequence.timeline import Timeline
 
 
-class Places(eqx.Module):
+class TimesInSteps(eqx.Module):
     """Moments as numbers of steps and times within them, which keep their digits however late they are."""
 
     step: Int[Numbers, "*n"]
@@ -29,17 +29,17 @@ class Places(eqx.Module):
         return self.step + self.n_pulses
 
 
-def of_samples(timeline: "Timeline") -> Places:
+def of_samples(timeline: "Timeline") -> TimesInSteps:
     """Where the samples lie."""
     step, into, rf = timeline.sample_step, timeline.sample_into, (timeline.rf_step, timeline.rf_into)
     if not timeline.is_known:
-        return Places(step, into, count_until(rf, (step, into)))
+        return TimesInSteps(step, into, count_until(rf, (step, into)))
     # NumPy compares complex numbers by their imaginary parts where their real parts are equal
     pairs = lambda first, second: np.asarray(first) + 1j * np.asarray(second)
-    return Places(step, into, np.searchsorted(pairs(*rf), pairs(step, into), side="right"))  # pyright: ignore[reportArgumentType]
+    return TimesInSteps(step, into, np.searchsorted(pairs(*rf), pairs(step, into), side="right"))  # pyright: ignore[reportArgumentType]
 
 
-def located_known(timeline: "Timeline", times: Float[np.ndarray, "*n"]) -> tuple[Places, Bool[np.ndarray, "*n"]]:
+def located_known(timeline: "Timeline", times: Float[np.ndarray, "*n"]) -> tuple[TimesInSteps, Bool[np.ndarray, "*n"]]:
     """Where times from the start of the sequence lie, and which are within it, of a known timeline."""
     edges, centers = timeline.edges, timeline.rf_centers
     step = np.clip(np.searchsorted(edges, times, side="right") - 1, 0, timeline.n_steps - 1)
@@ -49,12 +49,12 @@ def located_known(timeline: "Timeline", times: Float[np.ndarray, "*n"]) -> tuple
     if centers.size:
         last = np.maximum(acted - 1, 0)
         into = np.where((centers[last] == times) & (timeline.rf_step[last] == step), timeline.rf_into[last], into)
-    places = Places(*map(np.asarray, (step, into, acted)))
+    places = TimesInSteps(*map(np.asarray, (step, into, acted)))
     return places, np.asarray((times >= 0) & (times <= edges[-1]))
 
 
 @eqx.filter_jit
-def located_traced(timeline: "Timeline", times: DoubleLength) -> tuple[Places, Bool[Numbers, "*n"]]:
+def located_traced(timeline: "Timeline", times: DoubleLength) -> tuple[TimesInSteps, Bool[Numbers, "*n"]]:
     """As `located_known`, where something is traced."""
     edges = timeline.exact_edges
     until = lambda moments: count_until((moments.high, moments.low), (times.high, times.low))
@@ -65,7 +65,7 @@ def located_traced(timeline: "Timeline", times: DoubleLength) -> tuple[Places, B
     acted = _of_steps_until(jnp, timeline, step, until(edges[timeline.rf_step] + timeline.rf_into))
     end = edges[-1]
     before_the_end = (times.high < end.high) | ((times.high == end.high) & (times.low <= end.low))
-    return Places(step, into, acted), (times.high >= 0) & before_the_end
+    return TimesInSteps(step, into, acted), (times.high >= 0) & before_the_end
 
 
 def _of_steps_until(numbers: Any, timeline: "Timeline", step: Any, n_pulses: Any) -> Any:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int
 from mrjax import _checks, units
 from mrjax.sequence.double_length import DoubleLength, angle, running_sum
 from mrjax.sequence.knots import Knots, since_excitation
-from mrjax.sequence.places import Places, located_known, located_traced, of_samples
+from mrjax.sequence.places import TimesInSteps, located_known, located_traced, of_samples
 from mrjax.sequence.precision import Numbers, in_best_precision, is_known
 
 GAMMA = 2 * math.pi * units.GAMMA_BAR["1H"]
@@ -137,11 +137,11 @@ class Timeline(eqx.Module):
         """
         return in_best_precision(_since_excitation, self, self.places(times))
 
-    def places(self, times: Any | None) -> Places:
+    def places(self, times: Any | None) -> TimesInSteps:
         """Where times in s lie; where samples do if `times` is None."""
         return of_samples(self) if times is None else self.located(times)[0]
 
-    def located(self, times: Any) -> tuple[Places, Bool[Numbers, "*time"]]:
+    def located(self, times: Any) -> tuple[TimesInSteps, Bool[Numbers, "*time"]]:
         """Where times in s lie, the nearest end of the sequence for those outside, and which are not outside.
 
         NumPy and Python numbers keep their double precision. Where steps meet, it is the start of the last of these.
@@ -166,7 +166,7 @@ class Timeline(eqx.Module):
 
 
 @eqx.filter_jit
-def _at(timeline: Timeline, places: Places, inside: Array) -> tuple[Array, Array]:
+def _at(timeline: Timeline, places: TimesInSteps, inside: Array) -> tuple[Array, Array]:
     step, into = places.step, places.into
     length = timeline.duration[step]
     share = jnp.where(length > 0, into / jnp.where(length > 0, length, 1.0), 0.0)
@@ -177,20 +177,22 @@ def _at(timeline: Timeline, places: Places, inside: Array) -> tuple[Array, Array
 
 
 @eqx.filter_jit
-def _area_until(timeline: Timeline, places: Places) -> Float[Numbers, "*time 3"]:
+def _area_until(timeline: Timeline, places: TimesInSteps) -> Float[Numbers, "*time 3"]:
     whole = jnp.cumsum(timeline.mean_gradient * timeline.lasting[:, None], axis=0)
     before = jnp.concatenate([jnp.zeros_like(whole[:1]), whole])
     return before[places.step] + timeline.area_between(places.step, jnp.zeros_like(places.into), places.into)
 
 
 @eqx.filter_jit
-def _trajectory(timeline: Timeline, places: Places, gyromagnetic_ratio: float | Array) -> Float[Numbers, "*time 3"]:
+def _trajectory(
+    timeline: Timeline, places: TimesInSteps, gyromagnetic_ratio: float | Array
+) -> Float[Numbers, "*time 3"]:
     area = since_excitation(timeline.area_between, timeline.knots(timeline.lasting), places)
     return -gyromagnetic_ratio / (2 * math.pi) * area
 
 
 @eqx.filter_jit
-def _since_excitation(timeline: Timeline, places: Places) -> Float[Numbers, "*time"]:
+def _since_excitation(timeline: Timeline, places: TimesInSteps) -> Float[Numbers, "*time"]:
     knots = timeline.knots(timeline.duration)
     knots = dataclasses.replace(knots, turn=jnp.abs(knots.turn))
     passed = lambda step, begin, end: (end - begin)[..., None]
