@@ -20,7 +20,7 @@ import numpy as np
 import mrjax as mr
 from benchmarks.cest_tasks import CONTINUOUS, SPIN_LOCKS, TRAINS, Protocol, data, least
 from benchmarks.measuring import Numbers, compiled, parser, report
-from mrjax.sequence import pulseq
+from mrjax import pulseq
 
 SECONDS = 4.0
 """For which each call is repeated."""

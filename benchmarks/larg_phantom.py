@@ -44,8 +44,8 @@ class Scan:
 
     def __init__(self, folder: Path):
         conventions = mr.Conventions.pulseq_cest()
-        file = mr.sequence.pulseq.read(folder / "acq_protocol.seq")
-        sequence = mr.sequence.pulseq.saturation_sequence(file, conventions, reset=False, readout="transverse")
+        file = mr.pulseq.read(folder / "acq_protocol.seq")
+        sequence = mr.pulseq.saturation_sequence(file, conventions, reset=False, readout="transverse")
         # numbers from a file are float64 where that is enabled; a dictionary needs no more than float32
         narrow = lambda leaf: leaf.astype(jnp.float32) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
         self.sequence = jax.tree.map(narrow, sequence)

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks import tasks
 from benchmarks.measuring import Numbers, jitted, on_device, options, report
-from mrjax.physics.trigonometry import cosine_and_sine
+from mrjax.physics.maths.trigonometry import cosine_and_sine
 
 LARGEST_ANGLE = 100.0
 

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import mrjax as mr
-from mrjax.sequence import pulseq, pulses
+from mrjax import pulseq
+from mrjax.sequence import pulses
 from mrjax.units import deg, mm, ms, mT, us
 
 N_STEPS = 1000

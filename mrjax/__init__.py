@@ -11,6 +11,7 @@ from . import (
     phantoms as phantoms,
     plot as plot,
     protocols as protocols,
+    pulseq as pulseq,
     signals as signals,
     synthesis as synthesis,
     units as units,
@@ -27,11 +28,11 @@ from .physics import (
     gradient as gradient,
     motion as motion,
     play as play,
-    propagation as propagation,
     simulate as simulate,
     slice_profile as slice_profile,
     steady_state as steady_state,
 )
+from .physics.pools import propagation as propagation
 from .pool import Pool as Pool
 from .sequence import (
     ContinuousWave as ContinuousWave,

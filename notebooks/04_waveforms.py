@@ -28,7 +28,8 @@ import optax
 from matplotlib.figure import Figure
 
 import mrjax as mr
-from mrjax.sequence import pulseq, pulses
+from mrjax import pulseq
+from mrjax.sequence import pulses
 from mrjax.units import GAMMA_BAR, deg, mm, ms, mT, uT
 
 # %% [markdown]

@@ -13,11 +13,12 @@ from jaxtyping import Array, Float
 from rich.console import Console
 from rich.progress import Progress
 
+from mrjax import pulseq
 from mrjax.cli import measurement, outcome, z_spectra
 from mrjax.cli.batches import COLUMNS, Result, fit_in_batches
 from mrjax.io import PoolFile, read_pools
 from mrjax.physics import BlochMcConnell, simulate
-from mrjax.sequence import Sequence, pulseq
+from mrjax.sequence import Sequence
 from mrjax.tissue import Tissue
 
 BOUNDS = {

@@ -1,8 +1,8 @@
 """What a pool file and a sequence both state is compared."""
 
 from mrjax.io.nifti import FileError
-from mrjax.sequence.pulseq.events import PulseqFile
-from mrjax.sequence.pulseq.statements import stated_field, stated_gyromagnetic_ratio
+from mrjax.pulseq.events import PulseqFile
+from mrjax.pulseq.statements import stated_field, stated_gyromagnetic_ratio
 
 NOMINAL = 0.05
 """Relatively: fields are called 3 T from 2.89 T on."""

@@ -18,8 +18,8 @@ from mrjax.io.nifti import FileError
 from mrjax.io.pool_keys import CEST_KEYS, MT_KEYS, WATER_KEYS, kind, mapping, number, relaxation_time, truth
 from mrjax.lineshapes import AbstractLineshape
 from mrjax.pool import Pool
+from mrjax.pulseq import PulseqFile, saturation_sequence
 from mrjax.sequence import Sequence
-from mrjax.sequence.pulseq import PulseqFile, saturation_sequence
 from mrjax.tissue import Tissue
 
 DEFAULT_GAMMA = 267.5153

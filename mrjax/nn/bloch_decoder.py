@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Complex
 
 from mrjax.physics import simulate
 from mrjax.physics.engine import AbstractEngine
-from mrjax.physics.epg import EPG
+from mrjax.physics.epg.engine import EPG
 from mrjax.physics.gradient import AbstractGradient, ForwardJacobian
 from mrjax.sequence import AbstractContainer
 from mrjax.tissue import Tissue

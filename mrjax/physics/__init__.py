@@ -1,15 +1,16 @@
 """How spins answer to a sequence."""
 
-from . import gradient as gradient, motion as motion, propagation as propagation
+from . import gradient as gradient, motion as motion
 from .bloch import Magnetisation as Magnetisation, bloch as bloch
-from .bloch_mcconnell import BlochMcConnell as BlochMcConnell
-from .bloch_ode import BlochODE as BlochODE, BlochODEState as BlochODEState
 from .engine import AbstractEngine as AbstractEngine, AbstractOperator as AbstractOperator
-from .epg import EPG as EPG
-from .epg_operators import EPGState as EPGState
-from .isochromat_state import IsochromatState as IsochromatState
-from .isochromats import Isochromats as Isochromats
-from .pool_operators import BlochMcConnellState as BlochMcConnellState
+from .epg.engine import EPG as EPG
+from .epg.operators import EPGState as EPGState
+from .isochromats.engine import Isochromats as Isochromats
+from .isochromats.ode import BlochODE as BlochODE, BlochODEState as BlochODEState
+from .isochromats.state import IsochromatState as IsochromatState
+from .pools import propagation as propagation
+from .pools.engine import BlochMcConnell as BlochMcConnell
+from .pools.operators import BlochMcConnellState as BlochMcConnellState
 from .simulation import play as play, simulate as simulate
 from .slice_profile import SliceProfile as SliceProfile, slice_profile as slice_profile
 from .steady_state import steady_state as steady_state

@@ -9,7 +9,7 @@ import jax
 from jaxtyping import Array, Complex, PyTree
 
 from mrjax._module import Module
-from mrjax.physics.stages import Course, Stage
+from mrjax.physics.epg.stages import Course, Stage
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.tissue import Tissue
 

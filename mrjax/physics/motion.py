@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
-from mrjax.physics.isochromat_state import Coordinates, Places, summed
-from mrjax.physics.rf_steps import FARTHEST, PLAUSIBLE, Bounds
+from mrjax.physics.isochromats.state import Coordinates, Places, summed
+from mrjax.physics.waveforms.rf_steps import FARTHEST, PLAUSIBLE, Bounds
 from mrjax.sequence import AbstractContainer, timing
 
 MOMENTS = 65

@@ -12,10 +12,10 @@ from mrjax import _checks
 from mrjax._memory import remembered
 from mrjax._names import answers_misspelt_keywords
 from mrjax.physics.engine import AbstractEngine, State
-from mrjax.physics.epg import EPG
-from mrjax.physics.execution import Experiment, execute
+from mrjax.physics.epg.engine import EPG
+from mrjax.physics.epg.stages import Course
+from mrjax.physics.execution.experiment import Experiment, execute
 from mrjax.physics.gradient import AbstractGradient, Checkpoints
-from mrjax.physics.stages import Course
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.labels import without_notes

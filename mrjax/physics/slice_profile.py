@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax import _checks, units
-from mrjax.physics import cayley_klein, rf_steps
-from mrjax.physics.winding import gradient_axes
+from mrjax.physics.maths import cayley_klein
+from mrjax.physics.waveforms import rf_steps
+from mrjax.physics.waveforms.winding import gradient_axes
 from mrjax.sequence import (
     AbstractContainer,
     AbstractEvent,

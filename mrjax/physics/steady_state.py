@@ -10,14 +10,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax._names import answers_misspelt_keywords
-from mrjax.physics.bloch_mcconnell import BlochMcConnell
-from mrjax.physics.bloch_ode import BlochODE, BlochODEState
 from mrjax.physics.engine import AbstractEngine
-from mrjax.physics.epg import EPG
-from mrjax.physics.epg_operators import EPGState, resized
-from mrjax.physics.isochromat_state import IsochromatState
-from mrjax.physics.isochromats import Isochromats
-from mrjax.physics.pool_operators import BlochMcConnellState
+from mrjax.physics.epg.engine import EPG
+from mrjax.physics.epg.operators import EPGState, resized
+from mrjax.physics.isochromats.engine import Isochromats
+from mrjax.physics.isochromats.ode import BlochODE, BlochODEState
+from mrjax.physics.isochromats.state import IsochromatState
+from mrjax.physics.pools.engine import BlochMcConnell
+from mrjax.physics.pools.operators import BlochMcConnellState
 from mrjax.physics.simulation import play
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.walk import winding

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from mrjax.plot import _waveforms
 from mrjax.plot._waveforms import Points
 from mrjax.sequence.gradients import AXES
-from mrjax.sequence.placed import Placed
+from mrjax.sequence.hardware.placed import Placed
 
 MOST_TICKS = 150
 """Samples of readouts up to which each is marked."""

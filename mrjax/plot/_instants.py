@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from mrjax.plot._waveforms import in_view
 from mrjax.sequence import AbstractEvent, AbstractSample, Dephase, Pulse, Spoil
-from mrjax.sequence.placed import Placed
+from mrjax.sequence.hardware.placed import Placed
 
 CROWDED = 150
 """Pulses from which on flip angles are drawn as thin lines, and phases as small dots."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from mrjax.sequence.hardware.placed import Part, Placed
 from mrjax.sequence.lines import summed
-from mrjax.sequence.placed import Part, Placed
 from mrjax.sequence.readout import Readout
 from mrjax.sequence.rf import ShapedPulse
 from mrjax.sequence.together import RF

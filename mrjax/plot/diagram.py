@@ -8,7 +8,7 @@ from mrjax.plot._curves import ZoomedCurves
 from mrjax.plot._waveforms import in_view
 from mrjax.sequence import AbstractContainer, AbstractSample, Dephase, Gradient, Pulse, Readout, Spoil
 from mrjax.sequence.gradients import AXES
-from mrjax.sequence.placed import Placed, placed
+from mrjax.sequence.hardware.placed import Placed, placed
 from mrjax.sequence.together import RF
 
 INSTANTS = ("RF angle", "RF phase", "gradient", "sample")

@@ -1,6 +1,6 @@
 """What the scanner plays."""
 
-from . import moments as moments, pulseq as pulseq, pulses as pulses
+from . import moments as moments, pulses as pulses
 from .containers import Repeat as Repeat, Sequence as Sequence
 from .events import (
     AbstractContainer as AbstractContainer,
@@ -15,10 +15,10 @@ from .events import (
     Spoil as Spoil,
 )
 from .gradients import Gradient as Gradient
+from .hardware.scanner import Scanner as Scanner
 from .labels import Annotation as Annotation, Label as Label
 from .readout import Readout as Readout
 from .rf import ContinuousWave as ContinuousWave, ShapedPulse as ShapedPulse
-from .scanner import Scanner as Scanner
 from .text import describe as describe
 from .timeline import Timeline as Timeline
 from .together import Together as Together

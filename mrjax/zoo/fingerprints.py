@@ -19,7 +19,7 @@ from jaxtyping import Array, Complex, Float, Key
 
 from mrjax import _checks
 from mrjax.nn import BlochDecoder, normalised
-from mrjax.physics.epg import EPG
+from mrjax.physics.epg.engine import EPG
 from mrjax.protocols import mrf_fisp
 from mrjax.protocols.mrf_fisp import published_fisp_schedule
 from mrjax.synthesis import Grid, Stream, longer_t1, spline_schedule

@@ -47,7 +47,7 @@ def measured(files, fraction, exchange_rate):
     amide = dataclasses.replace(amide, fraction=fraction)
     semisolid = dataclasses.replace(semisolid, exchange_rate=exchange_rate)
     tissue = dataclasses.replace(pools.tissue, pools=(amide, semisolid))
-    sequence = pools.sequence(mr.sequence.pulseq.read(files[1]))
+    sequence = pools.sequence(mr.pulseq.read(files[1]))
     return np.asarray(mr.simulate(sequence, tissue, mr.BlochMcConnell(pools.b0, pools.conventions)).real)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import mrjax as mr
-from mrjax.physics import execution, sharding
-from mrjax.physics.stages import Course
+from mrjax.physics.epg.stages import Course
+from mrjax.physics.execution import experiment as execution, sharding
 
 ENGINE = mr.EPG(10)
 COURSE = Course.start(mr.Sequence(), 1, from_equilibrium=True, keeps_state=False)

@@ -6,7 +6,7 @@ import pytest
 import mrjax as mr
 from mrjax.cli import main
 from mrjax.io import FileError, read_pools
-from mrjax.sequence.pulseq import m0_measurements, offsets_ppm, read
+from mrjax.pulseq import m0_measurements, offsets_ppm, read
 
 GAMMA_BAR = 42.5764
 POOLS = """\

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mrjax as mr
-from mrjax.physics import rf_steps
+from mrjax.physics.waveforms import rf_steps
 from mrjax.units import GAMMA_BAR, ms, mT, uT
 
 GAMMA = 2 * np.pi * GAMMA_BAR["1H"]

@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 import mrjax as mr
-from mrjax.sequence import pulseq
+from mrjax import pulseq
 from mrjax.units import GAMMA_BAR, deg, ms, mT, us
 
 GAMMA_BAR_1H = GAMMA_BAR["1H"]

@@ -91,7 +91,7 @@ def test_resets_and_longitudinal_samples_of_configuration_states():
 
 
 def test_resets_leave_stages_their_orders(monkeypatch):
-    from mrjax.physics import stages
+    from mrjax.physics.epg import stages
 
     monkeypatch.setattr(stages, "WORTH_STAGES", 1)
     train = mr.Repeat(mr.Pulse(0.9), mr.Dephase(1), mr.Sample(), n_repetitions=9)

@@ -14,7 +14,7 @@ import pytest
 import mrjax as mr
 from mrjax.protocols import cest
 from mrjax.protocols.cest import pulse_shapes
-from mrjax.sequence.pulseq import offsets_ppm, read, saturation_sequence
+from mrjax.pulseq import offsets_ppm, read, saturation_sequence
 from mrjax.units import GAMMA, deg, ms, uT
 
 ENGINE = mr.BlochMcConnell(b0=3.0)

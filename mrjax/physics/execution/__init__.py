@@ -1,0 +1,1 @@
+"""Playing a sequence: operators prepared, loops, chunks of voxels, cores and devices."""

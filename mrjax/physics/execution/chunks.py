@@ -1,0 +1,81 @@
+"""Voxels cut into chunks that fit a cache."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from mrjax.physics.jax_rules.one_kernel import loops_are_marked, on_one_cpu_device
+
+FIRST_LEVEL = 2**14
+"""Bytes of the state of one chunk of voxels on a CPU: twice, before and after a step, it fits the first-level cache."""
+
+SECOND_LEVEL = 2**15
+"""The same where the steps are kernels of their own, which a larger chunk makes worth starting."""
+
+VECTOR = 16
+"""Chunks are multiples of it, so that every row of voxels begins at a cache line."""
+
+FEWEST = 32
+"""Voxels of a chunk at least: with shorter rows the steps cost more than the cache saves."""
+
+
+def chunk_size(bytes_per_voxel: float, n_voxels: int, one_kernel: bool) -> int:
+    """How many voxels to play at once; all where the device is no CPU."""
+    if not on_one_cpu_device():
+        return max(1, n_voxels)
+    cache = FIRST_LEVEL if one_kernel and loops_are_marked() else SECOND_LEVEL
+    return _divisor_near(max(FEWEST, int(cache / max(1.0, bytes_per_voxel)) // VECTOR * VECTOR), n_voxels)
+
+
+def in_chunks(function: Callable[[Any], Any], maps: Any, axes: Callable[[Any], Any], n_voxels: int, size: int) -> Any:
+    """`function(maps)`, `size` voxels at a time; they lie on the last axis of the arrays that go in.
+
+    `axes(outputs)` tells on which axis of each output they lie, the first or the last. Reverse mode computes a chunk again
+    instead of storing what lies between.
+    """
+    if n_voxels <= size:
+        return function(maps)
+    n_chunks = -(-n_voxels // size)
+
+    def split(leaf: Array) -> Array:
+        padding = [(0, 0)] * (leaf.ndim - 1) + [(0, n_chunks * size - n_voxels)]
+        chunks = jnp.pad(leaf, padding, mode="edge").reshape(*leaf.shape[:-1], n_chunks, size)
+        return jnp.moveaxis(chunks, -2, 0)
+
+    def join(chunks: Array, axis: int) -> Array:
+        if axis == 0:
+            return chunks.reshape(n_chunks * size, *chunks.shape[2:])[:n_voxels]
+        leaf = jnp.moveaxis(chunks, 0, -2)
+        return leaf.reshape(*leaf.shape[:-2], n_chunks * size)[..., :n_voxels]
+
+    outputs = jax.lax.map(jax.checkpoint(function), jax.tree.map(split, maps))
+    return jax.tree.map(join, outputs, axes(jax.tree.map(lambda chunks: chunks[0], outputs)))
+
+
+def _divisor_near(size: int, n: int) -> int:
+    """A multiple of half a vector near `size` that divides `n`, which saves a copy of the signal; `size` if there is none."""
+    near = [m for m in range(size // 2, 3 * size // 2 + 1, VECTOR // 2) if m and n % m == 0]
+    return min(near, key=lambda m: abs(m - size), default=size)
+
+
+def in_rows(function: Callable[..., Array], matrices: list[Array], cache: int = 2**18) -> Array:
+    """`function(*matrices)`, for as many matrices at once as stay in a cache of so many bytes; the result is like the last.
+
+    All have the same leading axes, and two of their own, or more after those of the first.
+    """
+    batch = matrices[0].shape[:-2]
+    n = math.prod(batch)
+    size = max(VECTOR, cache * n // max(1, sum(x.size * x.dtype.itemsize for x in matrices)))
+    if n <= size:
+        return function(*matrices)
+    rows = [x.reshape(n, *x.shape[len(batch) :]) for x in matrices]
+    whole = n // size * size
+    parts = [x[:whole].reshape(n // size, size, *x.shape[1:]) for x in rows]
+    result = jax.lax.map(lambda part: function(*part), parts).reshape(whole, *rows[-1].shape[1:])
+    if whole < n:
+        result = jnp.concatenate([result, function(*(x[whole:] for x in rows))])
+    return result.reshape(matrices[-1].shape)

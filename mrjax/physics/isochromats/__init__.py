@@ -1,0 +1,1 @@
+"""Spins, each a solution of the Bloch equations."""

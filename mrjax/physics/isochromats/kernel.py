@@ -1,0 +1,73 @@
+"""The Bloch equations in a field that is constant over each step: the same for every spin, or growing with its coordinates."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mrjax.physics.jax_rules.one_kernel import apart
+from mrjax.physics.maths.trigonometry import cosine_and_sine
+
+Spins = Float[Array, "*spin"]
+Components = tuple[Spins, Spins, Spins]
+Angle = Float[Array, ""] | Spins
+"""The same for all spins, or one for each."""
+
+
+def relaxed(magnetisation: Components, e1: Spins, e2: Spins) -> Components:
+    """Relaxation towards z = 1 by the given factors."""
+    x, y, z = magnetisation
+    return e2 * x, e2 * y, 1 + e1 * (z - 1)
+
+
+def rotated(magnetisation: Components, about_x: Angle, about_y: Angle, about_z: Spins) -> Components:
+    r"""Right-handed rotation by the vector of angles, by components (Rodrigues).
+
+    With the angle $t$ its length and $v$ the vector, $M + (\sin t / t) v \times M + ((1 - \cos t) / t^2) v \times (v \times M)$.
+    """
+    x, y, z = magnetisation
+    sinc, versine = _sinc_and_versine(about_x**2 + about_y**2 + about_z**2)
+    cross_x = about_y * z - about_z * y
+    cross_y = about_z * x - about_x * z
+    cross_z = about_x * y - about_y * x
+    return (
+        x + sinc * cross_x + versine * (about_y * cross_z - about_z * cross_y),
+        y + sinc * cross_y + versine * (about_z * cross_x - about_x * cross_z),
+        z + sinc * cross_z + versine * (about_x * cross_y - about_y * cross_x),
+    )
+
+
+@apart
+def step(
+    magnetisation: Components,
+    angles: tuple[Angle, Angle, tuple[Angle, ...], tuple[Angle, ...]],
+    transmit: Spins | None,
+    coordinates: tuple[Spins, ...],
+    precession: Spins,
+    decay: tuple[Spins, Spins],
+) -> Components:
+    """The hot step: rotate, then relax.
+
+    Of the angles the last are those by which the RF is skewed for a unit of each coordinate, where gradients change
+    meanwhile (`cayley_klein.played`); there may be none.
+    """
+    about_x, about_y, per_coordinate, skews = angles
+    if transmit is not None:
+        about_x, about_y = about_x * transmit, about_y * transmit
+    if skews:
+        skew = sum(angle * coordinate for angle, coordinate in zip(skews, coordinates, strict=True))
+        about_x, about_y = about_x - skew * about_y, about_y + skew * about_x
+    about_z = precession
+    for angle, coordinate in zip(per_coordinate, coordinates, strict=True):
+        about_z = about_z + angle * coordinate
+    return relaxed(rotated(magnetisation, about_x, about_y, about_z), *decay)
+
+
+@apart
+def _sinc_and_versine(square: Spins) -> tuple[Spins, Spins]:
+    r"""$\sin t / t$ and $(1 - \cos t) / t^2$ of $t^2$, smooth at zero."""
+    small = square < 1e-4
+    angle = jnp.sqrt(jnp.where(small, 1.0, square))
+    cosine_of_half, sine_of_half = cosine_and_sine(angle / 2)
+    sinc = 2 * sine_of_half * cosine_of_half / angle
+    versine = 2 * (sine_of_half / angle) ** 2
+    near_zero = (1 - square / 6 * (1 - square / 20 * (1 - square / 42)), (1 - square / 12 * (1 - square / 30)) / 2)
+    return jnp.where(small, near_zero[0], sinc), jnp.where(small, near_zero[1], versine)

@@ -1,0 +1,1 @@
+"""What reaches below JAX's public functions, in one place."""

@@ -1,0 +1,1 @@
+"""Water in exchange with other pools."""

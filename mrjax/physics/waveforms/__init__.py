@@ -1,0 +1,1 @@
+"""What engines share about RF and gradients that last."""

@@ -1,0 +1,1 @@
+"""What a scanner can play."""

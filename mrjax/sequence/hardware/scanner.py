@@ -1,0 +1,107 @@
+"""What a scanner can play."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from mrjax.sequence.events import AbstractContainer
+
+MOST_LISTED = 20
+
+Container = TypeVar("Container", bound=AbstractContainer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scanner:
+    r"""Limits of the hardware, against which sequences are checked.
+
+    The defaults are those of a whole-body scanner, of no vendor in particular. A limit of `inf` is never exceeded, a raster of
+    0 holds every time, and a dead time of 0 is always kept.
+
+    Gradients are limited along each axis, as amplifiers are: where a sequence may be played at any angle, divide both limits
+    by $\sqrt3$. A gradient that jumps, within an event or from one to the next, must not jump by more than
+    `max_slew * gradient_raster`. Scanners play event by event (each outside a `Together` is a block of a Pulseq file), so the
+    dead times are to be kept within each.
+
+    **Arguments:**
+
+    - `max_gradient`: In T/m, along each axis.
+    - `max_slew`: In T/m/s, along each axis.
+    - `max_b1`: In T, of RF pulses.
+    - `rf_raster`: In s. Samples of pulses last multiples of it; pulses and readouts begin at such.
+    - `gradient_raster`: In s. The corners of gradients lie on multiples of it; or the first and the last do and the others in
+      the middles between, as those of `Gradient.sampled`.
+    - `adc_raster`: In s. Dwell times are multiples of it.
+    - `block_raster`: In s. Durations of events are multiples of it.
+    - `rf_dead_time`, `rf_ringdown`: In s, from the start of an event to a pulse, and from a pulse to the end of the event.
+    - `adc_dead_time`: In s, before and after a readout. Between pulses and readouts of one event the times of both add up.
+
+    **Raises:** `ValueError` for limits that are negative, or no numbers.
+
+    !!! example
+
+        ```python
+        >>> import mrjax as mr
+        >>> from mrjax.units import mT, ms, us
+        >>> scanner = mr.Scanner(max_gradient=40 * mT, max_slew=150.0)
+        >>> lobe = mr.Gradient.trapezoid(45 * mT, rise=400 * us, flat=1 * ms, axis="z")
+        >>> print(*scanner.breaches(mr.Sequence(mr.Delay(1 * ms), lobe)))
+        event 1 (Gradient), axis z: 45 mT/m at 0.4 ms of the event exceeds max_gradient 40 mT/m
+
+        ```
+    """
+
+    max_gradient: float | int = 40e-3
+    max_slew: float | int = 150.0
+    max_b1: float | int = 20e-6
+    rf_raster: float | int = 1e-6
+    gradient_raster: float | int = 10e-6
+    adc_raster: float | int = 100e-9
+    block_raster: float | int = 10e-6
+    rf_dead_time: float | int = 100e-6
+    rf_ringdown: float | int = 30e-6
+    adc_dead_time: float | int = 10e-6
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            number = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
+            if not (number and value >= 0):
+                raise ValueError(f"`{field.name}` must be a number, zero or more, but got {value!r}.")
+            object.__setattr__(self, field.name, float(value))
+
+    def breaches(self, sequence: AbstractContainer) -> list[str]:
+        """What the scanner cannot play, in the order of the sequence: the worst of each kind of each event.
+
+        Repeats are checked in every repetition, without being written out. The arithmetic is in double precision; limits are
+        taken with the rounding of numbers in single precision. Pulses, samples and windings that take no time cannot be played.
+
+        **Arguments:**
+
+        - `sequence`: With known numbers.
+
+        **Returns:** A sentence for each.
+
+        **Raises:** `ValueError` where values are traced.
+        """
+        # the checks are of scanners, not their foundation
+        from mrjax.sequence.hardware.limits import limit_breaches
+
+        return limit_breaches(self, sequence)
+
+    def check(self, sequence: Container) -> Container:
+        """`sequence`, if the scanner can play it.
+
+        **Arguments:**
+
+        - `sequence`: With known numbers.
+
+        **Raises:** `ValueError` with the `breaches`, the first 20 of them.
+        """
+        found = self.breaches(sequence)
+        if found:
+            listed = found[:MOST_LISTED] + [f"and {len(found) - MOST_LISTED} more"] * (len(found) > MOST_LISTED)
+            raise ValueError("\n  ".join(["`sequence` must be within the limits of the scanner, but", *listed]))
+        return sequence
