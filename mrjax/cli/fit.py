@@ -42,31 +42,33 @@ def add_contrast(contrasts: Any, contrast: Contrast) -> None:
     option, kind, explanation = samples[contrast.sample_option]
     _add_list(parser, option, kind, f"{explanation}; by default from the JSON sidecars of the images")
     if contrast.sample_option == "te":
-        _add_list(
-            parser, "--echoes", quantities.numbers, "which images to fit, counted from 1, such as 2-6; all by default"
-        )
-        parser.add_argument("--offset", action="store_true", help="fit a constant below the decay, too")
-        parser.add_argument(
-            "--rician",
-            action="store_true",
-            help="magnitudes with a noise floor; needs --noise, of real or imaginary part",
-        )
+        _add_decay_options(parser)
     if contrast.name == "vfa":
         parser.add_argument("--tr", type=quantities.time, help="repetition time, such as 5.4ms; or from the sidecars")
         parser.add_argument("--b1", type=Path, help="NIfTI map of B1 relative to nominal, about 1")
     if contrast.name == "ir":
-        parser.add_argument("--tr", type=quantities.time, help="repetition time; from the sidecars, or long by default")
-        signs = parser.add_mutually_exclusive_group()
-        signs.add_argument("--signed", dest="signs", action="store_const", const="signed", help="images with signs")
-        signs.add_argument(
-            "--magnitude",
-            dest="signs",
-            action="store_const",
-            const="magnitude",
-            help="images that have lost their signs",
-        )
+        _add_recovery_options(parser)
     measurement.add_options(parser)
     parser.set_defaults(run=lambda options: run(contrast, options))
+
+
+def _add_decay_options(parser: argparse.ArgumentParser) -> None:
+    _add_list(
+        parser, "--echoes", quantities.numbers, "which images to fit, counted from 1, such as 2-6; all by default"
+    )
+    parser.add_argument("--offset", action="store_true", help="fit a constant below the decay, too")
+    parser.add_argument(
+        "--rician",
+        action="store_true",
+        help="magnitudes with a noise floor; needs --noise, of real or imaginary part",
+    )
+
+
+def _add_recovery_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tr", type=quantities.time, help="repetition time; from the sidecars, or long by default")
+    signs = parser.add_mutually_exclusive_group()
+    for name, explanation in (("signed", "images with signs"), ("magnitude", "images that have lost their signs")):
+        signs.add_argument(f"--{name}", dest="signs", action="store_const", const=name, help=explanation)
 
 
 def _add_list(parser: argparse.ArgumentParser, option: str, kind: Any, explanation: str) -> None:

@@ -115,17 +115,22 @@ def least_squares(
         data = _magnitudes(data, noise_std)
     signal = jax.eval_shape(model, init)
     _parameters.check_signal(signal, init)
+    _require_like(data, signal, of_magnitudes=likelihood == "rician" or polarities is not None)
+    arrays = _in_the_dtype_of(signal, (data, starts, lower, upper, noise_std, polarities))
+    return _fitted(model, arrays, likelihood, max_iterations)
+
+
+def _require_like(data: Array, signal: jax.ShapeDtypeStruct, of_magnitudes: bool) -> None:
+    """Refuse data that a model of such signals cannot be fitted to."""
     if signal.shape != data.shape:
         raise ValueError(f"`model` returns signals of shape {signal.shape}, but `data` has shape {data.shape}.")
-    if jnp.iscomplexobj(data) and not jnp.issubdtype(signal.dtype, jnp.complexfloating):
+    model_is_complex = jnp.issubdtype(signal.dtype, jnp.complexfloating)
+    if jnp.iscomplexobj(data) and not model_is_complex:
         raise ValueError("`data` is complex but `model` returns real signals; pass magnitudes, or a complex model.")
-    of_magnitudes = likelihood == "rician" or polarities is not None
-    if of_magnitudes and jnp.issubdtype(signal.dtype, jnp.complexfloating):
+    if of_magnitudes and model_is_complex:
         raise ValueError(
             f"`model` must return real signals, with their sign, for magnitudes, but returns {signal.dtype}."
         )
-    arrays = _in_the_dtype_of(signal, (data, starts, lower, upper, noise_std, polarities))
-    return _fitted(model, arrays, likelihood, max_iterations)
 
 
 def _magnitudes(data: Array, noise_std: Array | None) -> Array:

@@ -64,6 +64,13 @@ def z_spectrum(
     if labels is not None and len(labels) != len(curves):
         raise ValueError(f"`labels` must have one entry for each of the {len(curves)} voxels, but got {len(labels)}.")
     axes = _style.axes_or_new(axes, figsize=(6, 4))
+    _draw_curves(axes, offset, curves, labels)
+    if asymmetry:
+        _draw_asymmetry(axes, offset, curves)
+    return axes
+
+
+def _draw_curves(axes: Axes, offset: np.ndarray, curves: np.ndarray, labels: Several[str] | None) -> None:
     order = np.argsort(offset)
     for i, curve in enumerate(curves[:, order]):
         axes.plot(
@@ -79,9 +86,6 @@ def z_spectrum(
     axes.set_ylabel("Z")
     if labels is not None:
         axes.legend(frameon=False, loc="lower right")
-    if asymmetry:
-        _draw_asymmetry(axes, offset, curves)
-    return axes
 
 
 def _draw_asymmetry(axes: Axes, offset: np.ndarray, curves: np.ndarray) -> None:
