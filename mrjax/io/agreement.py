@@ -1,8 +1,7 @@
 """What a pool file and a sequence both state is compared."""
 
 from mrjax.io.nifti import FileError
-from mrjax.pulseq.events import PulseqFile
-from mrjax.pulseq.statements import stated_field, stated_gyromagnetic_ratio
+from mrjax.pulseq.file import PulseqFile
 
 NOMINAL = 0.05
 """Relatively: fields are called 3 T from 2.89 T on."""
@@ -16,7 +15,7 @@ def require_same_scanner(file: PulseqFile, b0: float, gyromagnetic_ratio: float)
 
     **Raises:** `FileError` with both values.
     """
-    field, ratio = stated_field(file), stated_gyromagnetic_ratio(file)
+    field, ratio = file.b0, file.gyromagnetic_ratio
     if abs(field / b0 - 1) > NOMINAL:
         raise FileError(
             f"{file.path} states B0 = {field:g} T, but the pool file b0 = {b0:g} T: the offsets of the sequence, in Hz, are "

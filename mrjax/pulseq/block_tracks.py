@@ -9,15 +9,13 @@ import numpy as np
 from jaxtyping import Inexact
 
 from mrjax import units
-from mrjax.pulseq.entries import Part, Tracks
-from mrjax.pulseq.errors import PulseqError
-from mrjax.pulseq.events import AdcEvent, Block, PulseqFile, RfEvent
-from mrjax.pulseq.gradient_points import AXES, Points, arbitrary_points, rotated, trapezoid_points
-from mrjax.pulseq.larmor import of_larmor
-from mrjax.pulseq.rf_samples import RfSamples, rf_samples, strongest_at
+from mrjax.pulseq.file import AdcEvent, Block, PulseqError, PulseqFile, RfEvent
+from mrjax.pulseq.gradient_points import Points, arbitrary_points, rotated, trapezoid_points
+from mrjax.pulseq.plain_events import PlainEvent, Tracks
+from mrjax.pulseq.rf_events import RfSamples, rf_samples, strongest_at, total_frequency, total_phase
 from mrjax.pulseq.shapes import MOST_RUNS
 from mrjax.sequence.events import Delay
-from mrjax.sequence.gradients import Gradient
+from mrjax.sequence.gradients import AXES, Gradient
 from mrjax.sequence.readout import Readout
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
 
@@ -32,7 +30,7 @@ PICOSECOND = 12
 Edges = tuple[tuple[float, float], ...] | None
 
 
-class Conversion:
+class BlockConverter:
     """The events of a file as parts of tracks; each is converted once."""
 
     def __init__(self, file: PulseqFile, larmor: float, uses: Mapping[int, str | None]):
@@ -50,12 +48,13 @@ class Conversion:
         sounds += [self._once(self._adc, block.adc)] if block.adc else []
         tracks = [self._in_turn(number, sounds)] if sounds else []
         gradients = [
-            self._gradient(getattr(block, name), None if edges is None else edges[i]) for i, name in enumerate(AXES)
+            self._gradient(identifier, None if edges is None else edges[axis])
+            for axis, identifier in enumerate(block.gradients)
         ]
         if rotation is not None:
             gradients = rotated(gradients, rotation)
         ends = [end for *_, end in sounds]
-        for axis, points in zip("xyz", gradients, strict=True):
+        for axis, points in zip(AXES, gradients, strict=True):
             if points is not None:
                 turned = None if rotation is None else id(rotation)
                 tracks.append(
@@ -66,7 +65,7 @@ class Conversion:
         if longest > block.duration + 100 * ROUNDING:
             raise self._error(f"block {number} lasts {block.duration:.9g} s, but its events {longest:.9g} s.")
         if block.duration > longest + ROUNDING:
-            tracks.append((Part(Delay, (), (block.duration,)),))
+            tracks.append((PlainEvent(Delay, (), (block.duration,)),))
         return tuple(tracks)
 
     def _once(self, convert: Any, *what: Any) -> Any:
@@ -78,24 +77,24 @@ class Conversion:
     def _error(self, cause: str) -> PulseqError:
         return PulseqError(self._file.path, None, cause)
 
-    def _in_turn(self, number: int, sounds: list[tuple[Part, float, float]]) -> tuple[Part, ...]:
+    def _in_turn(self, number: int, sounds: list[tuple[PlainEvent, float, float]]) -> tuple[PlainEvent, ...]:
         """Pulse and readout one after the other, with delays before them."""
         track, now = [], 0.0
         for part, start, end in sorted(sounds, key=lambda sound: sound[1]):
             if start < now - ROUNDING:
                 raise self._error(f"block {number} transmits and receives at the same time.")
             if start > now + ROUNDING:
-                track.append(Part(Delay, (), (start - now,)))
+                track.append(PlainEvent(Delay, (), (start - now,)))
             track.append(part)
             now = end
         return tuple(track)
 
-    def _rf(self, identifier: int) -> tuple[Part, float, float]:
+    def _rf(self, identifier: int) -> tuple[PlainEvent, float, float]:
         """A pulse, when it begins and when it ends in s from the start of the block."""
         event = self._file.rf[identifier]
         try:
-            offset = event.frequency + of_larmor(event.frequency_ppm * 1e-6, self._larmor, self._file)
-            phase = event.phase + of_larmor(event.phase_per_megahertz * 1e-6, self._larmor, self._file)
+            offset = total_frequency(event, self._larmor, self._file)
+            phase = total_phase(event, self._larmor, self._file)
             shape = self._once(self._shape, event.magnitude_shape, event.phase_shape, event.time_shape)
         except ValueError as error:
             raise self._error(f"RF event {identifier}: {error}") from None
@@ -105,9 +104,9 @@ class Conversion:
         if shape.samples is None:
             # the phase of an offset counts from the start of the stored shape
             phase += shape.phase + 2 * math.pi * offset * shape.start
-            part = Part(ContinuousWave, static, (amplitude * shape.height, shape.duration, offset, phase))
+            part = PlainEvent(ContinuousWave, static, (amplitude * shape.height, shape.duration, offset, phase))
         else:
-            part = Part(ShapedPulse, static, (shape.dt, offset, phase), (self._scaled(shape.samples, amplitude),))
+            part = PlainEvent(ShapedPulse, static, (shape.dt, offset, phase), (self._scaled(shape.samples, amplitude),))
         return part, start, start + shape.duration
 
     def _scaled(self, samples: np.ndarray, amplitude: float) -> np.ndarray:
@@ -117,17 +116,17 @@ class Conversion:
         unit = RfEvent(1.0, magnitude, phase, time, 0.0, 0.0, 0.0)
         return _shape_of(rf_samples(self._file, unit))
 
-    def _adc(self, identifier: int) -> tuple[Part, float, float]:
+    def _adc(self, identifier: int) -> tuple[PlainEvent, float, float]:
         event: AdcEvent = self._file.adc[identifier]
         if event.n_samples < 1 or event.dwell <= 0:
             raise self._error(f"ADC event {identifier} must have samples that last, but has {event.n_samples}.")
         try:
-            offset = event.frequency + of_larmor(event.frequency_ppm * 1e-6, self._larmor, self._file)
-            phase = event.phase + of_larmor(event.phase_per_megahertz * 1e-6, self._larmor, self._file)
+            offset = total_frequency(event, self._larmor, self._file)
+            phase = total_phase(event, self._larmor, self._file)
         except ValueError as error:
             raise self._error(f"ADC event {identifier}: {error}") from None
         modulation = self._modulation(identifier, event)
-        part = Part(Readout, (("n", event.n_samples),), (event.dwell, phase, offset), modulation)
+        part = PlainEvent(Readout, (("n", event.n_samples),), (event.dwell, phase, offset), modulation)
         return part, event.delay, event.delay + event.n_samples * event.dwell
 
     def _modulation(self, identifier: int, event: AdcEvent) -> tuple[np.ndarray, ...]:
@@ -210,6 +209,6 @@ def _center(event: RfEvent, shape: _Shape) -> float | None:
     return round(event.center - shape.start, PICOSECOND)
 
 
-def _gradient_track(points: Points, axis: str) -> tuple[Part, ...]:
-    gradient = Part(Gradient, (("axis", axis),), (), (points.values / GAMMA_BAR, points.times))
-    return (gradient,) if points.delay == 0 else (Part(Delay, (), (points.delay,)), gradient)
+def _gradient_track(points: Points, axis: str) -> tuple[PlainEvent, ...]:
+    gradient = PlainEvent(Gradient, (("axis", axis),), (), (points.values / GAMMA_BAR, points.times))
+    return (gradient,) if points.delay == 0 else (PlainEvent(Delay, (), (points.delay,)), gradient)

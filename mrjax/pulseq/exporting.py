@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.pulseq.event_library import Library
-from mrjax.pulseq.events import Block, PulseqFile, Version
+from mrjax.pulseq.file import Block, PulseqFile, Version
 from mrjax.pulseq.instantaneous import made_lasting, require_lasting
-from mrjax.pulseq.playing_order import Played, playings
+from mrjax.pulseq.playing_order import Playing, playings
 from mrjax.pulseq.rasters import Rasters, steps
-from mrjax.pulseq.written_events import EventWriter
+from mrjax.pulseq.written_events import EventLibrary, EventWriter
 from mrjax.sequence.events import AbstractContainer, AbstractEvent, Delay
 from mrjax.sequence.gradients import AXES, Gradient
 from mrjax.sequence.labels import AbstractNote, Annotation
@@ -62,7 +61,7 @@ def from_sequence(
     if scanner is not None:
         scanner.check(sequence)
     rasters = rasters or Rasters.of(scanner)
-    library = Library()
+    library = EventLibrary()
     blocks = tuple(_blocks(playings(sequence), _BlockWriter(library, rasters, found.minor)))
     if not blocks:
         raise ValueError("`sequence` must hold at least one event to be written, but holds none.")
@@ -121,7 +120,7 @@ def definitions_of(given: Mapping[str, Any]) -> dict[str, tuple[float, ...] | st
     return found
 
 
-def _blocks(played: Iterable[Played], writer: "_BlockWriter") -> Iterator[Block]:
+def _blocks(played: Iterable[Playing], writer: "_BlockWriter") -> Iterator[Block]:
     """A block for each event that lasts, with the notes before it; notes at the end have one of their own.
 
     Of one block, labels are set before any counts up: where they come in another order, those before have a block too.
@@ -147,7 +146,7 @@ def _may_follow(name: str, before: list[str]) -> bool:
     return name == before[-1] or (name not in before and rank(name) >= rank(before[-1]))
 
 
-def _note(played: Played) -> tuple[str, tuple[str, ...]]:
+def _note(played: Playing) -> tuple[str, tuple[str, ...]]:
     """Name and words of an extension."""
     event: Any = played.located.event
     if isinstance(event, Annotation):
@@ -171,13 +170,13 @@ class _Sounds:
 class _BlockWriter:
     """Writes blocks; those that come again are made once."""
 
-    def __init__(self, library: Library, rasters: Rasters, minor: int):
+    def __init__(self, library: EventLibrary, rasters: Rasters, minor: int):
         self._library = library
         self._rasters = rasters
         self._events = EventWriter(library, rasters, minor)
         self._known: dict[tuple, Block] = {}
 
-    def block(self, played: Played, notes: tuple) -> Block:
+    def block(self, played: Playing, notes: tuple) -> Block:
         key = (played.key, notes)
         if key not in self._known:
             require_lasting(played)
@@ -207,7 +206,7 @@ class _BlockWriter:
         return Block(duration, 0, rf[0] if rf else 0, gx, gy, gz, adc[0] if adc else 0, extension)
 
 
-def _sounds(played: Played) -> _Sounds:
+def _sounds(played: Playing) -> _Sounds:
     event: Any = played.located.event
     together = isinstance(event, Together)
     tracks = event.tracks if together else ((event,),)

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from mrjax.pulseq.errors import PulseqError
-from mrjax.pulseq.events import ArbitraryGradient, PulseqFile, Trapezoid
+from mrjax.pulseq.file import ArbitraryGradient, PulseqError, PulseqFile, Trapezoid
 from mrjax.pulseq.shapes import MOST_RUNS
-
-AXES = ("gx", "gy", "gz")
 
 JOINED = 1e-9
 """In s: events that end this close to the end of their block reach into the next."""
@@ -91,11 +88,11 @@ def edges_of(file: PulseqFile) -> list[tuple[tuple[float, float], ...]] | None:
     if all(event.first is not None or event.time_shape > 0 for event in file.gradients.values()):
         return None
     ends = {identifier: _ends(file, event) for identifier, event in file.gradients.items()}
-    found = [[(0.0, 0.0)] * len(AXES) for _ in file.blocks]
-    for axis, name in enumerate(AXES):
+    found = [[(0.0, 0.0)] * 3 for _ in file.blocks]
+    for axis in range(3):
         # blocks of labels alone take no time: what is before them adjoins what follows
-        lasting = [number for number, block in enumerate(file.blocks) if block.duration > 0 or getattr(block, name)]
-        ids = [getattr(file.blocks[number], name) for number in lasting]
+        lasting = [number for number, block in enumerate(file.blocks) if block.duration > 0 or block.gradients[axis]]
+        ids = [file.blocks[number].gradients[axis] for number in lasting]
         starts = [ends[i][0] if i in ends else SILENCE for i in ids]
         stops = [
             ends[i][1] if i in ends and ends[i][2] > file.blocks[number].duration - JOINED else SILENCE

@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from mrjax import units
-from mrjax.pulseq.block_tracks import Conversion
-from mrjax.pulseq.entries import Entries, Part, Tracks
-from mrjax.pulseq.errors import PulseqError
-from mrjax.pulseq.events import Block, PulseqFile
-from mrjax.pulseq.folding import built, folded
+from mrjax.pulseq.block_tracks import BlockConverter
+from mrjax.pulseq.extensions import NOTHING, Notes, notes_of, warn_of_unknown
+from mrjax.pulseq.file import Block, PulseqError, PulseqFile
 from mrjax.pulseq.gradient_points import edges_of
-from mrjax.pulseq.larmor import larmor_frequency
-from mrjax.pulseq.notes import NOTHING, Notes, notes_of, warn_of_unknown
-from mrjax.pulseq.uses import uses_of
+from mrjax.pulseq.loops import built, folded
+from mrjax.pulseq.plain_events import Entries, PlainEvent, Tracks
+from mrjax.pulseq.rf_events import larmor_frequency, uses_of
 from mrjax.sequence.containers import Sequence
 from mrjax.sequence.events import Delay
 
@@ -67,26 +65,12 @@ def to_sequence(
     !!! example
 
         ```python
-        >>> import pathlib, tempfile
         >>> import mrjax as mr
-        >>> text = '''
-        ... [VERSION]
-        ... major 1
-        ... minor 3
-        ... revision 1
-        ... [BLOCKS]
-        ... 1 0 0 1 0 0 1 0
-        ... 2 0 0 1 0 0 1 0
-        ... 3 0 0 1 0 0 1 0
-        ... 4 0 0 1 0 0 1 0
-        ... [TRAP]
-        ... 1 400000 100 3200 100 0
-        ... [ADC]
-        ... 1 64 50000 100 0 0
-        ... '''
-        >>> path = pathlib.Path(tempfile.mkdtemp()) / "lines.seq"
-        >>> _ = path.write_text(text)
-        >>> sequence = mr.pulseq.to_sequence(mr.pulseq.read(path))
+        >>> from mrjax.units import mT, ms, us
+        >>> gradient = mr.Gradient.trapezoid(5 * mT, rise=100 * us, flat=3.2 * ms, axis="x")
+        >>> line = mr.Together(gradient, mr.Sequence(mr.Delay(100 * us), mr.Readout(64, dwell=50 * us)))
+        >>> file = mr.pulseq.from_sequence(mr.Sequence(line, line, line, line))
+        >>> sequence = mr.pulseq.to_sequence(file)
         >>> sequence[0].n_repetitions, sequence.n_samples
         (4, 256)
 
@@ -97,17 +81,17 @@ def to_sequence(
     notes = {block.extension: notes_of(file, block.extension) for block in file.blocks if block.extension}
     inputs = dict(soft_delays or {})
     _require_known(inputs, notes)
-    conversion = Conversion(file, larmor, uses_of(file, uses or {}))
-    entries = Entries(_played(file, conversion, {0: NOTHING} | notes, inputs))
+    converter = BlockConverter(file, larmor, uses_of(file, uses or {}))
+    entries = Entries(_played(file, converter, {0: NOTHING} | notes, inputs))
     begins_well = np.array([entries.begins_with_rf(form) for form in range(entries.n_forms)], bool)
     return Sequence(*built(folded(entries.forms, begins_well[entries.forms]), entries.event))
 
 
 def _played(
-    file: PulseqFile, conversion: Conversion, notes: Mapping[int, Notes], inputs: Mapping[str, float]
-) -> Iterator[Tracks | Part]:
+    file: PulseqFile, converter: BlockConverter, notes: Mapping[int, Notes], inputs: Mapping[str, float]
+) -> Iterator[Tracks | PlainEvent]:
     """Entry after entry; what comes again is the same object."""
-    known: dict[tuple, Tracks | Part | None] = {}
+    known: dict[tuple, Tracks | PlainEvent | None] = {}
     edges = edges_of(file)
     for number, block in enumerate(file.blocks, 1):
         said = notes[block.extension]
@@ -117,18 +101,18 @@ def _played(
         turned = None if said.rotation is None else block.extension
         key = (duration, block.rf, block.gx, block.gy, block.gz, block.adc, between, turned)
         if key not in known:
-            known[key] = _entry(conversion, number, block, duration, between, said)
+            known[key] = _entry(converter, number, block, duration, between, said)
         if (entry := known[key]) is not None:
             yield entry
 
 
 def _entry(
-    conversion: Conversion, number: int, block: Block, duration: float, edges: tuple | None, said: Notes
-) -> Tracks | Part | None:
+    converter: BlockConverter, number: int, block: Block, duration: float, edges: tuple | None, said: Notes
+) -> Tracks | PlainEvent | None:
     """What a block plays; None where it takes no time."""
     if not any((block.rf, block.gx, block.gy, block.gz, block.adc)):
-        return Part(Delay, (), (duration,)) if duration > 0 else None
-    return conversion.tracks(number, block, edges, said.rotation)
+        return PlainEvent(Delay, (), (duration,)) if duration > 0 else None
+    return converter.tracks(number, block, edges, said.rotation)
 
 
 def _soft_duration(file: PulseqFile, number: int, block: Block, said: Notes, inputs: Mapping[str, float]) -> float:

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from mrjax import units
-from mrjax.pulseq.playing_order import Played, playing_order
+from mrjax.pulseq.playing_order import Playing, playing_order
 from mrjax.sequence import walk
 from mrjax.sequence.events import (
     AbstractContainer,
@@ -41,7 +41,7 @@ ROUNDING = 1e-12
 """In s, of differences of durations."""
 
 
-def require_lasting(played: Played) -> None:
+def require_lasting(played: Playing) -> None:
     """Events of a scanner take time.
 
     **Raises:** `ValueError` for others, with what could be played in their place.

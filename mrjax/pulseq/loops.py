@@ -1,19 +1,24 @@
-"""Loops found again in a flat row of events."""
+"""Loops found again in a row of entries: those that save most entries, or in measurements those that save most numbers."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Inexact
+from jaxtyping import Bool, Int
 
-from mrjax.pulseq.played import LEAVES, Played
+from mrjax.pulseq.plain_events import Entries
 from mrjax.sequence.containers import Repeat
-from mrjax.sequence.events import AbstractContainer, AbstractEvent, Delay
-from mrjax.sequence.rf import ContinuousWave, ShapedPulse
+from mrjax.sequence.events import AbstractContainer, AbstractEvent
 
-LONGEST_PATTERN = 24
-"""Events in the longest pattern that is sought within a measurement."""
+LONGEST_PATTERN = 20_000
+"""Entries in the longest pattern that is sought in a whole file."""
+
+WORTH_A_LOOP = 2
+"""More than so many entries must be saved."""
+
+LONGEST_PATTERN_OF_A_MEASUREMENT = 24
+"""Entries in the longest pattern that is sought within a measurement."""
 
 COST_OF_EVENT = 1
 COST_OF_LOOP = 2
@@ -21,12 +26,139 @@ COST_OF_LOOP = 2
 
 
 @dataclass(frozen=True)
-class Column:
+class Loop:
+    """A pattern of `period` entries that is played `count` times, and what the first of them holds."""
+
+    start: int
+    period: int
+    count: int
+    body: tuple["int | Loop", ...] = ()
+
+    @property
+    def end(self) -> int:
+        """The place after the last."""
+        return self.start + self.period * self.count
+
+    @property
+    def saving(self) -> int:
+        """Entries that need not be written out."""
+        return self.period * (self.count - 1)
+
+
+def folded(forms: Int[np.ndarray, " n"], begins_well: Bool[np.ndarray, " n"]) -> tuple[int | Loop, ...]:
+    """Entries by their places in the row, with loops.
+
+    Taken is the loop that saves most, then those before it, inside it and after it.
+
+    **Arguments:**
+
+    - `forms`: Equal for entries that may be repetitions of one.
+    - `begins_well`: With which entries a pattern should begin, where there is a choice.
+    """
+    return tuple(_folded(forms, begins_well, 0, forms.size))
+
+
+def built(
+    nodes: tuple[int | Loop, ...], event: Callable[[Int[np.ndarray, "*repetitions"]], AbstractEvent]
+) -> list[AbstractEvent | AbstractContainer]:
+    """Events and repeats of what was folded; `event` makes one of the places where the repetitions play it."""
+
+    def within(nodes: tuple[int | Loop, ...], later: Int[np.ndarray, "*repetitions"]) -> Iterator:
+        for node in nodes:
+            if isinstance(node, Loop):
+                inside = later[..., None] + node.period * np.arange(node.count)
+                yield Repeat(*within(node.body, inside), n_repetitions=node.count)
+            else:
+                yield event(np.asarray(node + later))
+
+    return list(within(nodes, np.zeros((), int)))
+
+
+def _folded(forms: np.ndarray, begins_well: np.ndarray, start: int, end: int) -> list[int | Loop]:
+    found: list[int | Loop] = []
+    # a stack, not recursion: there may be thousands of loops in a row
+    pending: list[tuple[int, int] | Loop] = [(start, end)]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Loop):
+            found.append(part)
+            continue
+        start, end = part
+        loop = _best_loop(forms[start:end], begins_well[start:end])
+        if loop is None:
+            found += range(start, end)
+            continue
+        first = start + loop.start
+        body = tuple(_folded(forms, begins_well, first, first + loop.period))
+        pending += [(start + loop.end, end), Loop(first, loop.period, loop.count, body), (start, first)]
+    return found
+
+
+def _best_loop(forms: np.ndarray, begins_well: np.ndarray) -> Loop | None:
+    best = None
+    for period in range(1, min(LONGEST_PATTERN, forms.size // 2) + 1):
+        least = WORTH_A_LOOP if best is None else best.saving
+        if forms.size - period <= least:
+            break
+        recurs = forms[:-period] == forms[period:]
+        if np.count_nonzero(recurs) <= least:
+            continue
+        for first, last in _stretches(recurs, period):
+            loop = Loop(first, period, (last - first + period) // period)
+            if loop.saving > (WORTH_A_LOOP if best is None else best.saving):
+                best = loop
+    return None if best is None else _shifted(best, forms, begins_well)
+
+
+def _stretches(recurs: Bool[np.ndarray, " n"], period: int) -> Iterator[tuple[int, int]]:
+    """Where entries that come again after a period begin and end, as far as a whole pattern of them does."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], recurs, [False]])))
+    firsts, lasts = edges[::2], edges[1::2]
+    long = lasts - firsts >= period
+    return zip(firsts[long].tolist(), lasts[long].tolist(), strict=True)
+
+
+def _shifted(loop: Loop, forms: np.ndarray, begins_well: np.ndarray) -> Loop:
+    """The same loop from the first of its entries that begins well, else as late as it is played as often."""
+    reach = forms[loop.start : loop.start + loop.saving + loop.period]
+    later = forms[loop.start + loop.period : loop.end + loop.period]
+    after = np.flatnonzero(reach[: later.size] != later)
+    latest = min(after[0] if after.size else later.size, later.size) - loop.saving
+    starts = loop.start + np.arange(min(latest, loop.period - 1) + 1)
+    good = starts[begins_well[starts]]
+    return Loop(int(good[0] if good.size else starts[-1]), loop.period, loop.count)
+
+
+def folded_measurements(entries: Entries, lengths: list[int]) -> tuple[int | Loop, ...]:
+    """Entries by their places, with loops over measurements, and loops within each.
+
+    Of all ways to write a measurement with loops that one is taken which stores the fewest numbers, so that what many pulses
+    share is stored, and later computed, once.
+
+    **Arguments:**
+
+    - `entries`: Events that stand alone, measurement after measurement.
+    - `lengths`: How many of them each measurement has.
+    """
+    found: list[int | Loop] = []
+    starts = np.cumsum([0, *lengths])
+    forms = [entries.forms[start:end].tobytes() for start, end in itertools.pairwise(starts)]
+    for _, neighbours in itertools.groupby(range(len(lengths)), key=forms.__getitem__):
+        members = list(neighbours)
+        group = lambda members: _Group.of(entries, starts[members], lengths[members[0]])
+        alone = 1 if _first_stands_alone(group(members)) else 0
+        for part in (members[:alone], members[alone:]):
+            found += _repeated(group(part)) if part else []
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Column:
     """A leaf of the event at one place in all measurements of a group.
 
     **Arguments:**
 
-    - `values`: One for each measurement; of a waveform, its number in the group's list of them.
+    - `values`: One for each measurement; of a waveform, its number.
     - `code`: Equal for columns whose values are equal.
     - `is_constant`: Whether it is the same in each measurement.
     - `weight`: Numbers that one value stands for: 1, or the samples of a waveform.
@@ -39,128 +171,102 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Measurements that play the same kinds of events: for each place the kind and its columns by leaf."""
+class _Group:
+    """Neighbouring measurements that play the same kinds of events.
 
-    n_measurements: int
-    forms: list[tuple[type[AbstractEvent], int]]
-    columns: list[dict[str, Column]]
-    waveforms: list[Inexact[np.ndarray, "_"]]
+    **Arguments:**
 
-
-def looped(measurements: list[list[Played]]) -> list[AbstractEvent | AbstractContainer]:
-    """The same events in the same order, with loops over measurements, and loops within each.
-
-    Of all ways to write a measurement with loops that one is taken which stores the fewest numbers, so that what many pulses
-    share is stored, and later computed, once.
+    - `start`: The place of the first entry.
+    - `n_measurements`: How many there are.
+    - `forms`: Of the entries of one.
+    - `begins_well`: Which of these entries are pulses.
+    - `columns`: The leaves of these entries by name.
     """
-    found: list[AbstractEvent | AbstractContainer] = []
-    for _, neighbours in itertools.groupby(measurements, key=lambda events: [event.form for event in events]):
-        members = list(neighbours)
-        alone = 1 if _first_stands_alone(_group(members)) else 0
-        for part in (members[:alone], members[alone:]):
-            found += _repeated(_group(part)) if part else []
-    return found
+
+    start: int
+    n_measurements: int
+    forms: Int[np.ndarray, " n"]
+    begins_well: Bool[np.ndarray, " n"]
+    columns: list[dict[str, _Column]]
+
+    @classmethod
+    def of(cls, entries: Entries, starts: Int[np.ndarray, " n_measurements"], length: int) -> "_Group":
+        codes: dict[bytes, int] = {}
+        columns = []
+        for place in range(length):
+            leaves = entries.columns(starts + place)
+            coded = {name: codes.setdefault(values.tobytes(), len(codes)) for name, (values, _) in leaves.items()}
+            columns.append(
+                {
+                    name: _Column(values, coded[name], bool(np.all(values == values[0])), weight)
+                    for name, (values, weight) in leaves.items()
+                }
+            )
+        start = starts[0].item()
+        forms = entries.forms[start : start + length]
+        begins_well = np.array([entries.begins_with_rf(form) for form in forms.tolist()], bool)
+        return cls(start, starts.size, forms, begins_well, columns)
 
 
-def _group(measurements: list[list[Played]]) -> Group:
-    waveforms: dict[int, int] = {}
-    arrays: list[np.ndarray] = []
-    codes: dict[bytes, int] = {}
-    columns = []
-    for place in zip(*measurements, strict=True):
-        names = LEAVES[place[0].kind][: len(place[0].numbers)]
-        leaves = dict(zip(names, np.array([event.numbers for event in place], float).T, strict=True))
-        weights = dict.fromkeys(leaves, 1)
-        if place[0].waveform is not None:
-            for event in place:
-                if id(event.waveform) not in waveforms:
-                    waveforms[id(event.waveform)] = len(arrays)
-                    arrays.append(event.waveform)
-            leaves["waveform"] = np.array([waveforms[id(event.waveform)] for event in place])
-            weights["waveform"] = place[0].waveform.size
-        coded = {name: codes.setdefault(values.tobytes(), len(codes)) for name, values in leaves.items()}
-        constant = {name: bool(np.all(values == values[0])) for name, values in leaves.items()}
-        columns.append({name: Column(leaves[name], coded[name], constant[name], weights[name]) for name in leaves})
-    return Group(len(measurements), [event.form for event in measurements[0]], columns, arrays)
-
-
-def _first_stands_alone(group: Group) -> bool:
+def _first_stands_alone(group: _Group) -> bool:
     """Whether without the first measurement all delays become constant, or all B1, that are not so with it."""
-    delays = [columns["duration"] for form, columns in zip(group.forms, group.columns, strict=True) if form[0] is Delay]
+    # a delay has a duration and nothing else
+    delays = [columns["duration"] for columns in group.columns if list(columns) == ["duration"]]
     b1 = [columns[name] for columns in group.columns for name in ("b1", "waveform") if name in columns]
 
-    def only_the_first_differs(columns: list[Column]) -> bool:
+    def only_the_first_differs(columns: list[_Column]) -> bool:
         rest_is_constant = all(np.all(column.values[1:] == column.values[1]) for column in columns)
         return rest_is_constant and not all(column.is_constant for column in columns)
 
     return group.n_measurements > 2 and (only_the_first_differs(delays) or only_the_first_differs(b1))
 
 
-def _repeated(group: Group) -> list[AbstractEvent | AbstractContainer]:
-    events = [*_within(group, 0, len(group.forms))]
-    return events if group.n_measurements == 1 else [Repeat(*events, n_repetitions=group.n_measurements)]
+def _repeated(group: _Group) -> list[int | Loop]:
+    nodes = list(_within(group, 0, group.forms.size))
+    if group.n_measurements == 1:
+        return nodes
+    return [Loop(group.start, group.forms.size, group.n_measurements, tuple(nodes))]
 
 
-@dataclass(frozen=True)
-class _Loop:
-    start: int
-    period: int
-    count: int
-
-    @property
-    def end(self) -> int:
-        return self.start + self.period * self.count
-
-    def places(self, position: int) -> range:
-        """Where the event at a position of the pattern stands in each repetition."""
-        return range(self.start + position, self.end, self.period)
-
-
-def _within(group: Group, start: int, end: int) -> Iterator[AbstractEvent | AbstractContainer]:
-    """The events from one place of the measurement to another, with loops."""
-    loop = _best_loop(group, start, end)
+def _within(group: _Group, start: int, end: int) -> Iterator[int | Loop]:
+    """The entries from one place of the first measurement to another, with loops."""
+    loop = _cheapest_loop(group, start, end)
     if loop is None:
-        for place in range(start, end):
-            yield _event(group, range(place, place + 1), in_loop=False)
+        yield from range(group.start + start, group.start + end)
         return
     yield from _within(group, start, loop.start)
-    pattern = [_event(group, loop.places(position), in_loop=True) for position in range(loop.period)]
-    yield Repeat(*pattern, n_repetitions=loop.count)
+    first = group.start + loop.start
+    yield Loop(first, loop.period, loop.count, tuple(range(first, first + loop.period)))
     yield from _within(group, loop.end, end)
 
 
-def _best_loop(group: Group, start: int, end: int) -> _Loop | None:
+def _cheapest_loop(group: _Group, start: int, end: int) -> Loop | None:
     """The loop that saves most; of equals the one with the shortest pattern, and that which begins with a pulse."""
 
-    def merit(loop: _Loop) -> tuple[int, int, bool]:
-        begins_with_pulse = group.forms[loop.start][0] in (ContinuousWave, ShapedPulse)
-        return _saving(group, loop), -loop.period, begins_with_pulse
+    def merit(loop: Loop) -> tuple[int, int, bool]:
+        return _saving(group, loop), -loop.period, bool(group.begins_well[loop.start])
 
-    best = max(_candidates(group, start, end), key=merit, default=None)
+    best = max(_candidates(group.forms[start:end], start), key=merit, default=None)
     return best if best is not None and _saving(group, best) > 0 else None
 
 
-def _candidates(group: Group, start: int, end: int) -> Iterator[_Loop]:
-    """Every pattern that recurs at once, as often as it does, beginning with each of its events."""
-    numbers: dict[tuple, int] = {}
-    forms = np.array([numbers.setdefault(form, len(numbers)) for form in group.forms[start:end]], int)
-    for period in range(1, min(LONGEST_PATTERN, forms.size // 2) + 1):
-        recurs = np.concatenate([[False], forms[:-period] == forms[period:], [False]])
-        edges = np.flatnonzero(recurs[1:] != recurs[:-1])
-        for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            for shift in range(first, min(first + period, last - period + 1)):
-                yield _Loop(start + shift, period, (last + period - shift) // period)
+def _candidates(forms: Int[np.ndarray, " n"], start: int) -> Iterator[Loop]:
+    """Every pattern that recurs at once, as often as it does, beginning with each of its entries."""
+    for period in range(1, min(LONGEST_PATTERN_OF_A_MEASUREMENT, forms.size // 2) + 1):
+        for first, last in _stretches(forms[:-period] == forms[period:], period):
+            for shifted in range(first, min(first + period, last - period + 1)):
+                yield Loop(start + shifted, period, (last + period - shifted) // period)
 
 
-def _saving(group: Group, loop: _Loop) -> int:
+def _saving(group: _Group, loop: Loop) -> int:
     """Numbers to be stored and events to be compiled without the loop, less those with it."""
     apart = sum(_cost(group, range(place, place + 1)) for place in range(loop.start, loop.end))
-    together = COST_OF_LOOP + sum(_cost(group, loop.places(position)) for position in range(loop.period))
-    return apart - together
+    patterns = (range(first, loop.end, loop.period) for first in range(loop.start, loop.start + loop.period))
+    return apart - COST_OF_LOOP - sum(_cost(group, places) for places in patterns)
 
 
-def _cost(group: Group, places: range) -> int:
+def _cost(group: _Group, places: range) -> int:
+    """Numbers of the event that plays the entries at these places, and what it costs to compile."""
     sizes = 0
     for name in group.columns[places[0]]:
         columns = [group.columns[place][name] for place in places]
@@ -169,29 +275,3 @@ def _cost(group: Group, places: range) -> int:
         axes = (group.n_measurements if along_outer else 1) * (len(places) if along_inner else 1)
         sizes += axes * columns[0].weight
     return COST_OF_EVENT + sizes
-
-
-def _event(group: Group, places: range, *, in_loop: bool) -> AbstractEvent:
-    """The event at one place, or at the places where the repetitions of a loop play it."""
-    leaves = {}
-    for name in group.columns[places[0]]:
-        values = np.stack([group.columns[place][name].values for place in places], axis=-1)
-        smallest = _smallest(values, in_loop=in_loop)
-        leaves[name] = _waveforms(group, np.asarray(smallest)) if name == "waveform" else smallest
-    return group.forms[places[0]][0](**leaves)
-
-
-def _smallest(values: np.ndarray, *, in_loop: bool) -> np.ndarray | float | int:
-    """Values over measurements and repetitions of a loop without the axes along which they do not change."""
-    if np.all(values == values[:, :1]):
-        values = values[:, :1]
-    if np.all(values == values[:1]):
-        values = values[0]
-    if values.size == 1:
-        return values.item()
-    return values if in_loop else values[:, 0]
-
-
-def _waveforms(group: Group, numbers: np.ndarray) -> Inexact[np.ndarray, "*repetitions n"]:
-    waveforms = np.stack([group.waveforms[number] for number in numbers.ravel().tolist()])
-    return waveforms.reshape(*numbers.shape, -1)

@@ -15,7 +15,7 @@ from mrjax.sequence.walk import Located
 
 
 @dataclass(frozen=True, eq=False)
-class Played:
+class Playing:
     """One playing of an event: where it stands, its numbers by name, and which repetition it is, outermost first."""
 
     located: Located
@@ -30,7 +30,7 @@ class Played:
         return self.located.name + (f" in repetition {', '.join(map(str, self.repetition))}" if self.repetition else "")
 
 
-def playings(sequence: AbstractContainer) -> Iterator[Played]:
+def playings(sequence: AbstractContainer) -> Iterator[Playing]:
     """Every playing of every event, in order.
 
     **Raises:** `ValueError` where numbers are traced.
@@ -72,13 +72,13 @@ class _Rows:
         rows = [_row_numbers(shapes[name], located.repeats) for name in leaves]
         self._rows = np.stack(rows, axis=-1).tolist() if rows else []
 
-    def played(self, repetition: tuple[int, ...]) -> Played:
+    def played(self, repetition: tuple[int, ...]) -> Playing:
         flat = 0
         for n, i in zip(self._located.repeats, repetition, strict=True):
             flat = flat * n + i
         rows = self._rows[flat] if self._rows else []
         values = {name: np.asarray(leaf[row]) for (name, leaf), row in zip(self._leaves.items(), rows, strict=True)}
-        return Played(self._located, values, repetition, (self._located.path, tuple(rows)))
+        return Playing(self._located, values, repetition, (self._located.path, tuple(rows)))
 
 
 def _row_numbers(shape: tuple[int, ...], repeats: tuple[int, ...]) -> Int[np.ndarray, " n"]:

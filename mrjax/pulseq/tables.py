@@ -1,12 +1,13 @@
-"""The tables of a Pulseq file, whose columns depend on the version, as events in SI units."""
+"""The tables of a Pulseq file, whose columns depend on the version, as blocks and events in SI units."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
-from mrjax.pulseq import sections
-from mrjax.pulseq.errors import Source
-from mrjax.pulseq.events import AdcEvent, ArbitraryGradient, RfEvent, Trapezoid
-from mrjax.pulseq.sections import Section, Table
+import numpy as np
+
+from mrjax.pulseq.file import AdcEvent, ArbitraryGradient, Block, Extension, PulseqFile, RfEvent, Trapezoid
+from mrjax.pulseq.shapes import Shape
+from mrjax.pulseq.text import Section, Source, Table, table_of
 
 Event = TypeVar("Event")
 
@@ -36,6 +37,18 @@ ADC = {
 }
 DELAYS = {2: "id! delay+"}
 
+EVENTS = ("delay", "rf", "gx", "gy", "gz", "adc", "extension")
+
+HOLDERS = {
+    "delay": "DELAYS",
+    "rf": "RF",
+    "gx": "GRADIENTS or TRAP",
+    "gy": "GRADIENTS or TRAP",
+    "gz": "GRADIENTS or TRAP",
+    "adc": "ADC",
+    "extension": "EXTENSIONS",
+}
+
 
 def layout_of(layouts: dict[int, str], minor: int) -> str:
     """The columns in a minor version: those of the last version that changed them."""
@@ -63,7 +76,7 @@ def events_by_id(read: Table, make: Callable[..., Event], source: Source) -> dic
 
 def rf_events(section: Section, minor: int, source: Source) -> tuple[dict[int, RfEvent], Table]:
     """The RF pulses, and the table for further checks."""
-    read = sections.table(section, layout_of(RF, minor), source)
+    read = table_of(section, layout_of(RF, minor), source)
     for use, line in zip(read.words.get("use", []), read.lines, strict=False):
         if len(use) != 1 or use not in "erispou":
             raise source.error(line, f"use must be one of the letters e, r, i, s, p, o, u, but is {use!r}.")
@@ -72,25 +85,25 @@ def rf_events(section: Section, minor: int, source: Source) -> tuple[dict[int, R
 
 def gradients(section: Section, minor: int, source: Source) -> tuple[dict[int, ArbitraryGradient], Table]:
     """The gradients of any shape, and the table for further checks."""
-    read = sections.table(section, layout_of(GRADIENTS, minor), source)
+    read = table_of(section, layout_of(GRADIENTS, minor), source)
     return events_by_id(read, _gradient, source), read
 
 
 def trapezoids(section: Section, source: Source) -> tuple[dict[int, Trapezoid], Table]:
     """The trapezoidal gradients, and the table for further checks."""
-    read = sections.table(section, layout_of(TRAP, 2), source)
+    read = table_of(section, layout_of(TRAP, 2), source)
     return events_by_id(read, _trapezoid, source), read
 
 
 def adc_events(section: Section, minor: int, source: Source) -> tuple[dict[int, AdcEvent], Table]:
     """The readouts, and the table for further checks."""
-    read = sections.table(section, layout_of(ADC, minor), source)
+    read = table_of(section, layout_of(ADC, minor), source)
     return events_by_id(read, _adc_event, source), read
 
 
 def delays(section: Section, source: Source) -> dict[int, float]:
     """The delays in s."""
-    read = sections.table(section, layout_of(DELAYS, 2), source)
+    read = table_of(section, layout_of(DELAYS, 2), source)
     return events_by_id(read, lambda delay: delay / MICROSECONDS, source)
 
 
@@ -116,3 +129,108 @@ def _trapezoid(*, amplitude: float, **times: float) -> Trapezoid:
 
 def _adc_event(*, dwell: float, delay: float, **others: Any) -> AdcEvent:
     return AdcEvent(dwell=dwell / NANOSECONDS, delay=delay / MICROSECONDS, **others)
+
+
+def require_known(
+    read: Table, column: str, known: Collection[int], target: str, present: Collection[str], source: Source
+) -> None:
+    """Every id in a column must be known; 0 and less stand for none.
+
+    **Arguments:**
+
+    - `read`, `column`: Where the ids stand.
+    - `known`: The ids that there are.
+    - `target`: Name of the section that holds them; where it is missing from `present`, the message says so.
+
+    **Raises:** `PulseqError` at the line of the first that is not known.
+    """
+    if column not in read.columns:
+        return
+    for identifier, line in zip(read.whole(column), read.lines, strict=True):
+        if identifier > 0 and identifier not in known:
+            missing = "" if any(name in present for name in target.split(" or ")) else ", a section that is missing"
+            listed = " or ".join(f"[{name}]" for name in target.split(" or "))
+            raise source.error(line, f"{column} refers to id {identifier}, which is not in {listed}{missing}.")
+
+
+def require_samples(read: Table, shapes: Mapping[int, Shape], source: Source) -> None:
+    """An RF pulse needs a magnitude; its phase and its times may be left out, or have as many samples."""
+    for identifier, line in zip(read.whole("magnitude_shape"), read.lines, strict=True):
+        if identifier == 0:
+            raise source.error(line, "magnitude_shape of an RF event must be the id of a shape, but is 0.")
+    lengths = {identifier: shape.n_samples for identifier, shape in shapes.items()}
+    for column in ("phase_shape", "time_shape"):
+        if column not in read.columns:
+            continue
+        for magnitude, other, line in zip(read.whole("magnitude_shape"), read.whole(column), read.lines, strict=True):
+            if other > 0 and lengths[other] != lengths[magnitude]:
+                raise source.error(
+                    line,
+                    f"magnitude_shape {magnitude} has {lengths[magnitude]} samples, but {column} {other} has "
+                    f"{lengths[other]}; they must have as many.",
+                )
+
+
+def require_distinct(trapezoids: Table, gradients: Collection[int], source: Source) -> None:
+    """Trapezoids and other gradients share their ids."""
+    for identifier, line in zip(trapezoids.whole("id"), trapezoids.lines, strict=True):
+        if identifier in gradients:
+            raise source.error(line, f"id {identifier} of [TRAP] is in [GRADIENTS] too; they share their ids.")
+
+
+def require_ends(links: Mapping[int, Extension], section: Section, source: Source) -> None:
+    """Lists of extensions must end."""
+    ends = {0}
+    for first in links:
+        passed: dict[int, None] = {}
+        link = first
+        while link not in ends:
+            if link in passed:
+                raise source.error(section.line, f"the list of extensions that starts at id {first} never ends.")
+            passed[link] = None
+            link = links[link].next
+        ends.update(passed)
+
+
+def blocks_of(file: PulseqFile, section: Section, present: Collection[str], source: Source) -> tuple[Block, ...]:
+    """The blocks in playing order, as the rows stand.
+
+    From version 1.4 the file says how long each lasts, in block rasters; before, it lasts as long as its longest event.
+
+    **Arguments:**
+
+    - `file`: All but its blocks.
+    - `section`: [BLOCKS].
+    - `present`: Names of the sections that the file has.
+
+    **Raises:** `PulseqError` where a block refers to an event that is not there.
+    """
+    read = table_of(section, layout_of(BLOCKS, file.version.minor), source)
+    gradients = {*file.gradients, *file.trapezoids}
+    known = {"delay": file.delays, "rf": file.rf, "adc": file.adc, "extension": file.extensions} | dict.fromkeys(
+        ("gx", "gy", "gz"), gradients
+    )
+    for column, holder in HOLDERS.items():
+        require_known(read, column, known[column], holder, present, source)
+    none = [0] * len(read.lines)
+    ids = {name: read.whole(name) if name in read.columns else none for name in EVENTS}
+    rows = zip(_durations(file, read, ids), *ids.values(), strict=True)
+    return tuple(Block(*row) for row in rows)
+
+
+def _durations(file: PulseqFile, read: Table, ids: Mapping[str, list[int]]) -> list[float]:
+    if "duration" in read.columns:
+        return (read.columns["duration"] * file.block_raster).tolist()
+    lasts = _event_durations(file)
+    columns = [[lasts[name].get(identifier, 0.0) for identifier in ids[name]] for name in EVENTS[:-1]]
+    return np.max(columns, axis=0).tolist()
+
+
+def _event_durations(file: PulseqFile) -> dict[str, dict[int, float]]:
+    """How long each event lasts in s with its delay, by id; of versions before 1.4, which have no time shapes."""
+    samples = {identifier: shape.n_samples for identifier, shape in file.shapes.items()}
+    rf = {i: event.delay + samples[event.magnitude_shape] * file.rf_raster for i, event in file.rf.items()}
+    gradients = {i: g.delay + samples.get(g.shape, 0) * file.gradient_raster for i, g in file.gradients.items()}
+    gradients |= {i: trap.delay + trap.rise + trap.flat + trap.fall for i, trap in file.trapezoids.items()}
+    adc = {i: event.delay + event.n_samples * event.dwell for i, event in file.adc.items()}
+    return {"delay": dict(file.delays), "rf": rf, "gx": gradients, "gy": gradients, "gz": gradients, "adc": adc}

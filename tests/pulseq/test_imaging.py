@@ -17,7 +17,7 @@ from test_reader import IMAGING, MOST_CALLS, mutated, read_quietly
 import mrjax as mr
 from mrjax import units
 from mrjax.pulseq import PulseqError, read, to_sequence, write
-from mrjax.pulseq.folding import Loop, built, folded
+from mrjax.pulseq.loops import Loop, built, folded
 from mrjax.pulseq.playing_order import playings
 from mrjax.sequence import Annotation, Label, Together
 from mrjax.sequence.walk import events_of

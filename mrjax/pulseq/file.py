@@ -1,5 +1,6 @@
-"""What a Pulseq file holds, in SI units."""
+"""What a Pulseq file holds, in SI units, and how its faults are told."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,29 @@ RASTERS: Mapping[str, float] = MappingProxyType(
 
 ADC_RASTER = 1e-7
 """In s, of files that do not define it."""
+
+HERTZ = 1e6
+"""From here on a stated gyromagnetic ratio is in Hz/T, below in MHz/T."""
+
+
+class PulseqError(ValueError):
+    """A Pulseq file that is damaged or not understood; the message names the file, the line and the cause.
+
+    **Arguments:**
+
+    - `path`: The file.
+    - `line`: Counted from 1; None where no line is to blame, such as for a file that is missing.
+    - `cause`: What is wrong there.
+    """
+
+    def __init__(self, path: str | Path, line: int | None, cause: str):
+        super().__init__(path, line, cause)
+        self.path = path
+        self.line = line
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}" if self.line is None else f"{self.path}, line {self.line}: {self.cause}"
 
 
 @dataclass(frozen=True, order=True)
@@ -52,6 +76,11 @@ class Block:
     gz: int
     adc: int
     extension: int
+
+    @property
+    def gradients(self) -> tuple[int, int, int]:
+        """The ids of the gradients along x, y and z."""
+        return self.gx, self.gy, self.gz
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +226,24 @@ class PulseqFile:
         """Unit of dwell times in s."""
         return self._raster("AdcRasterTime")
 
+    @property
+    def b0(self) -> float:
+        """The field in T that the DEFINITIONS state; NaN where they state no positive number."""
+        return self._positive("B0")
+
+    @property
+    def gyromagnetic_ratio(self) -> float:
+        """`gamma_hz` of the DEFINITIONS, which files give in MHz/T or in Hz/T, in rad/s/T; NaN where it is no positive number."""
+        stated = self._positive("gamma_hz")
+        return 2 * math.pi * (stated if stated >= HERTZ else stated * HERTZ)
+
     def _raster(self, name: str) -> float:
         written = self.definitions.get(name, ())
         return written[0] if written and not isinstance(written, str) else RASTERS.get(name, ADC_RASTER)
+
+    def _positive(self, name: str) -> float:
+        """The one number that stands under a name, whatever its capitals."""
+        stated = [value for key, value in self.definitions.items() if key.lower() == name.lower()]
+        if len(stated) != 1 or isinstance(stated[0], str) or len(stated[0]) != 1 or not stated[0][0] > 0:
+            return math.nan
+        return stated[0][0]

@@ -1,4 +1,4 @@
-"""The extensions of a Pulseq block: labels, triggers, rotations and soft delays."""
+"""What the extensions of a Pulseq block say: labels, triggers, rotations and soft delays."""
 
 import warnings
 from dataclasses import dataclass
@@ -7,9 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from mrjax import _checks
-from mrjax.pulseq.entries import Part
-from mrjax.pulseq.errors import PulseqError
-from mrjax.pulseq.events import PulseqFile
+from mrjax.pulseq.file import PulseqError, PulseqFile
+from mrjax.pulseq.plain_events import PlainEvent
 from mrjax.sequence.labels import Annotation, Label
 
 MICROSECONDS = 1e6
@@ -33,7 +32,7 @@ class SoftDelay:
 class Notes:
     """What the extensions of a block say: labels and annotations before it, and how it is to be changed."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[PlainEvent, ...]
     rotation: Float[np.ndarray, "3 3"] | None
     soft_delay: SoftDelay | None
 
@@ -46,18 +45,18 @@ def notes_of(file: PulseqFile, first: int) -> Notes:
 
     **Raises:** `PulseqError` where it is not understood.
     """
-    parts: dict[str, list[Part]] = {}
+    parts: dict[str, list[PlainEvent]] = {}
     rotation = soft_delay = None
     for name, reference, words in _linked(file, first):
         try:
             if name in LABELS:
                 value, label = words
                 static = (("name", label), ("increment", LABELS[name]))
-                parts.setdefault(name, []).append(Part(Label, static, (_number(value),)))
+                parts.setdefault(name, []).append(PlainEvent(Label, static, (_number(value),)))
             elif name == "ROTATIONS":
                 rotation = _matrix(words)
             else:
-                parts.setdefault(name, []).append(Part(Annotation, (("name", name), ("words", words))))
+                parts.setdefault(name, []).append(PlainEvent(Annotation, (("name", name), ("words", words))))
             if name == "DELAYS":
                 _, offset, factor, hint = words
                 soft_delay = SoftDelay(hint, _number(offset) / MICROSECONDS, _not_zero(factor))
