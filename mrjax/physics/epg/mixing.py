@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from mrjax.physics.jax_rules.one_kernel import apart
+from mrjax.jax_rules import computed_once
 
 Orders = Inexact[Array, "k voxel"]
 Components = tuple[Orders, Orders, Orders]
@@ -109,7 +109,7 @@ def wound_at_once(components: Components, by: int) -> Components:
     return jnp.concatenate([jnp.conj(reached[by:0:-1]), plus])[:n], lowered, z
 
 
-@apart
+@computed_once
 def mixed_and_wound(components: Components, mixing: Mixing | None) -> Components:
     """The hot step: mix, then wind by one cycle."""
     return wound(components if mixing is None else mixed(components, mixing))

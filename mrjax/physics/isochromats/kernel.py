@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax.physics.jax_rules.one_kernel import apart
+from mrjax.jax_rules import computed_once
 from mrjax.physics.maths.trigonometry import cosine_and_sine
 
 Spins = Float[Array, "*spin"]
@@ -35,7 +35,7 @@ def rotated(magnetisation: Components, about_x: Angle, about_y: Angle, about_z: 
     )
 
 
-@apart
+@computed_once
 def step(
     magnetisation: Components,
     angles: tuple[Angle, Angle, tuple[Angle, ...], tuple[Angle, ...]],
@@ -61,7 +61,7 @@ def step(
     return relaxed(rotated(magnetisation, about_x, about_y, about_z), *decay)
 
 
-@apart
+@computed_once
 def _sinc_and_versine(square: Spins) -> tuple[Spins, Spins]:
     r"""$\sin t / t$ and $(1 - \cos t) / t^2$ of $t^2$, smooth at zero."""
     small = square < 1e-4

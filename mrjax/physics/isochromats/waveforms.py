@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from mrjax.jax_rules import as_one_kernel
 from mrjax.physics.engine import AbstractOperator, State
-from mrjax.physics.execution.loops import checkpointed_scan
 from mrjax.physics.isochromats.kernel import Components, relaxed, step
 from mrjax.physics.isochromats.operators import Diffusion, lorentzian, turned, weights
 from mrjax.physics.isochromats.state import IsochromatState, summed
-from mrjax.physics.jax_rules.one_kernel import as_one_kernel
 from mrjax.physics.maths import precession
+from mrjax.physics.maths.loops import checkpointed_scan
 from mrjax.physics.motion import AbstractMotion, located
 from mrjax.sequence.double_length import angle
 from mrjax.tissue import Tissue
