@@ -1,7 +1,7 @@
 """Checks of what users pass in: each names the argument, what it must be and what it got.
 
 Shapes, dtypes and options are checked when Python sees them. Values are checked at once where they are known; inside
-`jax.jit` they are known only at run time, and `mrjax._requirements` raises the same sentence there.
+`jax.jit` they are known only at run time, and `mrjax.jax_rules` raises the same sentence there.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Bool, Shaped
 
-from mrjax._requirements import required
+from mrjax.jax_rules import required
 
 TURN = 2 * math.pi
 

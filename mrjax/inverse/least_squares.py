@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from mrjax import _checks, _plausibility
-from mrjax._requirements import nan_where_it_does_not_hold
 from mrjax.inverse import _parameters, likelihoods
 from mrjax.inverse._marquardt import Iterate, Search, minimised, uncertainty
 from mrjax.inverse.fit import Fit as Fit, FitStatus
 from mrjax.inverse.jacobian import Model, signal_and_columns
+from mrjax.jax_rules import nan_where_it_does_not_hold
 
 
 def least_squares(

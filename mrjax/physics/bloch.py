@@ -10,12 +10,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from mrjax import _checks, units
+from mrjax.jax_rules import as_one_kernel, unless_linearized
 from mrjax.physics.execution import chunks, cores
-from mrjax.physics.execution.loops import checkpointed_scan
 from mrjax.physics.isochromats.kernel import Components, relaxed, step
-from mrjax.physics.jax_rules.linearization import unless_linearized
-from mrjax.physics.jax_rules.one_kernel import as_one_kernel
 from mrjax.physics.maths import precession
+from mrjax.physics.maths.loops import checkpointed_scan
 from mrjax.tissue import Tissue
 
 WORTH_A_THREAD = 2**21

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 
 from mrjax import _checks
-from mrjax.physics.execution.loops import checkpointed_scan
+from mrjax.physics.maths.loops import checkpointed_scan
 
 
 class AbstractGradient(eqx.Module):

@@ -10,7 +10,7 @@ import pytest
 from experiments import VOXEL_SIZE, every_event, tissue
 
 import mrjax as mr
-from mrjax.physics.execution.loops import checkpointed_scan
+from mrjax.physics.maths.loops import checkpointed_scan
 
 FID = mr.Sequence(mr.Pulse(jnp.pi / 2), mr.Delay(10e-3), mr.Sample())
 

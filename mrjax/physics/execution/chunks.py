@@ -1,6 +1,5 @@
 """Voxels cut into chunks that fit a cache."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from mrjax.physics.jax_rules.one_kernel import loops_are_marked, on_one_cpu_device
+from mrjax.jax_rules import loops_are_marked, on_one_cpu_device
 
 FIRST_LEVEL = 2**14
 """Bytes of the state of one chunk of voxels on a CPU: twice, before and after a step, it fits the first-level cache."""
@@ -60,22 +59,3 @@ def _divisor_near(size: int, n: int) -> int:
     """A multiple of half a vector near `size` that divides `n`, which saves a copy of the signal; `size` if there is none."""
     near = [m for m in range(size // 2, 3 * size // 2 + 1, VECTOR // 2) if m and n % m == 0]
     return min(near, key=lambda m: abs(m - size), default=size)
-
-
-def in_rows(function: Callable[..., Array], matrices: list[Array], cache: int = 2**18) -> Array:
-    """`function(*matrices)`, for as many matrices at once as stay in a cache of so many bytes; the result is like the last.
-
-    All have the same leading axes, and two of their own, or more after those of the first.
-    """
-    batch = matrices[0].shape[:-2]
-    n = math.prod(batch)
-    size = max(VECTOR, cache * n // max(1, sum(x.size * x.dtype.itemsize for x in matrices)))
-    if n <= size:
-        return function(*matrices)
-    rows = [x.reshape(n, *x.shape[len(batch) :]) for x in matrices]
-    whole = n // size * size
-    parts = [x[:whole].reshape(n // size, size, *x.shape[1:]) for x in rows]
-    result = jax.lax.map(lambda part: function(*part), parts).reshape(whole, *rows[-1].shape[1:])
-    if whole < n:
-        result = jnp.concatenate([result, function(*(x[whole:] for x in rows))])
-    return result.reshape(matrices[-1].shape)

@@ -11,12 +11,11 @@ from jax.sharding import NamedSharding
 from jaxtyping import Array
 
 from mrjax import _checks
+from mrjax.jax_rules import by_jacobian, unless_linearized
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg.stages import Course
 from mrjax.physics.execution import chunks, cores, interpreter, sharding
 from mrjax.physics.gradient import AbstractGradient, Forward, ForwardJacobian
-from mrjax.physics.jax_rules.derivatives import by_jacobian
-from mrjax.physics.jax_rules.linearization import unless_linearized
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue

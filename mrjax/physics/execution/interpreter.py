@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
+from mrjax.jax_rules import as_one_kernel
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg.stages import Course, Stage
 from mrjax.physics.execution.preparation import Prepared, prepare_all
 from mrjax.physics.gradient import AbstractGradient
-from mrjax.physics.jax_rules.one_kernel import as_one_kernel
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.tissue import Tissue
 

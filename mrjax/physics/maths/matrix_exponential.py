@@ -1,16 +1,16 @@
 """Exponentials of many small matrices, less the identity."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Primitive
 from jaxtyping import Array, Float, Int
 
-from mrjax.physics.jax_rules.primitives import operation, with_transpose
+from mrjax.jax_rules import operation
 
 MOST_SQUARINGS = 63
 """Enough for any norm below 1e18."""
@@ -43,13 +43,13 @@ def exponential_less_one(matrix: Matrices) -> Matrices:
 
     **Source:** P. Bader, S. Blanes, F. Casas, Mathematics 7 (2019) 1174 (the polynomial of degree eight).
     """
-    return _exponential.bind(matrix)
+    return _exponential(matrix)
 
 
 @exponential_less_one.defjvp
 def _rule(primals: tuple, tangents: tuple) -> tuple:
     (matrix,), (change,) = primals, tangents
-    return exponential_less_one(matrix), _changed.bind(matrix, change[..., None, :])[..., 0, :]
+    return exponential_less_one(matrix), _changed(matrix, change[..., None, :])[..., 0, :]
 
 
 def padded(matrix: Matrices) -> Float[Array, "*batch m m"]:
@@ -64,7 +64,7 @@ def padded(matrix: Matrices) -> Float[Array, "*batch m m"]:
 
 def times(second: Matrices, first: Matrices) -> Matrices:
     """What `first` and then `second` do together, all three less the identity."""
-    return second + first + _product.bind(*jnp.broadcast_arrays(second, first))
+    return second + first + _product(*jnp.broadcast_arrays(second, first))
 
 
 def _value(matrix: Matrices) -> Matrices:
@@ -110,7 +110,7 @@ def _right(changes: Changes, matrix: Matrices) -> Changes:
     return (changes.reshape(*batch, n * n_changes, n) @ matrix).reshape(changes.shape)
 
 
-def _with_more_changes(primitive: Primitive, arguments: tuple, axes: tuple) -> tuple[Array, int]:
+def _with_more_changes(changed: Callable, arguments: tuple, axes: tuple) -> tuple[Array, int]:
     """`vmap` over changes of one matrix makes more changes, `vmap` over matrices a larger batch."""
     (matrix, changes), (of_matrix, of_changes) = arguments, axes
     if of_matrix is not None:
@@ -118,11 +118,11 @@ def _with_more_changes(primitive: Primitive, arguments: tuple, axes: tuple) -> t
         matrix = jnp.moveaxis(matrix, of_matrix, 0)
         spread = lambda x: jnp.broadcast_to(x, (size, *x.shape))
         changes = spread(changes) if of_changes is None else jnp.moveaxis(changes, of_changes, 0)
-        return primitive.bind(matrix, changes), 0
+        return changed(matrix, changes), 0
     changes = jnp.moveaxis(changes, of_changes, -2)
     *batch, n, n_changes, size, _ = changes.shape
     together = changes.reshape(*batch, n, n_changes * size, n)
-    return primitive.bind(matrix, together).reshape(changes.shape), changes.ndim - 2
+    return changed(matrix, together).reshape(changes.shape), changes.ndim - 2
 
 
 def _multiplied(second: Matrices, first: Matrices) -> Matrices:
@@ -131,17 +131,22 @@ def _multiplied(second: Matrices, first: Matrices) -> Matrices:
 
 
 _exponential = operation("exponential_less_one", _value, wide=True)
-_changed = operation("change_of_exponential", _derivative, batch=_with_more_changes, wide=True)
-_product = operation("product_of_matrices", _multiplied)
 _transposed = lambda matrix: jnp.swapaxes(matrix, -1, -2)
-with_transpose(
-    _changed,
-    lambda matrix, cotangents: _changed.bind(_transposed(matrix), cotangents),
-    _plain_derivative,
+_changed = operation(
+    "change_of_exponential",
+    _derivative,
+    plain=_plain_derivative,
+    transpose=lambda matrix, cotangents: _changed(_transposed(matrix), cotangents),
+    batch=_with_more_changes,
+    wide=True,
 )
 # XLA on CPUs multiplies a transposed left factor five times slower than one that is laid out again before
 _laid_out = jax.lax.optimization_barrier
-with_transpose(_product, lambda second, cotangent: _multiplied(_laid_out(_transposed(second)), cotangent), _multiplied)
+_product = operation(
+    "product_of_matrices",
+    _multiplied,
+    transpose=lambda second, cotangent: _multiplied(_laid_out(_transposed(second)), cotangent),
+)
 
 
 def _squarings(matrix: Matrices) -> Int[Array, ""]:

@@ -12,10 +12,10 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks
 from mrjax.conventions import Conventions
+from mrjax.jax_rules import in_float64_on_cpu
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
 from mrjax.physics.epg.engine import needed_states
 from mrjax.physics.isochromats.operators import Rotation
-from mrjax.physics.jax_rules.double_precision import in_double_precision
 from mrjax.physics.pools.dynamics import Irradiated, Pools, relative_fractions
 from mrjax.physics.pools.lowering import Turn, with_phases_as_turns
 from mrjax.physics.pools.operators import (
@@ -271,7 +271,7 @@ class BlochMcConnell(AbstractEngine):
             return method.propagator(irradiated, (per_voxel(real), per_voxel(imaginary)), dt)[:, :n, :n]
 
         rf = (waveform.real, imaginary, jnp.asarray(dt, waveform.real.dtype), transmit)
-        return Propagation(in_double_precision(propagator, irradiated, self.method, *rf))
+        return Propagation(in_float64_on_cpu(propagator, irradiated, self.method, *rf))
 
     def _received(self, tissue: Tissue) -> Float[Array, "#voxel"] | None:
         """What magnetisation relative to the water's is relative to `m0`; None where that is the same."""

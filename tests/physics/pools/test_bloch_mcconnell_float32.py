@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mrjax as mr
-from mrjax.physics.jax_rules.double_precision import in_double_precision
+from mrjax.jax_rules import in_float64_on_cpu
 
 ENGINE = mr.BlochMcConnell(b0=3.0)
 
@@ -61,7 +61,7 @@ FACTORS = np.random.default_rng(0).normal(size=(3, 40, 4, 4)).astype(np.float32)
 
 
 def doubly(factors, by):
-    return in_double_precision(product, factors, {"by": by, "name": "kept"})["product"]
+    return in_float64_on_cpu(product, factors, {"by": by, "name": "kept"})["product"]
 
 
 def test_what_comes_out_is_rounded_once():

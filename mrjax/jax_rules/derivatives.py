@@ -1,4 +1,9 @@
-"""Derivatives that are carried along with the value."""
+"""Derivatives by a Jacobian that is computed together with the value.
+
+Reverse mode of JAX stores what every step of a program needs. Where few parameters give many outputs, it is cheaper to compute
+the Jacobian in forward mode and to contract with it afterwards. This uses `jax.custom_jvp` alone, with symbolic zeros to see
+which parameters are differentiated, so it is part of plain JAX as well.
+"""
 
 from collections.abc import Callable
 from functools import reduce

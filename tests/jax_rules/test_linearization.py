@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mrjax.physics.jax_rules.barrier import kept_together
-from mrjax.physics.jax_rules.linearization import unless_linearized
+from mrjax.jax_rules.barrier import optimization_barrier
+from mrjax.jax_rules.linearization import unless_linearized
 
 
-def test_known_and_changing_values_are_kept_together():
+def test_known_and_changing_values_pass_a_barrier():
     def value(x):
-        kept, known, _ = kept_together((x * jnp.cos(x), jnp.full(3, 2.0), 5 * x))
+        kept, known, _ = optimization_barrier((x * jnp.cos(x), jnp.full(3, 2.0), 5 * x))
         return kept * known
 
     x = jnp.array([0.2, 0.5, 1.0])
@@ -20,9 +20,9 @@ def test_known_and_changing_values_are_kept_together():
     for found in (gradient(x), jax.jit(gradient)(x), jax.vmap(gradient)(x[None])[0]):
         np.testing.assert_allclose(found, slope, rtol=1e-14)
     np.testing.assert_allclose(jax.jvp(value, (x,), (jnp.ones(3),))[1], slope, rtol=1e-14)
-    along = lambda change: kept_together((change, jnp.ones(3)))[0]
+    along = lambda change: optimization_barrier((change, jnp.ones(3)))[0]
     np.testing.assert_array_equal(jax.linear_transpose(along, x)(x)[0], x)
-    assert kept_together(()) == ()
+    assert optimization_barrier(()) == ()
 
 
 # two programs that ought to give the same, told apart by their slopes

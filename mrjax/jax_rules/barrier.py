@@ -1,4 +1,10 @@
-"""Values that are all computed before any is used."""
+"""JAX's optimization barrier, with derivatives for every version of JAX that mrjax supports.
+
+`jax.lax.optimization_barrier` makes the compiler compute a group of values before it uses any of them. JAX 0.12 cannot
+transpose it where some of the values are known and the others linear, and JAX 0.10 replaced derivatives that are zero by
+their structure by arrays of zeros, which later versions do not (https://github.com/jax-ml/jax/pull/39429). So the barrier here
+has derivatives of its own.
+"""
 
 from typing import Any
 
@@ -8,8 +14,7 @@ from jax.interpreters import ad, batching, mlir
 
 
 def _barrier() -> Primitive:
-    """JAX 0.12 cannot transpose its own where some arguments are known and others linear."""
-    primitive = Primitive("kept_together")
+    primitive = Primitive("mrjax_barrier")
     primitive.multiple_results = True
     primitive.def_impl(jax.jit(lambda *values: primitive.bind(*values)))
     primitive.def_abstract_eval(lambda *values: values)
@@ -24,10 +29,10 @@ def _barrier() -> Primitive:
     return primitive
 
 
-_together = _barrier()
+_primitive = _barrier()
 
 
-def kept_together(values: Any) -> Any:
-    """A tree of arrays of which the compiler uses none, and forgets none, before all are computed."""
+def optimization_barrier(values: Any) -> Any:
+    """A tree of arrays, of which the compiler computes all before it uses any, and removes none."""
     leaves, structure = jax.tree.flatten(values)
-    return jax.tree.unflatten(structure, _together.bind(*leaves) if leaves else [])
+    return values if not leaves else jax.tree.unflatten(structure, _primitive.bind(*leaves))

@@ -1,17 +1,17 @@
-"""Keeping hot loops inside one compiled function on CPU.
+"""Loops that a CPU runs as one function of machine code.
 
-XLA runs a program on CPU as a list of kernels; each costs a microsecond to start, and a loop carries its state through the
-second-level cache between them. A loop over a block of voxels that fits the first-level cache should be one function. XLA
-compiles small loops so by itself, and any call that is marked; the marks below are hints that change no value and that
-other backends never see.
+XLA runs a program on a CPU as a list of small functions, called kernels. Each takes about a microsecond to start, and a loop
+writes its state to memory after one kernel and reads it again in the next
+(https://github.com/jax-ml/jax/issues/26145, https://github.com/jax-ml/jax/issues/26021). A loop whose data fit into the
+first-level cache runs several times faster as a single kernel. XLA does that by itself with very small loops, and with every
+call that bears a certain mark. A mark changes no value, and GPUs and TPUs ignore it.
 
-XLA ends the process where a marked function is of a kind it does not expect. So the mark belongs to an operation of our own,
-which sets it last of all, when derivatives and `vmap` are taken, on a program that it has looked through. A program that is
-linearized, as reverse mode begins, is never marked.
+XLA ends the process where it finds something that it does not expect in a marked function. So the mark belongs to an operation
+of our own: it sets the mark last of all, when derivatives and `vmap` are taken, and only on a program that it has looked
+through. A program that is linearized, as reverse mode begins, is never marked.
 """
 
 import functools
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,11 +20,9 @@ import numpy as np
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
-from mrjax.physics.jax_rules.barrier import kept_together
-from mrjax.physics.jax_rules.linearization import Program, called, program
-
-MARKS_ARE_ALLOWED = os.environ.get("MRJAX_ONE_KERNEL", "1") != "0"
-"""Read once, when mrjax is imported: with `MRJAX_ONE_KERNEL=0` in the environment nothing is ever marked."""
+from mrjax.jax_rules.barrier import optimization_barrier
+from mrjax.jax_rules.devices import on_one_cpu_device
+from mrjax.jax_rules.linearization import Program, by_primitive, program_primitive
 
 MOST_STEPS = 4000
 """Elementary operations of a marked function at most: more take long to compile in one piece, and gain little."""
@@ -41,7 +39,7 @@ ELSEWHERE = """
 broadcast_in_dim concatenate dynamic_slice dynamic_update_slice expand_dims pad reshape rev scatter slice split squeeze transpose
 """  # `vmap` makes a `scatter` of an update of a slice
 WITHIN = """
-checkpoint closed_call core_call custom_jvp_call custom_vjp_call jit kept_together one_kernel optimization_barrier pjit remat
+checkpoint closed_call core_call custom_jvp_call custom_vjp_call jit mrjax_barrier one_kernel optimization_barrier pjit remat
 remat2 scan while
 """
 
@@ -51,32 +49,21 @@ the program; no reduction, no FFT, no sorting, no callback, no branch."""
 
 _AS_USUAL = {"xla_cpu_small_call": "false", "inlineable": "true"}
 _MARKED = {"xla_cpu_small_call": "true", "inlineable": "false"}
-_APART = {"xla_cpu_small_call": "false", "inlineable": "false"}
-
-
-def on_one_cpu_device() -> bool:
-    """Whether what is traced now will run on one CPU device.
-
-    With several devices that is known inside `shard_map` alone: elsewhere the compiler may divide the program, and it must
-    find whole voxel axes.
-    """
-    if jax.default_backend() != "cpu":
-        return False
-    return jax.device_count() == 1 or bool(jax.sharding.get_abstract_mesh().manual_axes)
+_BY_ITSELF = {"xla_cpu_small_call": "false", "inlineable": "false"}
 
 
 def loops_are_marked() -> bool:
     """Whether loops traced now may become one kernel, so that blocking for the first-level cache makes sense."""
-    return MARKS_ARE_ALLOWED and on_one_cpu_device()
+    return on_one_cpu_device()
 
 
 def as_one_kernel(function: Callable) -> Callable:
-    """`function`, compiled on CPU into one machine-code function: for loops over little data.
+    """`function`, compiled on CPU into one function of machine code: for loops over little data.
 
     Only where it consists of elementwise arithmetic, slices, pads and loops, and where JAX does not linearize it; anything
     else is compiled as usual.
     """
-    marked = called(_one_kernel, function)
+    marked = by_primitive(_one_kernel, function)
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
@@ -85,13 +72,13 @@ def as_one_kernel(function: Callable) -> Callable:
     return call
 
 
-def apart(function: Callable) -> Callable:
-    """`function`, compiled on CPU as a function of its own, so that its results are stored and not computed again.
+def computed_once(function: Callable) -> Callable:
+    """`function`, compiled on CPU as a kernel of its own, so that its results are stored and not computed again.
 
-    XLA fuses a value into everything that uses it and computes it anew for each; between two steps of a recursion that
+    XLA merges a value into each kernel that uses it, where it is computed anew; from one step of a recursion to the next that
     multiplies the work.
     """
-    separate = _as_function(function, _APART)
+    separate = _as_function(function, _BY_ITSELF)
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
@@ -144,9 +131,9 @@ def _as_function(function: Callable, marks: dict[str, str]) -> Callable:
         # XLA aborts where a marked function does not use an argument. So none may be a constant, which XLA would use in its
         # place, and all are returned, at no cost, to someone who seems to need them
         with set_xla_metadata(**marks):
-            return kept_together(inside(*kept_together(arguments)))[0]
+            return optimization_barrier(inside(*optimization_barrier(arguments)))[0]
 
     return call
 
 
-_one_kernel = program("one_kernel", _marked)
+_one_kernel = program_primitive("one_kernel", _marked)

@@ -1,4 +1,9 @@
-"""Functions that on CPUs are computed in float64, though what goes in and out is float32."""
+"""Functions that CPUs compute in float64, though what goes in and comes out is float32.
+
+`jax.enable_x64` does not serve inside of a program that is traced in float32: operations within are traced again when JAX
+lowers them, and fail or become float32 (https://github.com/jax-ml/jax/issues/5982,
+https://github.com/jax-ml/jax/issues/27602). So the function is an operation of its own, which is widened while it is lowered.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,18 +16,18 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
-from mrjax.physics.jax_rules.primitives import batch_size
+from mrjax.jax_rules.batching import batch_size
 
 Function = Callable[..., tuple[Array, ...]]
 Forms = tuple[tuple[tuple[int, ...], Any], ...]
 """Shape and dtype of each output."""
 
 
-def in_double_precision(function: Callable, *arguments: Any) -> Any:
-    """`function(*arguments)`, on CPUs computed in float64 and rounded at the end; no float64 leaves it.
+def in_float64_on_cpu(function: Callable, *arguments: Any) -> Any:
+    """`function(*arguments)`, computed in float64 on CPUs and rounded at the end; no float64 leaves it.
 
-    What a long product of float32 factors loses, each rounded as all before it, is thus not lost. Derivatives, of either mode
-    and any order, are those of `function` in the dtype of its arguments. Where that is float64, nothing is changed.
+    A long product of float32 factors, each of which is rounded, thus keeps its digits. Derivatives, of either mode and any
+    order, are those of `function` in the dtype of its arguments. Where that is float64, and on other devices, nothing changes.
 
     **Arguments:**
 
@@ -78,7 +83,7 @@ def _derivative(
     return _double.bind(*primals, function=function, forms=forms), changes
 
 
-_double = Primitive("in_double_precision")
+_double = Primitive("in_float64_on_cpu")
 _double.multiple_results = True
 _double.def_impl(lambda *flat, **how: jax.jit(lambda *flat: _double.bind(*flat, **how))(*flat))
 _double.def_abstract_eval(lambda *flat, function, forms: [ShapedArray(shape, dtype) for shape, dtype in forms])

@@ -1,8 +1,9 @@
 """What must hold of numbers that are known only at run time: an error, or nan where a search is free to try.
 
-A check is an operation of its own in what JAX traces, and says nothing about what happens where it does not hold. Where the
-program runs as it is, it raises. A fit takes the program and lets the checks give nan in place of raising; so it does not
-matter whether a model was compiled before the fit, meanwhile, or is used afterwards: the same trace serves.
+JAX has no errors that depend on values (`equinox.error_if` brings them), and none that a caller can turn into nan. So a check
+is an operation of its own in what JAX traces, and does not say what happens where it does not hold. Where the program runs as it
+is, it raises. A fit takes the traced program and lets its checks give nan in place of raising; so it does not matter whether a
+model was compiled before the fit, during it or after it: the same trace serves.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Bool
 
-from mrjax._batching import batch_first, batch_size
+from mrjax.jax_rules.batching import batch_first, batch_size
 
 
 def required(value: Array, holds: Bool[Array, "..."], message: str) -> Array:

@@ -1,8 +1,11 @@
-"""Programs of which JAX takes another where it linearizes.
+"""Functions with two programs of the same values: one for values and forward mode, one for reverse mode.
 
-Values, `vmap` and forward mode of any order come from a first program. Reverse mode begins with a linearization, and for
-that a second program with the same values serves: the first is never split into what is known and what is linear, and
-never transposed.
+The fastest program for values may be one that JAX cannot transpose, or of which reverse mode would store too much. JAX
+has `custom_jvp` and `custom_vjp`, and a function may have one of them only (https://github.com/jax-ml/jax/issues/3996,
+https://github.com/jax-ml/jax/pull/22457), so that a function with a `custom_vjp` has no forward mode.
+
+Reverse mode begins with a linearization: JAX splits a program into what is known and what is linear. An operation of our own
+sees that moment and puts the second program in its place. `vmap` and forward mode of any order use the first.
 """
 
 import functools
@@ -17,13 +20,13 @@ from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 from jax.interpreters.partial_eval import custom_partial_eval_rules, partial_eval_jaxpr_custom_rules
 
-from mrjax._batching import batch_first, batch_size
+from mrjax.jax_rules.batching import batch_first, batch_size
 
 Program = Callable[..., list]
 """Arrays in, a list of arrays out."""
 
 
-def program(name: str, lowered: Callable[[ClosedJaxpr], Program]) -> Primitive:
+def program_primitive(name: str, lowered: Callable[[ClosedJaxpr], Program]) -> Primitive:
     """A primitive that computes its parameter `jaxpr`, in the form that `lowered` gives it.
 
     Its other parameter, `otherwise`, is the program that is linearized; None where that is the same.
@@ -42,8 +45,8 @@ def program(name: str, lowered: Callable[[ClosedJaxpr], Program]) -> Primitive:
     return primitive
 
 
-def called(primitive: Primitive, function: Callable, otherwise: Callable | None = None) -> Callable:
-    """`function` of trees of arrays, computed by a primitive from `program`; `otherwise` closes over no traced array."""
+def by_primitive(primitive: Primitive, function: Callable, otherwise: Callable | None = None) -> Callable:
+    """`function` of trees of arrays, computed by a `program_primitive`; `otherwise` closes over no traced array."""
 
     @functools.wraps(function)
     def call(*arguments: Any) -> Any:
@@ -66,7 +69,7 @@ def called(primitive: Primitive, function: Callable, otherwise: Callable | None 
 
 def unless_linearized(fast: Callable, plain: Callable) -> Callable:
     """`fast`, but `plain`, which has the same values, where JAX linearizes; neither closes over a traced array."""
-    return called(_either, fast, plain)
+    return by_primitive(_either, fast, plain)
 
 
 def _bound(primitive: Primitive, function: Program, otherwise: Program | None, values: Sequence[Any]) -> list:
@@ -173,4 +176,4 @@ def _replaced(values: list, places: Sequence[int], by: Sequence[Any]) -> list:
     return new
 
 
-_either = program("unless_linearized", jaxpr_as_fun)
+_either = program_primitive("unless_linearized", jaxpr_as_fun)

@@ -8,11 +8,11 @@ import pytest
 from jax.test_util import check_grads
 
 import mrjax as mr
+from mrjax.jax_rules import one_kernel
+from mrjax.jax_rules.one_kernel import as_one_kernel, computed_once, may_be_marked
 from mrjax.physics.epg import mixing
 from mrjax.physics.execution import chunks, cores, experiment as execution
 from mrjax.physics.isochromats import kernel as bloch_kernel
-from mrjax.physics.jax_rules import one_kernel
-from mrjax.physics.jax_rules.one_kernel import apart, as_one_kernel, may_be_marked
 from mrjax.physics.maths.trigonometry import cosine_and_sine
 
 N_ORDERS, N_VOXELS = 5, 3
@@ -128,8 +128,6 @@ def test_marks_are_on_nothing_that_is_not_understood(monkeypatch):
     assert not of(lambda x: jax.lax.scan(lambda s, now: (s + jnp.sum(x), now), x[0], x))
     monkeypatch.setattr(one_kernel, "MOST_STEPS", 2)
     assert not of(lambda x: jnp.sin(jnp.cos(jnp.exp(x))))
-    monkeypatch.setattr(one_kernel, "MARKS_ARE_ALLOWED", False)
-    assert not marks_in(loop, x)
 
 
 @pytest.mark.parametrize("n_voxels", [1, 2, 64])
@@ -145,11 +143,11 @@ def test_spoiled_trains_of_one_order_compile(n_voxels):
     np.testing.assert_allclose(-signal[:, -1].imag, expected, rtol=1e-12)
 
 
-def test_apart_changes_no_value_and_no_derivative(rng):
+def test_computing_once_changes_no_value_and_no_derivative(rng):
     function = lambda x: jnp.sin(x) * x
     x = jnp.asarray(rng.normal(size=7))
-    np.testing.assert_array_equal(apart(function)(x), function(x))
-    check_grads(apart(function), (x,), order=2, rtol=1e-6)
+    np.testing.assert_array_equal(computed_once(function)(x), function(x))
+    check_grads(computed_once(function), (x,), order=2, rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_voxels", [1, 15, 16, 17, 63, 64, 200, 203])

@@ -1,1 +1,0 @@
-"""What reaches below JAX's public functions, in one place."""
