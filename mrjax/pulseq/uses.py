@@ -11,8 +11,8 @@ from mrjax import _checks
 from mrjax.pulseq.errors import PulseqError
 from mrjax.pulseq.events import PulseqFile, RfEvent
 from mrjax.pulseq.rf_samples import rf_samples
-from mrjax.sequence.flattening import REFOCUSES_FROM
 from mrjax.sequence.rf import Use
+from mrjax.sequence.steps import REFOCUSES_FROM
 
 USES: Mapping[str, str | None] = {
     "e": "excitation", "r": "refocusing", "i": "inversion", "s": "saturation", "p": "preparation", "o": "other", "u": None,
