@@ -6,7 +6,7 @@ Python shows a warning once for each line that causes it.
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -103,19 +103,6 @@ QUANTITIES: Mapping[str, Plausible] = MappingProxyType(
 )
 """What is plausible, by the names of arguments."""
 
-OF_EVENTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "Pulse": {"flip_angle": "flip_angle"},
-        "Delay": {"duration": "duration"},
-        "Dephase": {"duration": "duration"},
-        "ContinuousWave": {"b1": "rf", "duration": "duration"},
-        "ShapedPulse": {"waveform": "rf", "dt": "sampling"},
-        "Gradient": {"waveform": "gradient"},
-        "Readout": {"dwell": "sampling"},
-    }
-)
-"""Which quantities the numbers of events are, by their classes."""
-
 
 def warn_if_implausible(value: Any, name: str, quantity: str | None = None) -> None:
     """Warn where a known value is beyond what is plausible of a quantity, by default that of its name."""
@@ -181,12 +168,6 @@ def warn_if_noise_exceeds_signal(noise_std: Any, data: Any, name: str = "noise_s
             PlausibilityWarning,
             stacklevel=_checks.frames_to_the_caller(),
         )
-
-
-def of_event(event: Any) -> Iterator[tuple[Any, str, str]]:
-    """The numbers of an event that have a plausible range: value, name and quantity."""
-    for name, quantity in OF_EVENTS.get(type(event).__name__, {}).items():
-        yield getattr(event, name), name, quantity
 
 
 def _known(value: Any) -> np.ndarray | None:

@@ -7,8 +7,18 @@ import numpy as np
 
 from mrjax import _checks
 
-BARE = (1.0, "")
-"""Factor and unit of a number as it is."""
+Unit = tuple[float, str]
+"""A factor from SI to the unit in which a number is shown, and the name of that unit."""
+
+BARE: Unit = (1.0, "")
+"""Of a number as it is."""
+
+DEGREES: Unit = (180 / np.pi, "deg")
+MILLISECONDS: Unit = (1e3, "ms")
+MICROSECONDS: Unit = (1e6, "us")
+HERTZ: Unit = (1.0, "Hz")
+MICROTESLA: Unit = (1e6, "uT")
+MILLITESLA_PER_METRE: Unit = (1e3, "mT/m")
 
 MAYBE_DERIVATIVES = "as JAX returned it: numbers in SI units, or derivatives by them"
 """What heads the text of an object that was not built by its constructor."""

@@ -16,18 +16,15 @@ from mrjax.physics.waveforms.winding import gradient_axes
 from mrjax.sequence import (
     AbstractContainer,
     AbstractEvent,
-    ContinuousWave,
+    AbstractRF,
     Delay,
     Gradient,
     Sequence,
-    ShapedPulse,
     Together,
 )
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.timeline import Timeline
 from mrjax.sequence.walk import events_of
-
-RF = (ContinuousWave, ShapedPulse)
 
 N_POSITIONS = 101
 """Over twice the thickness of a slice, where none are given."""
@@ -218,7 +215,7 @@ def _length(value: Any) -> Float[Array, ""]:
 
 def _sequence(pulse: Any, gradient: Any) -> Sequence:
     """What is played, as a sequence; errors say what does not belong there."""
-    if isinstance(pulse, RF):
+    if isinstance(pulse, AbstractRF):
         if gradient is None:
             raise ValueError("`gradient` (T/m) must be given for a bare pulse; or pass a `Together` with its gradient.")
         slope = _checks.finite(_checks.real_array(gradient, "gradient"), "gradient")
@@ -240,11 +237,11 @@ def _require_one_pulse(sequence: Sequence) -> None:
     for located in events_of(sequence.events):
         event = located.event
         inside = [one for track in event.tracks for one in track] if isinstance(event, Together) else [event]
-        if not all(isinstance(one, (*RF, Gradient, Delay)) for one in inside):
+        if not all(isinstance(one, AbstractRF | Gradient | Delay) for one in inside):
             raise ValueError(
                 f"`pulse` must hold one RF pulse, gradients and delays alone, but {located.name} is or holds something else."
             )
-        n_pulses += int(np.prod(located.repeats, dtype=int)) * sum(isinstance(one, RF) for one in inside)
+        n_pulses += int(np.prod(located.repeats, dtype=int)) * sum(isinstance(one, AbstractRF) for one in inside)
     if n_pulses != 1:
         raise ValueError(f"`pulse` must hold one RF pulse, but holds {n_pulses}.")
     axes = gradient_axes(sequence)

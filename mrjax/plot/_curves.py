@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from mrjax.plot import _waveforms
 from mrjax.plot._waveforms import Points
 from mrjax.sequence.gradients import AXES
-from mrjax.sequence.hardware.placed import Placed
+from mrjax.sequence.hardware.event_times import EventTimes
 
 MOST_TICKS = 150
 """Samples of readouts up to which each is marked."""
@@ -20,7 +20,7 @@ MOST_TICKS = 150
 class Curve:
     """How a row of waveforms is drawn."""
 
-    points_of: Callable[[Placed], Points | None]
+    points_of: Callable[[EventTimes], Points | None]
     colour: str
     factor: float
     """From SI to the unit."""
@@ -43,7 +43,7 @@ class ZoomedCurves:
     """The curves in the rows of a diagram, drawn again for the part that is in view."""
 
     def __init__(
-        self, axes: Axes, playings: list[Placed], heights: dict[str, int], shown: tuple[float, float], factor: float
+        self, axes: Axes, playings: list[EventTimes], heights: dict[str, int], shown: tuple[float, float], factor: float
     ):
         """Draw what is `shown`, from start to end in s; `factor` is from s to the unit of the axis."""
         self._axes, self._playings, self._shown, self._factor = axes, playings, shown, factor

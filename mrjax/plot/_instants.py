@@ -1,4 +1,4 @@
-"""What takes no time in a sequence diagram: pulses, windings, spoilers and samples."""
+"""Ideal events in a sequence diagram, by their symbols: pulses, windings, spoilers, samples and marks."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mrjax.plot._waveforms import in_view
-from mrjax.sequence import AbstractEvent, AbstractSample, Dephase, Pulse, Spoil
-from mrjax.sequence.hardware.placed import Placed
+from mrjax.sequence import AbstractIdealEvent
+from mrjax.sequence.base import Symbol
+from mrjax.sequence.hardware.event_times import EventTimes
 
 CROWDED = 150
 """Pulses from which on flip angles are drawn as thin lines, and phases as small dots."""
@@ -15,7 +16,7 @@ CROWDED = 150
 
 def draw(
     axes: Axes,
-    playings: list[Placed],
+    playings: list[EventTimes],
     heights: dict[str, int],
     view: tuple[float, float],
     length: float,
@@ -29,27 +30,31 @@ def draw(
     - `length`: Of what is shown in s, to which the width of what takes no time is drawn.
     - `factor`: From s to the unit of the axis.
     """
-    of = lambda kind, number: _values(playings, kind, number, view)
-    times, angles = of(Pulse, lambda event: np.rad2deg(event.flip_angle))
+    of = lambda symbol, number: _values(playings, symbol, number, view)
+    times, angles = of("pulse", lambda event: np.rad2deg(event.flip_angle))
     if times.size:
-        _, phases = of(Pulse, lambda event: np.rad2deg(event.phase) % 360)
+        _, phases = of("pulse", lambda event: np.rad2deg(event.phase) % 360)
         _draw_pulses(axes, times * factor, angles, phases, heights)
     narrow = 0.003 * length * factor
     if "gradient" in heights:
         _draw_gradients(axes, of, heights["gradient"], factor, narrow)
-    samples, _ = of(AbstractSample, lambda event: 0.0)
+    samples, _ = of("sample", lambda event: 0.0)
     if samples.size:
         row, width = heights["sample"], 1 if samples.size < CROWDED else 0.3
         axes.vlines(samples * factor, row, row + 0.6, colors="C2", lw=width)
+    for name in sorted({type(one.event).__name__ for one in playings if _is_mark(one)}):
+        marks = [one for one in playings if _is_mark(one) and type(one.event).__name__ == name]
+        times, _ = _values(marks, "mark", lambda event: 0.0, view)
+        _draw_marks(axes, times * factor, name)
 
 
 def _values(
-    playings: Iterable[Placed], kind: type[AbstractEvent], number: Callable, view: tuple[float, float]
+    playings: Iterable[EventTimes], symbol: Symbol, number: Callable, view: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """When events of a kind start, and a number of each, in the order of playing."""
+    """When events with a symbol start, and a number of each, in the order of playing."""
     rows = [(np.zeros(0, int), np.zeros(0), np.zeros(0))]
     for one in playings:
-        if isinstance(one.event, kind):
+        if isinstance(one.event, AbstractIdealEvent) and one.event.symbol == symbol:
             seen = in_view(one, view)
             seen = seen[one.start.ravel()[seen] >= view[0]]
             values = np.broadcast_to(np.asarray(number(one.event), float), one.start.shape)
@@ -80,10 +85,22 @@ def _draw_pulses(
 
 
 def _draw_gradients(axes: Axes, of: Callable, row: int, factor: float, narrow: float) -> None:
-    times, orders = of(Dephase, lambda event: float(event.order))
-    _, durations = of(Dephase, lambda event: event.duration)
+    times, orders = of("winding", lambda event: float(event.order))
+    _, durations = of("winding", lambda event: event.duration)
     highest = np.abs(orders).max(initial=0.0) or 1.0
     for time, order, duration in zip(times * factor, orders / highest, durations * factor, strict=True):
         axes.bar(time, 0.4 * order, max(duration, narrow), row, align="edge", color="C3", lw=0)
-    for time in of(Spoil, lambda event: 0.0)[0] * factor:
+    for time in of("spoiler", lambda event: 0.0)[0] * factor:
         axes.bar(time, 0.5, narrow, row, align="edge", fill=False, hatch="////", edgecolor="C3", lw=0.5)
+
+
+def _is_mark(one: EventTimes) -> bool:
+    return isinstance(one.event, AbstractIdealEvent) and one.event.symbol == "mark"
+
+
+def _draw_marks(axes: Axes, times: np.ndarray, name: str) -> None:
+    """Lines through all rows, the first with the name of the events."""
+    for time in times[:CROWDED]:
+        axes.axvline(time, color="0.6", lw=0.8, ls=":", zorder=0)
+    if times.size:
+        axes.annotate(name, (times[0], 1), xycoords=("data", "axes fraction"), fontsize=8, color="0.4", va="bottom")

@@ -5,16 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.sequence.hardware.placed import Part, Placed
-from mrjax.sequence.lines import summed
+from mrjax.sequence.hardware.event_times import EventTimes, PartTimes
+from mrjax.sequence.piecewise_linear import summed
 from mrjax.sequence.readout import Readout
-from mrjax.sequence.rf import ShapedPulse
-from mrjax.sequence.together import RF
+from mrjax.sequence.rf import AbstractRF
 
 Points = tuple[np.ndarray, np.ndarray]
 """Times in s and values, along the last axis; the axes of repetitions come first."""
 
-Seen = tuple[Placed, np.ndarray]
+Seen = tuple[EventTimes, np.ndarray]
 """An event, and the numbers of some of its playings."""
 
 MOST_POINTS = 8000
@@ -29,7 +28,7 @@ SAME_TIME = 1e-9
 
 
 def curve(
-    seen: Iterable[Seen], points_of: Callable[[Placed], Points | None], view: tuple[float, float]
+    seen: Iterable[Seen], points_of: Callable[[EventTimes], Points | None], view: tuple[float, float]
 ) -> tuple[Points, bool]:
     """What is played in view over time, and whether all its points are there."""
     made = [(one, which, points) for one, which in seen if (points := points_of(one)) is not None]
@@ -43,22 +42,22 @@ def curve(
     return _extremes(times[sorted_rows], values[sorted_rows], view, complete=thinning == 1)
 
 
-def seen_of(playings: Iterable[Placed], view: tuple[float, float]) -> list[Seen]:
+def seen_of(playings: Iterable[EventTimes], view: tuple[float, float]) -> list[Seen]:
     """The events of which playings are in view, with the numbers of those."""
     return [(one, which) for one in playings if (which := in_view(one, view)).size]
 
 
-def in_view(one: Placed, view: tuple[float, float]) -> np.ndarray:
+def in_view(one: EventTimes, view: tuple[float, float]) -> np.ndarray:
     """Numbers of the playings that overlap a time from `view[0]` to `view[1]` in s."""
     lasting = np.broadcast_to(one.duration, one.start.shape)
     end = one.start + np.where(np.isfinite(lasting), lasting, 0.0)
     return np.flatnonzero(np.isfinite(one.start) & (one.start <= view[1]) & (end >= view[0]))
 
 
-def gradient_points(axis: str) -> Callable[[Placed], Points | None]:
+def gradient_points(axis: str) -> Callable[[EventTimes], Points | None]:
     """Points of the gradient along an axis in T/m."""
 
-    def points(one: Placed) -> Points | None:
+    def points(one: EventTimes) -> Points | None:
         parts = one.gradients_along(axis)
         if not parts:
             return None
@@ -70,18 +69,18 @@ def gradient_points(axis: str) -> Callable[[Placed], Points | None]:
     return points
 
 
-def amplitude_points(one: Placed) -> Points | None:
+def amplitude_points(one: EventTimes) -> Points | None:
     """Points of the magnitude of RF in T."""
     return _steps(one, np.abs, 0.0)
 
 
-def phase_points(one: Placed) -> Points | None:
+def phase_points(one: EventTimes) -> Points | None:
     """Points of the phase of RF in degrees from 0 to 360, without that of its offset; nan where there is none."""
     turned = lambda field: np.where(np.abs(field) > 0, np.round(np.rad2deg(np.angle(field)), 6) % 360, np.nan)
     return _steps(one, turned, np.nan)
 
 
-def readout_points(one: Placed) -> Points | None:
+def readout_points(one: EventTimes) -> Points | None:
     """Points of a curve that is one while the receiver is on."""
     parts = [part for part in one.parts if isinstance(part.event, Readout)]
     edges = [np.stack(np.broadcast_arrays(p.start, p.end), axis=-1) for p in parts]
@@ -107,26 +106,23 @@ def sample_times(seen: Iterable[Seen], view: tuple[float, float], most: int) -> 
     return np.concatenate(found)
 
 
-def _steps(one: Placed, shown: Callable[[np.ndarray], np.ndarray], rest: float) -> Points | None:
-    parts = [part for part in one.parts if isinstance(part.event, RF)]
+def _steps(one: EventTimes, shown: Callable[[np.ndarray], np.ndarray], rest: float) -> Points | None:
+    parts = [part for part in one.parts if isinstance(part.event, AbstractRF)]
     if not parts:
         return None
     edges, values = zip(*(_samples(part) for part in parts), strict=True)
     return _in_rest(one, list(edges), [shown(field) for field in values], rest)
 
 
-def _samples(part: Part) -> Points:
+def _samples(part: PartTimes) -> Points:
     """Edges of the samples of a pulse in s, and the field between them."""
     event: Any = part.event
     turn = np.exp(1j * np.asarray(event.phase))[..., None]
-    if isinstance(event, ShapedPulse):
-        edges = part.start[..., None] + np.asarray(event.dt)[..., None] * np.arange(event.waveform.shape[-1] + 1)
-        return edges, np.asarray(event.waveform) * turn
-    edges = np.stack(np.broadcast_arrays(part.start, part.start + event.duration), axis=-1)
-    return edges, np.asarray(event.b1)[..., None] * turn
+    edges = part.start[..., None] + np.asarray(event.dt)[..., None] * np.arange(event.b1_samples.shape[-1] + 1)
+    return edges, np.asarray(event.b1_samples) * turn
 
 
-def _in_rest(one: Placed, edges: list[np.ndarray], values: list[np.ndarray], rest: float) -> Points:
+def _in_rest(one: EventTimes, edges: list[np.ndarray], values: list[np.ndarray], rest: float) -> Points:
     """Values that are constant between edges, with rest before, between and after them."""
     shape = np.broadcast_shapes(*(x.shape[:-1] for x in (*edges, *values)))
     spread = lambda x: np.broadcast_to(x, (*shape, x.shape[-1]))
@@ -136,7 +132,7 @@ def _in_rest(one: Placed, edges: list[np.ndarray], values: list[np.ndarray], res
     return _padded(one, np.concatenate(times, axis=-1), np.concatenate(held, axis=-1), rest)
 
 
-def _padded(one: Placed, times: np.ndarray, values: np.ndarray, rest: float = 0.0) -> Points:
+def _padded(one: EventTimes, times: np.ndarray, values: np.ndarray, rest: float = 0.0) -> Points:
     """Points with rest at the start and at the end of the event."""
     duration = one.duration
     shape = np.broadcast_shapes(times.shape[:-1], duration.shape)
@@ -147,7 +143,7 @@ def _padded(one: Placed, times: np.ndarray, values: np.ndarray, rest: float = 0.
 
 
 def _in_a_row(
-    one: Placed, which: np.ndarray, points: Points, thinning: int
+    one: EventTimes, which: np.ndarray, points: Points, thinning: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The points of the chosen playings, with the order of their playings, one after the other."""
     times, values = (_entries(x, one, which) for x in points)
@@ -159,7 +155,7 @@ def _in_a_row(
     return order.ravel(), times.ravel(), np.broadcast_to(values, times.shape).ravel()
 
 
-def _entries(x: np.ndarray, one: Placed, which: np.ndarray) -> np.ndarray:
+def _entries(x: np.ndarray, one: EventTimes, which: np.ndarray) -> np.ndarray:
     """The rows of `x` for the chosen playings; a single row where it is the same for all."""
     if all(n == 1 for n in x.shape[:-1]):
         return x.reshape(1, x.shape[-1])

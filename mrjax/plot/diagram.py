@@ -6,13 +6,24 @@ from matplotlib.axes import Axes
 from mrjax.plot import _instants, _style
 from mrjax.plot._curves import ZoomedCurves
 from mrjax.plot._waveforms import in_view
-from mrjax.sequence import AbstractContainer, AbstractSample, Dephase, Gradient, Pulse, Readout, Spoil
+from mrjax.sequence import (
+    AbstractContainer,
+    AbstractEvent,
+    AbstractIdealEvent,
+    AbstractNote,
+    AbstractRF,
+    Delay,
+    Gradient,
+    Readout,
+)
 from mrjax.sequence.gradients import AXES
-from mrjax.sequence.hardware.placed import Placed, placed
-from mrjax.sequence.together import RF
+from mrjax.sequence.hardware.event_times import EventTimes, event_times
 
 INSTANTS = ("RF angle", "RF phase", "gradient", "sample")
 """The rows of a sequence without waveforms, from the top."""
+
+DRAWN = (AbstractIdealEvent, AbstractRF, Gradient, Readout, Delay, AbstractNote)
+"""The events that a diagram shows, or passes over because nothing is played."""
 
 
 def sequence_diagram(
@@ -48,7 +59,7 @@ def sequence_diagram(
         ```
     """
     start, end = time_range or (0.0, np.inf)
-    playings = [one for one in placed(sequence) if in_view(one, (start, end)).size]
+    playings = [one for one in event_times(sequence) if in_view(one, (start, end)).size]
     if not playings:
         raise ValueError(f"`time_range` must hold at least one event, but {start:g} s to {end:g} s holds none.")
     shown = (start, min(end, max(_end(one, (start, end)) for one in playings)))
@@ -63,25 +74,37 @@ def sequence_diagram(
     return axes
 
 
-def _rows_of(playings: list[Placed]) -> tuple[str, ...]:
+def _rows_of(playings: list[EventTimes]) -> tuple[str, ...]:
     """Names of the rows that the events need, from the top."""
-    events = [event for one in playings for event in (one.event, *(part.event for part in one.parts))]
+    events = [part.event for one in playings for part in one.parts]
+    _require_drawn(events)
     plays = lambda *kinds: any(isinstance(event, kinds) for event in events)
-    if not plays(*RF, Gradient, Readout):
+    symbols = {event.symbol for event in events if isinstance(event, AbstractIdealEvent)}
+    if not plays(AbstractRF, Gradient, Readout):
         return INSTANTS
     wanted = {
-        "RF angle": plays(Pulse),
-        "RF amplitude": plays(*RF),
-        "RF phase": plays(Pulse, *RF),
+        "RF angle": "pulse" in symbols,
+        "RF amplitude": plays(AbstractRF),
+        "RF phase": "pulse" in symbols or plays(AbstractRF),
         **{f"G{axis}": plays(Gradient) for axis in AXES},
-        "gradient": plays(Dephase, Spoil),
-        "sample": plays(AbstractSample),
+        "gradient": not symbols.isdisjoint(("winding", "spoiler")),
+        "sample": "sample" in symbols,
         "ADC": plays(Readout),
     }
     return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
 
-def _end(one: Placed, view: tuple[float, float]) -> float:
+def _require_drawn(events: list[AbstractEvent]) -> None:
+    """Refuse events of which it is not known how to draw them."""
+    for event in events:
+        if not isinstance(event, DRAWN):
+            raise ValueError(
+                f"`sequence` must hold events that can be drawn, but {type(event).__name__} is no AbstractIdealEvent with a "
+                "`symbol`, no RF, gradient or readout."
+            )
+
+
+def _end(one: EventTimes, view: tuple[float, float]) -> float:
     """When the last of the playings in view ends, in s; waits without end do not count."""
     seen = in_view(one, view)
     lasting = np.broadcast_to(one.duration, one.start.shape).ravel()[seen]

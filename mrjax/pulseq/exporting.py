@@ -12,12 +12,14 @@ from mrjax.pulseq.instantaneous import made_lasting, require_lasting
 from mrjax.pulseq.playing_order import Playing, playings
 from mrjax.pulseq.rasters import Rasters, steps
 from mrjax.pulseq.written_events import EventLibrary, EventWriter
-from mrjax.sequence.events import AbstractContainer, AbstractEvent, Delay
+from mrjax.sequence.base import AbstractContainer
+from mrjax.sequence.events import Delay
 from mrjax.sequence.gradients import AXES, Gradient
 from mrjax.sequence.labels import AbstractNote, Annotation
+from mrjax.sequence.precision import in_double_precision
 from mrjax.sequence.readout import Readout
-from mrjax.sequence.rf import ContinuousWave, ShapedPulse
-from mrjax.sequence.together import Together
+from mrjax.sequence.rf import AbstractRF
+from mrjax.sequence.tracks import AbstractChannelEvent, AbstractScannerEvent
 
 WRITTEN_VERSIONS = ("1.4", "1.5")
 
@@ -161,8 +163,8 @@ def _note(played: Playing) -> tuple[str, tuple[str, ...]]:
 class _Sounds:
     """What is to be written of a block, in s from its start: events of RF and readout, and gradients by axis."""
 
-    rf: list[tuple[float, Any, dict]]
-    adc: list[tuple[float, Any, dict]]
+    rf: list[tuple[float, AbstractRF]]
+    adc: list[tuple[float, Readout]]
     gradients: dict[str, list[tuple[np.ndarray, np.ndarray]]]
     duration: float
 
@@ -196,8 +198,8 @@ class _BlockWriter:
                 raise ValueError(
                     f"a block holds one at most, but it has {len(several)} {name}; write a block for each."
                 )
-        rf = [self._events.rf(event, values, start) for start, event, values in sounds.rf]
-        adc = [self._events.adc(event.n, values, start) for start, event, values in sounds.adc]
+        rf = [self._events.rf(pulse, start) for start, pulse in sounds.rf]
+        adc = [self._events.adc(readout, start) for start, readout in sounds.adc]
         gx, gy, gz = (
             self._events.gradient(*_summed(sounds.gradients[axis])) if axis in sounds.gradients else 0 for axis in AXES
         )
@@ -208,43 +210,35 @@ class _BlockWriter:
 
 def _sounds(played: Playing) -> _Sounds:
     event: Any = played.located.event
-    together = isinstance(event, Together)
-    tracks = event.tracks if together else ((event,),)
+    if not isinstance(event, AbstractScannerEvent):
+        raise ValueError(f"a {type(event).__name__} is no event of a scanner.")
     found = _Sounds([], [], {}, 0.0)
-    for i, track in enumerate(tracks):
+    for track in event.with_leaves(played.values).tracks:
         start = 0.0
-        for j, part in enumerate(track):
-            head = f"{i}.{j}." if together else ""
-            values = {name: played.values[f"{head}{name}"] for name in part.leaves()}
-            _place(found, part, values, start)
-            start += _duration(part, values)
+        for part in track:
+            _place(found, part, start)
+            start += _duration(part)
         found.duration = max(found.duration, start)
     return found
 
 
-def _place(found: _Sounds, part: AbstractEvent, values: dict[str, np.ndarray], start: float) -> None:
+def _place(found: _Sounds, part: AbstractChannelEvent, start: float) -> None:
     match part:
-        case ContinuousWave() | ShapedPulse():
-            found.rf.append((start, part, values))
+        case AbstractRF():
+            found.rf.append((start, part))
         case Readout():
-            found.adc.append((start, part, values))
+            found.adc.append((start, part))
         case Gradient():
-            found.gradients.setdefault(part.axis, []).append((start + values["times"], values["waveform"]))
+            found.gradients.setdefault(part.axis, []).append((start + part.times, part.waveform))
         case Delay():
             pass
         case _:
-            raise ValueError(f"a {type(part).__name__} is no event of a scanner.")
+            raise ValueError(f"the format knows no {type(part).__name__}, but RF, gradients, readouts and delays.")
 
 
-def _duration(part: Any, values: dict[str, np.ndarray]) -> float:
-    match part:
-        case ShapedPulse():
-            return float(values["dt"]) * values["waveform"].size
-        case Readout():
-            return float(values["dwell"]) * part.n
-        case Gradient():
-            return float(values["times"][-1])
-    duration = float(values["duration"])
+def _duration(part: AbstractChannelEvent) -> float:
+    exact = part.with_leaves({name: in_double_precision(value) for name, value in part.leaves().items()})
+    duration = float(exact.duration)
     if not np.isfinite(duration):
         raise ValueError("it never ends.")
     return duration

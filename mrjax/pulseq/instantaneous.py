@@ -9,17 +9,8 @@ import numpy as np
 from mrjax import units
 from mrjax.pulseq.playing_order import Playing, playing_order
 from mrjax.sequence import walk
-from mrjax.sequence.events import (
-    AbstractContainer,
-    AbstractEvent,
-    Delay,
-    Dephase,
-    Pulse,
-    Reset,
-    Sample,
-    SampleLongitudinal,
-    Spoil,
-)
+from mrjax.sequence.base import AbstractContainer, AbstractEvent, AbstractIdealEvent
+from mrjax.sequence.events import Delay, Pulse, Sample
 from mrjax.sequence.labels import AbstractNote
 from mrjax.sequence.readout import Readout
 from mrjax.sequence.rf import ContinuousWave
@@ -27,28 +18,27 @@ from mrjax.sequence.unrolled import known
 
 GAMMA = 2 * math.pi * units.GAMMA_BAR["1H"]
 
-INSTEAD = {
-    Pulse: "a `ShapedPulse` or a `ContinuousWave` to write a Pulseq file, or pass `pulse_duration=` in s for block pulses.",
-    Dephase: "a `Gradient` to write a Pulseq file.",
-    Spoil: "a `Gradient` along each axis to write a Pulseq file.",
-    Sample: "a `Readout` to write a Pulseq file, or pass `readout=`, such as `readout=mr.Readout(64, dwell=10e-6)`.",
-    SampleLongitudinal: "a `Readout` to write a Pulseq file.",
-    Reset: "nothing, or the pulses that do it.",
+ARGUMENTS = {
+    Pulse: ", or pass `pulse_duration=` in s for block pulses",
+    Sample: ", or pass `readout=`, such as `readout=mr.Readout(64, dwell=10e-6)`",
 }
-"""What a scanner can play in place of what takes no time."""
+"""Arguments of `from_sequence` by which events that no scanner plays become such as it does."""
 
 ROUNDING = 1e-12
 """In s, of differences of durations."""
 
 
 def require_lasting(played: Playing) -> None:
-    """Events of a scanner take time.
+    """Refuse what no scanner plays.
 
-    **Raises:** `ValueError` for others, with what could be played in their place.
+    **Raises:** `ValueError` with what could be played in its place.
     """
-    instead = INSTEAD.get(type(played.located.event))
-    if instead is not None:
-        raise ValueError(f"{played.name} takes no time, which no scanner can play; use {instead}")
+    event = played.located.event
+    if isinstance(event, AbstractIdealEvent):
+        way = ARGUMENTS.get(type(event), "")
+        raise ValueError(
+            f"{played.name} is ideal, and no scanner can play it; write {event.instead} for a Pulseq file{way}."
+        )
 
 
 def made_lasting(sequence: AbstractContainer, pulse_duration: Any, readout: Any) -> AbstractContainer:
@@ -110,7 +100,7 @@ def _taken(
     for path, repetition in playing_order(sequence):
         event = events[path].event
         # what takes no time and is not replaced is refused when it is written
-        if isinstance(event, AbstractNote) or (type(event) in INSTEAD and type(event) not in replaced):
+        if isinstance(event, AbstractNote) or (isinstance(event, AbstractIdealEvent) and type(event) not in replaced):
             continue
         for one, other in ((before, (path, repetition)), ((path, repetition), before)):
             half = replaced.get(type(events[one[0]].event), 0.0) / 2 if one is not None else 0.0

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from mrjax.pulseq.plain_events import Entries
+from mrjax.sequence.base import AbstractContainer, AbstractEvent
 from mrjax.sequence.containers import Repeat
-from mrjax.sequence.events import AbstractContainer, AbstractEvent
 
 LONGEST_PATTERN = 20_000
 """Entries in the longest pattern that is sought in a whole file."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from mrjax.sequence.base import AbstractEvent
 from mrjax.sequence.containers import Sequence
-from mrjax.sequence.events import AbstractEvent, Delay, Reset, Sample, SampleLongitudinal, Spoil
+from mrjax.sequence.events import Delay, Reset, Sample, SampleLongitudinal, Spoil
 from mrjax.sequence.gradients import Gradient
 from mrjax.sequence.labels import Annotation, Label
 from mrjax.sequence.readout import Readout

@@ -9,8 +9,8 @@ from jaxtyping import Int, Shaped
 
 from mrjax import _checks
 from mrjax.sequence import walk
+from mrjax.sequence.base import AbstractContainer, AbstractEvent
 from mrjax.sequence.containers import as_sequence
-from mrjax.sequence.events import AbstractContainer, AbstractEvent
 from mrjax.sequence.walk import Located
 
 

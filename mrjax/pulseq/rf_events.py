@@ -12,8 +12,8 @@ from jaxtyping import Float, Inexact, Int
 from mrjax import _checks
 from mrjax.pulseq.file import AdcEvent, PulseqError, PulseqFile, RfEvent
 from mrjax.pulseq.shapes import MOST_RUNS, Shape, from_samples
-from mrjax.sequence.flattening import REFOCUSES_FROM
 from mrjax.sequence.rf import Use
+from mrjax.sequence.steps import REFOCUSES_FROM
 
 STRONGEST = 1 - 1e-5
 """Relative to its peak: where a pulse is as strong, it acts."""

@@ -15,7 +15,7 @@ from mrjax.pulseq.exporting import definitions_of, from_sequence
 from mrjax.pulseq.file import Block, PulseqFile
 from mrjax.pulseq.rasters import Rasters
 from mrjax.pulseq.shapes import compressed
-from mrjax.sequence.events import AbstractContainer
+from mrjax.sequence.base import AbstractContainer
 
 MICRO, NANO = 1e6, 1e9
 

@@ -11,7 +11,8 @@ from mrjax.pulseq.file import AdcEvent, ArbitraryGradient, Extension, ExtensionS
 from mrjax.pulseq.rasters import Rasters, dwell_steps, nearest, on_raster, steps
 from mrjax.pulseq.rf_events import strongest_at
 from mrjax.pulseq.shapes import Shape, from_samples
-from mrjax.sequence.rf import ContinuousWave
+from mrjax.sequence.readout import Readout
+from mrjax.sequence.rf import AbstractRF, ContinuousWave
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
 
@@ -97,19 +98,19 @@ class EventWriter:
         self._rasters = rasters
         self._minor = minor
 
-    def rf(self, pulse: Any, values: dict[str, np.ndarray], start: float) -> int:
-        """The id of a `ContinuousWave` or a `ShapedPulse` that begins at `start` in s after its block."""
+    def rf(self, pulse: AbstractRF, start: float) -> int:
+        """The id of a pulse whose numbers are NumPy's and that begins at `start` in s after its block."""
         raster = self._rasters.rf
         delay = self._microseconds(start, raster, "a start", "RF")
-        offset, phase = float(values["offset"]), float(values["phase"])
+        offset, phase = float(pulse.offset), float(pulse.phase)
         if isinstance(pulse, ContinuousWave):
-            n = steps(float(values["duration"]), raster, "a duration", "RF")
-            b1 = float(values["b1"])
+            n = steps(float(pulse.duration), raster, "a duration", "RF")
+            b1 = float(pulse.b1)
             amplitude, phase = abs(b1) * GAMMA_BAR, phase + (math.pi if b1 < 0 else 0.0)
             magnitude, turns, times = np.ones(2), np.zeros(2), np.array([0.0, n])
             center, tolerance = n * raster / 2, 0.0
         else:
-            waveform, dt = values["waveform"], float(values["dt"])
+            waveform, dt = np.asarray(pulse.b1_samples), float(pulse.dt)
             amplitude, magnitude, turns, times = self._shapes(waveform, steps(dt, raster, "a `dt`", "RF"))
             center, tolerance = strongest_at(waveform) * dt, _tolerance(waveform)
         event = RfEvent(
@@ -136,18 +137,18 @@ class EventWriter:
         times = None if n_rasters == 1 else (np.arange(magnitude.size) + 0.5) * n_rasters
         return peak * GAMMA_BAR, magnitude / (peak or 1.0), turns, times
 
-    def adc(self, n: int, values: dict[str, np.ndarray], start: float) -> int:
+    def adc(self, readout: Readout, start: float) -> int:
         """The id of a readout that begins at `start` in s after its block."""
         delay = self._microseconds(start, self._rasters.rf, "a start", "RF")
-        n_dwell = dwell_steps(float(values["dwell"]), self._rasters.adc)
+        n_dwell = dwell_steps(float(readout.dwell), self._rasters.adc)
         dwell = round(n_dwell * self._rasters.adc * 1e9, 3) / 1e9
-        modulation, shape = np.atleast_1d(values["modulation"]), 0
+        modulation, shape = np.atleast_1d(readout.modulation), 0
         if modulation.size > 1 or modulation[0] != 0:
             if self._minor < 5:
                 raise ValueError("a phase for each sample needs version 1.5 of the format.")
             shape = self._library.shape_id(modulation.astype(float), _tolerance(modulation))
-        offset, phase = float(values["offset"]), float(values["phase"])
-        return self._library.adc_id(AdcEvent(n, dwell, delay, offset, phase, phase_shape=shape))
+        offset, phase = float(readout.offset), float(readout.phase)
+        return self._library.adc_id(AdcEvent(readout.n, dwell, delay, offset, phase, phase_shape=shape))
 
     def gradient(self, times: Float[np.ndarray, " n"], values: Float[np.ndarray, " n"]) -> int:
         """The id of a gradient in T/m, straight between times in s after its block."""

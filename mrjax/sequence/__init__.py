@@ -1,10 +1,14 @@
 """What the scanner plays."""
 
 from . import moments as moments, pulses as pulses
-from .containers import Repeat as Repeat, Sequence as Sequence
-from .events import (
+from .base import (
     AbstractContainer as AbstractContainer,
     AbstractEvent as AbstractEvent,
+    AbstractIdealEvent as AbstractIdealEvent,
+    AbstractInstant as AbstractInstant,
+)
+from .containers import Repeat as Repeat, Sequence as Sequence
+from .events import (
     AbstractSample as AbstractSample,
     Delay as Delay,
     Dephase as Dephase,
@@ -16,9 +20,10 @@ from .events import (
 )
 from .gradients import Gradient as Gradient
 from .hardware.scanner import Scanner as Scanner
-from .labels import Annotation as Annotation, Label as Label
+from .labels import AbstractNote as AbstractNote, Annotation as Annotation, Label as Label
 from .readout import Readout as Readout
-from .rf import ContinuousWave as ContinuousWave, ShapedPulse as ShapedPulse
+from .rf import AbstractRF as AbstractRF, ContinuousWave as ContinuousWave, ShapedPulse as ShapedPulse
 from .text import describe as describe
 from .timeline import Timeline as Timeline
 from .together import Together as Together
+from .tracks import AbstractChannelEvent as AbstractChannelEvent, AbstractScannerEvent as AbstractScannerEvent

@@ -9,7 +9,9 @@ from jaxtyping import Float
 
 from mrjax import _plausibility
 from mrjax.sequence import timing, walk
-from mrjax.sequence.events import AbstractContainer, AbstractEvent, Delay, Pulse, Sample
+from mrjax.sequence.base import AbstractContainer, AbstractEvent
+from mrjax.sequence.events import Delay, Pulse, Sample
+from mrjax.sequence.flattening import flattened
 from mrjax.sequence.precision import Numbers
 from mrjax.sequence.text import described_if_constructed
 from mrjax.sequence.timeline import Timeline
@@ -49,9 +51,6 @@ class AbstractPlayable(AbstractContainer):
 
         **Raises:** `ValueError` where `dt` is given and gradients are traced.
         """
-        # the events that can be flattened are containers' users, not their foundation
-        from mrjax.sequence.flattening import flattened
-
         return flattened(as_sequence(self), dt)
 
     def __add__(self, following: Any) -> "Sequence":

@@ -1,83 +1,32 @@
 """The instantaneous and waiting events a sequence is made of."""
 
-import dataclasses
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks, _plausibility
 from mrjax._checks import Neutral
-from mrjax._module import Module
+from mrjax._quantities import BARE, DEGREES, MILLISECONDS
+from mrjax.sequence.base import (
+    AbstractContainer as AbstractContainer,
+    AbstractEvent as AbstractEvent,
+    AbstractIdealEvent,
+    AbstractInstant,
+    checked_now,
+    non_negative_duration,
+    replace_checked,
+)
 from mrjax.sequence.partial_orders import Order, as_order
+from mrjax.sequence.steps import REFOCUSES_FROM, Steps, no_steps, resting
+from mrjax.sequence.tracks import AbstractChannelEvent
 
 
-class AbstractEvent(Module):
-    """Something the scanner does. Its leaves are single values, or have one axis for each enclosing `Repeat`."""
-
-    def __check_init__(self):
-        for value, name, quantity in _plausibility.of_event(self):
-            _plausibility.warn_if_implausible(value, name, quantity)
-
-    own_axes: ClassVar[Mapping[str, int]] = MappingProxyType({})
-    """How many axes of a leaf are its own, after those of the repetitions: one for the samples of a waveform."""
-
-    def leaves(self) -> dict[str, Any]:
-        """The numbers of this event by name."""
-        numbers = [field.name for field in dataclasses.fields(self) if not field.metadata.get("static", False)]
-        return {name: getattr(self, name) for name in numbers}
-
-    def repetition_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the leaves without their own axes, by name."""
-        shapes = {name: np.shape(leaf) for name, leaf in self.leaves().items()}
-        return {name: shape[: len(shape) - self.own_axes.get(name, 0)] for name, shape in shapes.items()}
-
-    def with_leaves(self, values: Mapping[str, Any]) -> "AbstractEvent":
-        """This event with other numbers in the place of the named ones."""
-        names = list(values)
-        if not names:
-            return self
-        return eqx.tree_at(lambda e: [getattr(e, name) for name in names], self, [values[name] for name in names])
-
-    @property
-    def winding(self) -> Order:
-        """Cycles across the voxel that the event winds, as far as it knows without a voxel size."""
-        return 0
-
-    @property
-    def n_samples(self) -> int:
-        """How many numbers the receiver records for each voxel."""
-        return 0
-
-    def sample_offsets(self) -> Float[Array, "*repetitions n_samples"]:
-        """When it records them, in s from the start of this event."""
-        return jnp.zeros(self.n_samples)
-
-    def checked(self, where: str) -> "AbstractEvent":
-        """This event with its values checked, at run time where they are traced; `where` names it in the message."""
-        del where
-        return self
-
-
-class AbstractContainer(Module):
-    """Something that holds events and other containers, in playing order."""
-
-    events: eqx.AbstractVar[tuple["AbstractEvent | AbstractContainer", ...]]
-
-    @property
-    @abstractmethod
-    def repetitions(self) -> tuple[int, ...]:
-        """`(n,)` where the events are played `n` times, `()` where they are played once."""
-
-
-class Pulse(AbstractEvent):
+class Pulse(AbstractInstant):
     r"""An instantaneous RF pulse: a right-handed rotation by `flip_angle` about the axis $(\cos\phi, \sin\phi, 0)$.
 
     **Arguments:**
@@ -88,6 +37,11 @@ class Pulse(AbstractEvent):
       digits.
     """
 
+    units = MappingProxyType({"flip_angle": DEGREES, "phase": DEGREES})
+    plausible = MappingProxyType({"flip_angle": "flip_angle"})
+    instead = "a ShapedPulse or a ContinuousWave"
+    symbol = "pulse"
+
     flip_angle: Float[Array, "..."]
     phase: Float[Array, "..."] | float
 
@@ -97,11 +51,22 @@ class Pulse(AbstractEvent):
         self.phase = _checks.angle_leaf(phase, "phase", Neutral(0.0))
         checked_now(self)
 
+    @property
+    def is_nothing(self) -> bool:
+        return _checks.is_concrete(self.flip_angle) and not np.any(self.flip_angle)
+
+    def steps(self) -> Steps:
+        at_once = jnp.zeros(1)
+        flip = (self.flip_angle * jnp.exp(1j * jnp.asarray(self.phase)))[None]
+        turn = jnp.where(jnp.abs(self.flip_angle) > REFOCUSES_FROM, -1.0, 0.0)[None]
+        acts = {"rf_step": jnp.zeros(1, int), "rf_into": at_once, "rf_turns": turn}
+        return resting(at_once) | {"flip": flip} | acts
+
     def checked(self, where: str) -> "Pulse":
         return replace_checked(self, where, flip_angle=_checks.finite, phase=_checks.finite_angle)
 
 
-class Delay(AbstractEvent):
+class Delay(AbstractChannelEvent):
     """Free precession and relaxation, without RF and gradients.
 
     **Arguments:**
@@ -109,17 +74,28 @@ class Delay(AbstractEvent):
     - `duration`: In s, zero or more. Scalar, or one entry per repetition. `inf` waits for full recovery.
     """
 
+    units = MappingProxyType({"duration": MILLISECONDS})
+    plausible = MappingProxyType({"duration": "duration"})
+    channel = None
+
     duration: Float[Array, "..."]
 
     def __init__(self, duration: Any):
         self.duration = _checks.real_array(duration, "duration")
         checked_now(self)
 
+    def edges(self) -> Float[Array, " 0"]:
+        return jnp.zeros(0)
+
+    def added_to(self, steps: Steps, passed: Array, begin: Array, end: Array) -> Steps:
+        del passed, begin, end
+        return steps
+
     def checked(self, where: str) -> "Delay":
         return replace_checked(self, where, duration=non_negative_duration)
 
 
-class Dephase(AbstractEvent):
+class Dephase(AbstractIdealEvent):
     """A gradient that winds a number of cycles across the voxel.
 
     **Arguments:**
@@ -133,6 +109,12 @@ class Dephase(AbstractEvent):
     **Raises:** `ValueError` where `order` is no such number.
     """
 
+    units = MappingProxyType({"duration": MILLISECONDS})
+    plausible = MappingProxyType({"duration": "duration"})
+    printed_first = ("order",)
+    instead = "a Gradient"
+    symbol = "winding"
+
     order: Order = eqx.field(static=True)
     duration: Float[Array, "..."] | float
 
@@ -145,20 +127,52 @@ class Dephase(AbstractEvent):
     def winding(self) -> Order:
         return self.order
 
+    @property
+    def is_nothing(self) -> bool:
+        return self.order == 0
+
+    def steps(self) -> Steps:
+        lasting = jnp.asarray(self.duration)[None] + jnp.zeros(1)
+        return resting(lasting) | {"winding": jnp.full(1, float(self.order))}
+
     def checked(self, where: str) -> "Dephase":
         return replace_checked(self, where, duration=non_negative_duration)
 
 
-class Spoil(AbstractEvent):
+class Spoil(AbstractInstant):
     """An ideal spoiler: the transverse magnetisation vanishes, the longitudinal stays."""
 
+    units = MappingProxyType({})
+    instead = "a Gradient along each axis"
+    symbol = "spoiler"
 
-class AbstractSample(AbstractEvent):
+    def steps(self) -> Steps:
+        return no_steps()
+
+
+class AbstractSample(AbstractInstant):
     """The receiver records one number per voxel."""
+
+    instead = "a Readout"
+    symbol = "sample"
 
     @property
     def n_samples(self) -> int:
         return 1
+
+    def steps(self) -> Steps:
+        # in a step of its own, so that pulses at the same time are before it or after it as they are played
+        at_once = jnp.zeros(1)
+        phase = self.receiver_phase() + at_once
+        return resting(at_once) | {
+            "sample_step": jnp.zeros(1, int),
+            "sample_into": at_once,
+            "receiver_phase": phase,
+        }
+
+    @abstractmethod
+    def receiver_phase(self) -> Float[Array, "..."]:
+        """In rad, by which the sample is turned back."""
 
 
 class Sample(AbstractSample):
@@ -169,11 +183,16 @@ class Sample(AbstractSample):
     - `phase`: Receiver phase in rad; the sample is multiplied by `exp(-1j * phase)`. Scalar, or one entry per repetition.
     """
 
+    units = MappingProxyType({"phase": DEGREES})
+
     phase: Float[Array, "..."] | float
 
     def __init__(self, phase: Any = 0.0):
         self.phase = _checks.angle_leaf(phase, "phase", Neutral(0.0))
         checked_now(self)
+
+    def receiver_phase(self) -> Float[Array, "..."]:
+        return jnp.asarray(self.phase)
 
     def checked(self, where: str) -> "Sample":
         return replace_checked(self, where, phase=_checks.finite_angle)
@@ -185,8 +204,13 @@ class SampleLongitudinal(AbstractSample):
     No scanner can; saturation experiments are simulated so, as if a perfect readout stood here.
     """
 
+    units = MappingProxyType({})
 
-class Reset(AbstractEvent):
+    def receiver_phase(self) -> Float[Array, "..."]:
+        return jnp.zeros(())
+
+
+class Reset(AbstractInstant):
     """The magnetisation is set along z, whatever it was; repetitions that begin so are played side by side.
 
     **Arguments:**
@@ -194,38 +218,18 @@ class Reset(AbstractEvent):
     - `magnetisation`: Relative to equilibrium; 1 for full relaxation. Scalar, or one entry per repetition.
     """
 
+    units = MappingProxyType({"magnetisation": BARE})
+    instead = "a Delay that is long enough"
+    symbol = "mark"
+
     magnetisation: Float[Array, "..."] | float
 
     def __init__(self, magnetisation: Any = 1.0):
         self.magnetisation = _checks.real_leaf(magnetisation, "magnetisation", Neutral(1.0))
         checked_now(self)
 
+    def steps(self) -> Steps:
+        return no_steps()
+
     def checked(self, where: str) -> "Reset":
         return replace_checked(self, where, magnetisation=_checks.finite)
-
-
-def non_negative_duration(value: Array, name: str) -> Array:
-    """A duration in s, zero or more."""
-    return _checks.non_negative(value, name, "s")
-
-
-def replace_checked(event, where: str, **checks):
-    """`event` with the named leaves replaced by what the checks return; defaults are left out."""
-    names = [name for name in checks if not isinstance(getattr(event, name), Neutral)]
-    called = {name: f"{name}` of `{where}" for name in names}
-    # numbers that `equinox.tree_at` put in place of an array or a default become arrays here
-    values = [_checked_leaf(checks[name], getattr(event, name), called[name]) for name in names]
-    return eqx.tree_at(lambda e: [getattr(e, name) for name in names], event, values) if names else event
-
-
-def _checked_leaf(check: Callable[[Array, str], Array], leaf: Any, name: str) -> Array:
-    """A leaf after a check; one that is known stays known, also inside of `jit`, for engines that look at it."""
-    with jax.ensure_compile_time_eval() if _checks.is_concrete(leaf) else nullcontext():
-        # angles lose whole turns before they become arrays
-        return check(leaf if check is _checks.finite_angle else _checks.number_array(leaf, name), name)
-
-
-def checked_now(event: AbstractEvent) -> None:
-    """Check what is known at construction; traced values are checked when the sequence is played."""
-    if all(_checks.is_concrete(leaf) for leaf in event.leaves().values()):
-        event.checked(type(event).__name__)

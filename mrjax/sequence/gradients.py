@@ -1,8 +1,7 @@
 """Field gradients that last."""
 
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,14 +9,18 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mrjax import _checks
+from mrjax._quantities import MILLISECONDS, MILLITESLA_PER_METRE
 from mrjax._shapes import of_one_rank
-from mrjax.sequence.events import AbstractEvent, checked_now, replace_checked
+from mrjax.sequence.base import checked_now, replace_checked, with_fields
+from mrjax.sequence.precision import Numbers, held
+from mrjax.sequence.steps import Steps
+from mrjax.sequence.tracks import AbstractChannelEvent
 
 Axis = Literal["x", "y", "z"]
 AXES: tuple[str, ...] = get_args(Axis)
 
 
-class Gradient(AbstractEvent):
+class Gradient(AbstractChannelEvent):
     r"""A gradient of the field along z, $G(t)$, straight between the points that are given.
 
     A spin at $r$ precesses by $2\pi\Delta f + \gamma G(t) r$, so $k = -\frac{\gamma}{2\pi} \int G\,dt$
@@ -45,7 +48,11 @@ class Gradient(AbstractEvent):
         ```
     """
 
-    own_axes: ClassVar[Mapping[str, int]] = MappingProxyType({"waveform": 1, "times": 1})
+    channel = "gradient"
+    own_axes = MappingProxyType({"waveform": 1, "times": 1})
+    units = MappingProxyType({"waveform": MILLITESLA_PER_METRE, "times": MILLISECONDS})
+    plausible = MappingProxyType({"waveform": "gradient"})
+    printed_first = ("axis",)
 
     waveform: Float[Array, "*repetitions n"]
     times: Float[Array, "*repetitions n"]
@@ -122,9 +129,9 @@ class Gradient(AbstractEvent):
         return cls(jnp.concatenate([edge(first, "first"), samples, edge(last, "last")], axis=-1), times, axis)
 
     @property
-    def duration(self) -> Float[Array, "..."]:
+    def duration(self) -> Float[Numbers, "..."]:
         """In s, until the last point."""
-        return jnp.asarray(self.times)[..., -1]
+        return held(self.times)[..., -1]
 
     @property
     def area(self) -> Float[Array, "..."]:
@@ -160,6 +167,45 @@ class Gradient(AbstractEvent):
         slope = self._slopes()[piece]
         value = self.waveform[piece] + slope * (time - self.times[piece])
         return jnp.where(inside, value, 0.0), jnp.where(inside, slope, 0.0)
+
+    def edges(self) -> Float[Array, " n"]:
+        return self.times
+
+    def added_to(
+        self, steps: Steps, passed: Int[Array, " n"], begin: Float[Array, " n"], end: Float[Array, " n"]
+    ) -> Steps:
+        # each step lies within one of the pieces or outside of all
+        inside = (passed >= 0) & (passed < self.times.shape[-1] - 1)
+        piece = jnp.clip(passed, 0, self.times.shape[-1] - 2)
+        first, length = self.times[piece], jnp.diff(self.times)[piece]
+        low, high = self.waveform[piece], self.waveform[piece + 1]
+
+        def at(time: Array, in_a_jump: Array) -> Array:
+            share = jnp.where(length > 0, (time - first) / jnp.where(length > 0, length, 1.0), 0.0)
+            return jnp.where(inside, jnp.where(length > 0, low + (high - low) * share, in_a_jump), 0.0)
+
+        ends = jnp.stack([at(begin, low), at(end, high)], axis=-1)
+        return steps | {"gradient": steps["gradient"].at[:, :, AXES.index(self.axis)].add(ends)}
+
+    def with_ramps_cut(self, longest: float) -> "Gradient":
+        """The same gradient with more points, so that no piece in which it changes lasts longer than this, in s.
+
+        **Raises:** `ValueError` where it is traced.
+        """
+        if not all(map(_checks.is_concrete, (self.times, self.waveform))):
+            raise ValueError("`dt` must be None where gradients are traced: the number of steps has to be known.")
+        waveform, times = np.asarray(self.waveform), np.asarray(self.times)
+        n_pieces = waveform.shape[-1] - 1
+        ramps = np.any(np.diff(waveform, axis=-1).reshape(-1, n_pieces) != 0, axis=0)
+        durations = np.max(np.diff(times, axis=-1).reshape(-1, n_pieces), axis=0)
+        # a part that is longer than `longest` by rounding alone is not worth another cut
+        parts = np.where(ramps, np.maximum(1, np.ceil(durations / longest - 1e-6)), 1).astype(int)
+        piece = np.repeat(np.arange(n_pieces), parts)
+        share = np.concatenate([np.arange(n) / n for n in parts])
+        cut = lambda x: np.concatenate(
+            [x[..., piece] + (x[..., piece + 1] - x[..., piece]) * share, x[..., -1:]], axis=-1
+        )
+        return with_fields(self, {"waveform": cut(waveform), "times": cut(times)})
 
     def checked(self, where: str) -> "Gradient":
         return replace_checked(self, where, waveform=_checks.finite, times=_rising)

@@ -1,16 +1,29 @@
 """What is said beside a sequence: labels of readouts and other notes, which take no time and move no spin."""
 
+from types import MappingProxyType
 from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
 from mrjax import _checks
-from mrjax.sequence.events import AbstractContainer, AbstractEvent, checked_now, replace_checked
+from mrjax._quantities import BARE
+from mrjax.sequence.base import AbstractContainer, AbstractEvent, checked_now, replace_checked
+from mrjax.sequence.steps import Steps, no_steps
 
 
 class AbstractNote(AbstractEvent):
-    """An event that engines never see."""
+    """An event that engines never see: it takes no time, and no timeline or diagram shows it."""
+
+    printed_first = ("name",)
+
+    @property
+    def duration(self) -> float:
+        """Zero."""
+        return 0.0
+
+    def steps(self) -> Steps:
+        return no_steps()
 
 
 class Label(AbstractNote):
@@ -37,6 +50,8 @@ class Label(AbstractNote):
 
         ```
     """
+
+    units = MappingProxyType({"value": BARE})
 
     name: str = eqx.field(static=True)
     value: Float[Array, "..."]
@@ -72,6 +87,8 @@ class Annotation(AbstractNote):
 
         ```
     """
+
+    units = MappingProxyType({})
 
     name: str = eqx.field(static=True)
     words: tuple[str, ...] = eqx.field(static=True)

@@ -11,9 +11,9 @@ from jaxtyping import Array, Float, Int
 
 from mrjax import _checks
 from mrjax.sequence.double_length import DoubleLength
-from mrjax.sequence.knots import since_excitation
-from mrjax.sequence.places import TimesInSteps
 from mrjax.sequence.precision import Numbers, in_best_precision, is_known
+from mrjax.sequence.segments import since_excitation
+from mrjax.sequence.time_axis import TimesInSteps
 from mrjax.sequence.timeline import GAMMA, Timeline
 
 
@@ -54,7 +54,7 @@ def gradient_moment(
         raise ValueError(f"`order` must be a Python integer, zero or more, but got {order!r}.")
     checked = _checks.real_array(origin, "origin")
     begins = DoubleLength.of(origin if is_known(origin) else checked)
-    return in_best_precision(partial(_moment, order, effective), timeline, begins, timeline.places(times))
+    return in_best_precision(partial(_moment, order, effective), timeline, begins, timeline.in_steps(times))
 
 
 def b_tensor(
@@ -90,7 +90,7 @@ def b_tensor(
 
         ```
     """
-    return in_best_precision(_b_tensor, timeline, timeline.places(times), gyromagnetic_ratio)
+    return in_best_precision(_b_tensor, timeline, timeline.in_steps(times), gyromagnetic_ratio)
 
 
 def b_value(
@@ -106,9 +106,9 @@ def b_value(
 
 
 def _gauss(n: int) -> tuple[Float[Numbers, " n"], Float[Numbers, " n"]]:
-    """TimesInSteps between 0 and 1 and weights of Gauss and Legendre, exact for polynomials below the degree of 2 n."""
-    places, weights = np.polynomial.legendre.leggauss(n)
-    return jnp.asarray((places + 1) / 2), jnp.asarray(weights / 2)
+    """Points between 0 and 1 and weights of Gauss and Legendre, exact for polynomials below the degree of 2 n."""
+    points, weights = np.polynomial.legendre.leggauss(n)
+    return jnp.asarray((points + 1) / 2), jnp.asarray(weights / 2)
 
 
 @eqx.filter_jit
@@ -129,32 +129,34 @@ def _moment(
         powers = (since_origin[step][..., None] + now) ** order
         return jnp.einsum("...ni,...n,n,...->...i", gradient, powers, weights, end - begin)
 
-    knots = timeline.knots(timeline.lasting)
-    knots = knots if effective else dataclasses.replace(knots, turn=jnp.ones_like(knots.turn))
-    return since_excitation(between, knots, places)
+    segments = timeline.segments(timeline.lasting)
+    segments = segments if effective else dataclasses.replace(segments, turn=jnp.ones_like(segments.turn))
+    return since_excitation(between, segments, places)
 
 
 @eqx.filter_jit
 def _b_tensor(
     timeline: Timeline, places: TimesInSteps, gyromagnetic_ratio: float | Array
 ) -> Float[Numbers, "*times 3 3"]:
-    knots = timeline.knots(timeline.lasting)
-    gathered = knots.gathered(timeline.area_between(knots.step, knots.begin, knots.end))
-    # q is a parabola between knots, and its square a polynomial of degree 4
+    segments = timeline.segments(timeline.lasting)
+    accumulated = segments.accumulated(timeline.area_between(segments.step, segments.begin, segments.end))
+    # q is a parabola within segments, and its square a polynomial of degree 4
     nodes, weights = _gauss(3)
 
     def between(
-        knot: Int[Numbers, "*n"], begin: Float[Numbers, "*n"], end: Float[Numbers, "*n"]
+        segment: Int[Numbers, "*n"], begin: Float[Numbers, "*n"], end: Float[Numbers, "*n"]
     ) -> Float[Numbers, "*n 9"]:
         length = end - begin
         now = begin[..., None] + jnp.einsum("...,n->...n", length, nodes)
         spread = lambda x: jnp.broadcast_to(x[..., None], now.shape)
-        q = gathered[knot][..., None, :] + timeline.area_between(spread(knots.step[knot]), spread(begin), now)
+        q = accumulated[segment][..., None, :] + timeline.area_between(
+            spread(segments.step[segment]), spread(begin), now
+        )
         product = jnp.einsum("...ni,...nj,n,...->...ij", q, q, weights, length)
         return product.reshape(*product.shape[:-2], 9)
 
     # what refocusing pulses invert has a square that stays
-    forgetful = dataclasses.replace(knots, turn=jnp.abs(knots.turn))
-    weighting = forgetful.gathered(between(jnp.arange(knots.step.shape[0]), knots.begin, knots.end))
-    b = weighting[places.knot] + between(places.knot, knots.begin[places.knot], places.into)
+    forgetful = dataclasses.replace(segments, turn=jnp.abs(segments.turn))
+    weighting = forgetful.accumulated(between(jnp.arange(segments.step.shape[0]), segments.begin, segments.end))
+    b = weighting[places.segment] + between(places.segment, segments.begin[places.segment], places.into)
     return gyromagnetic_ratio**2 * b.reshape(*b.shape[:-1], 3, 3)

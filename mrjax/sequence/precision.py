@@ -14,6 +14,13 @@ Numbers = Array | np.ndarray
 """An array of JAX, or of NumPy in double precision where nothing is traced."""
 
 
+def held(value: Any) -> Numbers:
+    """A number, or several: what NumPy holds stays there, in its precision, and all else becomes an array of JAX."""
+    if isinstance(value, jax.Array):
+        return value
+    return np.asarray(value) if isinstance(value, np.ndarray | np.generic) else jnp.asarray(value)
+
+
 def is_known(tree: Any) -> bool:
     """Whether no number of a PyTree is traced."""
     return all(map(_checks.is_concrete, jax.tree.leaves(tree)))

@@ -1,20 +1,23 @@
 """A row of samples."""
 
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from mrjax import _checks
 from mrjax._checks import Neutral
+from mrjax._quantities import DEGREES, HERTZ, MICROSECONDS
+from mrjax.sequence.base import checked_now, replace_checked
 from mrjax.sequence.double_length import angle
-from mrjax.sequence.events import AbstractEvent, checked_now, replace_checked
+from mrjax.sequence.precision import Numbers, held
+from mrjax.sequence.steps import Steps
+from mrjax.sequence.tracks import AbstractChannelEvent
 
 
-class Readout(AbstractEvent):
+class Readout(AbstractChannelEvent):
     r"""The receiver records `n` samples, each in the middle of an interval of `dwell` seconds.
 
     Sample $k$ is multiplied by $\exp(-i (\phi + 2 \pi f t_k + \psi_k))$, with $t_k = (k + \frac12)\,$`dwell` from the start of
@@ -42,7 +45,11 @@ class Readout(AbstractEvent):
         ```
     """
 
-    own_axes: ClassVar[Mapping[str, int]] = MappingProxyType({"modulation": 1})
+    channel = "receiver"
+    own_axes = MappingProxyType({"modulation": 1})
+    units = MappingProxyType({"dwell": MICROSECONDS, "phase": DEGREES, "offset": HERTZ, "modulation": DEGREES})
+    plausible = MappingProxyType({"dwell": "sampling"})
+    printed_first = ("n",)
 
     n: int = eqx.field(static=True)
     dwell: Float[Array, "..."]
@@ -64,9 +71,9 @@ class Readout(AbstractEvent):
         checked_now(self)
 
     @property
-    def duration(self) -> Float[Array, "..."]:
+    def duration(self) -> Float[Numbers, "..."]:
         """In s."""
-        return jnp.asarray(self.dwell) * self.n
+        return held(held(self.dwell) * self.n)
 
     @property
     def n_samples(self) -> int:
@@ -75,6 +82,15 @@ class Readout(AbstractEvent):
     def sample_offsets(self) -> Float[Array, "*repetitions n_samples"]:
         dwell = jnp.asarray(self.dwell)
         return dwell[..., None] * jnp.broadcast_to(jnp.arange(self.n) + 0.5, (*dwell.shape, self.n))
+
+    def edges(self) -> Float[Array, " 2"]:
+        return jnp.stack([jnp.zeros_like(self.duration), self.duration])
+
+    def added_to(
+        self, steps: Steps, passed: Int[Array, " n"], begin: Float[Array, " n"], end: Float[Array, " n"]
+    ) -> Steps:
+        del passed, begin, end
+        return steps
 
     def receiver_phase(self) -> Float[Array, "*repetitions n_samples"]:
         """Angle in rad by which each sample is turned back."""

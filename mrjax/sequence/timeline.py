@@ -5,21 +5,19 @@ import math
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Complex, Float, Int
+from jaxtyping import Array, Complex, Float, Int
 
-from mrjax import _checks, units
-from mrjax.sequence.double_length import DoubleLength, angle, running_sum
-from mrjax.sequence.knots import Knots, since_excitation
-from mrjax.sequence.places import TimesInSteps, located_known, located_traced, of_samples
-from mrjax.sequence.precision import Numbers, in_best_precision, is_known
+from mrjax import units
+from mrjax.sequence.double_length import angle
+from mrjax.sequence.precision import Numbers, in_best_precision
+from mrjax.sequence.segments import Segments, since_excitation
+from mrjax.sequence.time_axis import AbstractTimeAxis, TimesInSteps
 
 GAMMA = 2 * math.pi * units.GAMMA_BAR["1H"]
 
 
-class Timeline(eqx.Module):
+class Timeline(AbstractTimeAxis):
     r"""What a sequence plays, in steps: RF constant in each, gradients straight.
 
     Made by `sequence.timeline()`. Steps meet where any event begins or ends, at the corners of gradients and between the
@@ -60,46 +58,9 @@ class Timeline(eqx.Module):
     rf_turns: Float[Numbers, " n_pulses"]
 
     @property
-    def edges(self) -> Float[Numbers, " n_edges"]:
-        """Where steps begin, and the end of the last, in s from the start of the sequence."""
-        if self.is_known:
-            return np.concatenate([[0.0], np.cumsum(self.duration, dtype=float)])  # pyright: ignore[reportReturnType]
-        return self.exact_edges.rounded
-
-    @property
-    def sample_times(self) -> Float[Numbers, " n_samples"]:
-        """Of each sample in s from the start of the sequence."""
-        return self._times(self.sample_step, self.sample_into)
-
-    @property
-    def rf_centers(self) -> Float[Numbers, " n_pulses"]:
-        """When each pulse acts, in s from the start of the sequence."""
-        return self._times(self.rf_step, self.rf_into)
-
-    @property
-    def is_known(self) -> bool:
-        """Whether nothing is traced."""
-        return is_known(self)
-
-    @property
-    def exact_edges(self) -> DoubleLength:
-        """As `edges`, in two parts of working precision."""
-        ends = running_sum(DoubleLength.of(self.duration))
-        start = DoubleLength.of(jnp.zeros(1, self.duration.dtype))
-        return jax.tree.map(lambda *parts: jnp.concatenate(parts), start, ends)
-
-    def _times(self, step: Int[Numbers, " n"], into: Float[Numbers, " n"]) -> Float[Numbers, " n"]:
-        return self.edges[step] + into if self.is_known else (self.exact_edges[step] + into).rounded
-
-    @property
     def lasting(self) -> Float[Numbers, " n_steps"]:
         """As `duration`, but zero in waits without end, in which no gradient is played: areas stay finite."""
         return jnp.where(jnp.isfinite(self.duration), self.duration, 0.0)
-
-    @property
-    def n_steps(self) -> int:
-        """How many steps there are."""
-        return self.duration.shape[0]
 
     @property
     def mean_gradient(self) -> Float[Numbers, "n_steps 3"]:
@@ -124,7 +85,7 @@ class Timeline(eqx.Module):
 
         **Returns:** $k$ along x, y and z, `(n_times, 3)`, so that the signal is $\int m(r) e^{-2\pi i k r} dr$.
         """
-        return in_best_precision(_trajectory, self, self.places(times), gyromagnetic_ratio)
+        return in_best_precision(_trajectory, self, self.in_steps(times), gyromagnetic_ratio)
 
     def since_excitation(self, times: Any | None = None) -> Float[Numbers, "*time"]:
         """The time in s that has passed since the last excitation, or since the start of the sequence where there is none.
@@ -135,25 +96,11 @@ class Timeline(eqx.Module):
 
         - `times`: In s from the start of the sequence; those of the samples by default.
         """
-        return in_best_precision(_since_excitation, self, self.places(times))
+        return in_best_precision(_since_excitation, self, self.in_steps(times))
 
-    def places(self, times: Any | None) -> TimesInSteps:
-        """Where times in s lie; where samples do if `times` is None."""
-        return of_samples(self) if times is None else self.located(times)[0]
-
-    def located(self, times: Any) -> tuple[TimesInSteps, Bool[Numbers, "*time"]]:
-        """Where times in s lie, the nearest end of the sequence for those outside, and which are not outside.
-
-        NumPy and Python numbers keep their double precision. Where steps meet, it is the start of the last of these.
-        """
-        array = _checks.real_array(times, "times")
-        if self.is_known and is_known(times):
-            return located_known(self, np.asarray(times, float))  # pyright: ignore[reportReturnType]
-        return located_traced(self, DoubleLength.of(times if is_known(times) else array))
-
-    def knots(self, lengths: Float[Numbers, " n_steps"]) -> Knots:
-        """Starts of steps that last so long, and pulses."""
-        return Knots.of(lengths, self.rf_step, self.rf_into, self.rf_turns)
+    def segments(self, lengths: Float[Numbers, " n_steps"]) -> Segments:
+        """Parts of steps that last so long, from each start of a step and each pulse to the next."""
+        return Segments.of(lengths, self.rf_step, self.rf_into, self.rf_turns)
 
     def area_between(
         self, step: Int[Numbers, "*n"], begin: Float[Numbers, "*n"], end: Float[Numbers, "*n"]
@@ -187,13 +134,13 @@ def _area_until(timeline: Timeline, places: TimesInSteps) -> Float[Numbers, "*ti
 def _trajectory(
     timeline: Timeline, places: TimesInSteps, gyromagnetic_ratio: float | Array
 ) -> Float[Numbers, "*time 3"]:
-    area = since_excitation(timeline.area_between, timeline.knots(timeline.lasting), places)
+    area = since_excitation(timeline.area_between, timeline.segments(timeline.lasting), places)
     return -gyromagnetic_ratio / (2 * math.pi) * area
 
 
 @eqx.filter_jit
 def _since_excitation(timeline: Timeline, places: TimesInSteps) -> Float[Numbers, "*time"]:
-    knots = timeline.knots(timeline.duration)
-    knots = dataclasses.replace(knots, turn=jnp.abs(knots.turn))
+    segments = timeline.segments(timeline.duration)
+    segments = dataclasses.replace(segments, turn=jnp.abs(segments.turn))
     passed = lambda step, begin, end: (end - begin)[..., None]
-    return since_excitation(passed, knots, places)[..., 0]
+    return since_excitation(passed, segments, places)[..., 0]

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from mrjax.sequence import walk
+from mrjax.sequence.base import AbstractContainer, AbstractEvent
 from mrjax.sequence.double_length import DoubleLength, running_sum
-from mrjax.sequence.events import AbstractContainer, AbstractEvent
 from mrjax.sequence.precision import Numbers, in_best_precision
 
 
@@ -39,7 +39,7 @@ def _clock(container: AbstractContainer, outer: tuple[int, ...]) -> tuple[Double
             if entry.n_samples:
                 offsets = jnp.broadcast_to(entry.sample_offsets(), (*shape, entry.n_samples))
                 samples.append(_after(now[..., None], DoubleLength.of(offsets)))
-            elapsed = DoubleLength.of(jnp.broadcast_to(jnp.asarray(getattr(entry, "duration", 0.0)), shape))
+            elapsed = DoubleLength.of(jnp.broadcast_to(jnp.asarray(entry.duration), shape))
         else:
             elapsed, inside = _clock(entry, shape)
             samples.append(_after(now[..., None], inside))

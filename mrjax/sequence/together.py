@@ -1,25 +1,17 @@
 """Events that are played at once."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax.sequence.containers import Sequence
-from mrjax.sequence.events import AbstractEvent, Delay
-from mrjax.sequence.gradients import Gradient
-from mrjax.sequence.readout import Readout
-from mrjax.sequence.rf import ContinuousWave, ShapedPulse
-
-PLAYABLE = (Delay, ContinuousWave, ShapedPulse, Gradient, Readout)
-RF = (ContinuousWave, ShapedPulse)
-
-Kind = TypeVar("Kind", bound=AbstractEvent)
+from mrjax.sequence.base import AbstractContainer, AbstractEvent, with_fields
+from mrjax.sequence.tracks import AbstractChannelEvent, AbstractScannerEvent, duration_of
 
 
-class Together(AbstractEvent):
+class Together(AbstractScannerEvent):
     """Tracks that begin at the same time: a pulse with its slice gradient, a readout with its own.
 
     It lasts as long as the longest track. Gradients along the same axis add up.
@@ -27,7 +19,8 @@ class Together(AbstractEvent):
     **Arguments:**
 
     - `tracks`: Each an event or a `Sequence` of events, played one after the other; a `Delay` lets what follows begin
-      later. `Gradient`, `ShapedPulse`, `ContinuousWave`, `Readout` and `Delay` can be in a track.
+      later. `Gradient`, `ShapedPulse`, `ContinuousWave`, `Readout`, `Delay` and other events of one channel of the scanner
+      can be in a track.
 
     **Raises:** `ValueError` for other events, and where more than one track holds RF or readouts: the scanner has one
     transmitter and one receiver, and they take turns.
@@ -46,13 +39,16 @@ class Together(AbstractEvent):
         ```
     """
 
-    tracks: tuple[tuple[AbstractEvent, ...], ...]
+    units = MappingProxyType({})
 
-    def __init__(self, *tracks: AbstractEvent | Sequence):
+    tracks: tuple[tuple[AbstractChannelEvent, ...], ...]
+
+    def __init__(self, *tracks: AbstractEvent | AbstractContainer):
         self.tracks = tuple(_track(track, position) for position, track in enumerate(tracks))
         if not tracks:
             raise ValueError("`Together` must hold at least one track, but got none.")
-        busy = [i for i, track in enumerate(self.tracks) if any(isinstance(e, (*RF, Readout)) for e in track)]
+        takes_turns = lambda event: event.channel in ("rf", "receiver")
+        busy = [i for i, track in enumerate(self.tracks) if any(map(takes_turns, track))]
         if len(busy) > 1:
             raise ValueError(
                 f"Only one track of a `Together` may hold RF or readouts, but tracks {', '.join(map(str, busy))} do; put "
@@ -62,9 +58,9 @@ class Together(AbstractEvent):
     @property
     def duration(self) -> Float[Array, "..."]:
         """In s, of the longest track."""
-        longest = _total(self.tracks[0])
+        longest = duration_of(self.tracks[0])
         for track in self.tracks[1:]:
-            longest = jnp.maximum(longest, _total(track))
+            longest = jnp.maximum(longest, duration_of(track))
         return longest
 
     @property
@@ -72,18 +68,12 @@ class Together(AbstractEvent):
         return sum(event.n_samples for track in self.tracks for event in track)
 
     def sample_offsets(self) -> Float[Array, "*repetitions n_samples"]:
-        offsets = [start[..., None] + event.sample_offsets() for start, event in self.started(Readout)]
+        started = self.started(AbstractChannelEvent)
+        offsets = [start[..., None] + event.sample_offsets() for start, event in started if event.n_samples]
         if not offsets:
             return jnp.zeros(0)
         shape = jnp.broadcast_shapes(*(offset.shape[:-1] for offset in offsets))
         return jnp.concatenate([jnp.broadcast_to(x, (*shape, x.shape[-1])) for x in offsets], axis=-1)
-
-    def started(self, *kinds: type[Kind]) -> Iterator[tuple[Float[Array, "..."], Kind]]:
-        """The events of these kinds, track by track, each with its start in s from that of all."""
-        for track in self.tracks:
-            for position, event in enumerate(track):
-                if isinstance(event, kinds):
-                    yield _total(track[:position]), event
 
     def leaves(self) -> dict[str, Any]:
         return {
@@ -108,28 +98,26 @@ class Together(AbstractEvent):
 
         return self._with(changed)
 
+    def described(self, in_units: bool) -> str:
+        words = lambda event: " ".join(event.described(in_units).split())
+        return f"Together [{'] ['.join(', then '.join(map(words, track)) for track in self.tracks)}]"
+
     def checked(self, where: str) -> "Together":
         return self._with(lambda i, j, event: event.checked(f"{where}, track {i}.{j} ({type(event).__name__})"))
 
     def _with(self, change: Any) -> "Together":
         tracks = tuple(tuple(change(i, j, e) for j, e in enumerate(track)) for i, track in enumerate(self.tracks))
-        return eqx.tree_at(lambda together: together.tracks, self, tracks)
+        return with_fields(self, {"tracks": tracks})
 
 
 def _track(track: Any, position: int) -> tuple[AbstractEvent, ...]:
-    events: tuple[Any, ...] = tuple(track.events) if isinstance(track, Sequence) else (track,)
+    is_sequence = isinstance(track, AbstractContainer) and not track.repetitions
+    events: tuple[Any, ...] = tuple(track.events) if is_sequence else (track,)
     for event in events:
-        if not isinstance(event, PLAYABLE):
+        if not isinstance(event, AbstractChannelEvent):
             name = event.__name__ if isinstance(event, type) else type(event).__name__
             raise ValueError(
                 f"Track {position} of `Together` must be an event that lasts or a `Sequence` of such (Gradient, ShapedPulse, "
                 f"ContinuousWave, Readout, Delay), but holds a {name}; play it before or after."
             )
     return events
-
-
-def _total(events: tuple[AbstractEvent, ...]) -> Float[Array, "..."]:
-    total = jnp.zeros(())
-    for event in events:
-        total = total + jnp.asarray(event.duration)  # pyright: ignore[reportAttributeAccessIssue]
-    return total

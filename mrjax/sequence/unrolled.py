@@ -8,8 +8,8 @@ import numpy as np
 
 from mrjax import _checks
 from mrjax.sequence import walk
+from mrjax.sequence.base import AbstractContainer, AbstractEvent
 from mrjax.sequence.containers import as_sequence
-from mrjax.sequence.events import AbstractContainer, AbstractEvent
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def unrolled(sequence: AbstractContainer) -> list[TimedEvent]:
     """
     events, now = [], 0.0
     for event in _played(jax.tree.map(np.asarray, walk.validated(known(sequence))), ()):
-        duration = float(getattr(event, "duration", 0.0))
+        duration = float(event.duration)
         events.append(TimedEvent(event, now, duration))
         now += duration
     return events

@@ -8,7 +8,8 @@ from typing import TypeVar
 import jax
 import numpy as np
 
-from mrjax.sequence.events import AbstractContainer, AbstractEvent, Reset
+from mrjax.sequence.base import AbstractContainer, AbstractEvent
+from mrjax.sequence.events import Reset
 from mrjax.sequence.partial_orders import Order, common_denominator
 
 Container = TypeVar("Container", bound=AbstractContainer)

@@ -13,7 +13,7 @@ import mrjax as mr
 from mrjax import ContinuousWave, Conventions, Delay, Repeat, Reset, Sample, SampleLongitudinal, ShapedPulse, Spoil
 from mrjax.pulseq import m0_measurements, offsets_ppm, read, saturation_sequence
 from mrjax.sequence import unrolled
-from mrjax.sequence.events import AbstractEvent
+from mrjax.sequence.base import AbstractEvent
 
 PROTOCOLS = [
     "apt000_2p_creatine", "apt000_3p_MT_Lor", "apt001_2p_creatine", "apt003_3p_MT_Lor", "bmsim_case1", "bmsim_case2",

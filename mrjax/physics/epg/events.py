@@ -14,13 +14,23 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
-from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Gradient, Readout, Sequence, Together
+from mrjax.physics.lowered import AbstractLoweredEvent
+from mrjax.physics.waveforms.scanner_events import is_waveform, together_of
+from mrjax.sequence import (
+    AbstractContainer,
+    AbstractEvent,
+    AbstractRF,
+    Delay,
+    Gradient,
+    Readout,
+    Sequence,
+    Together,
+)
 from mrjax.sequence.partial_orders import Order
-from mrjax.sequence.together import PLAYABLE, RF
 from mrjax.sequence.walk import events_of
 
 
-class Part(AbstractEvent):
+class Part(AbstractLoweredEvent):
     """A part of what is played together, from one moment to another."""
 
     whole: Together
@@ -39,7 +49,7 @@ class Part(AbstractEvent):
     @property
     def pulse(self) -> tuple[Float[Array, "..."], AbstractEvent]:
         """The pulse that this is a part of, and when it begins."""
-        return list(self.whole.started(*RF))[self.number // 3]
+        return list(self.whole.started(AbstractRF))[self.number // 3]
 
 
 class Turn(Part):
@@ -90,7 +100,7 @@ class Interval(Part):
         if not self.between_pulses:
             return []
         n_pulses, found = 0, []
-        for start, event in self.whole.started(*RF, Readout):
+        for start, event in self.whole.started(AbstractRF, Readout):
             if not isinstance(event, Readout):
                 n_pulses += 1
             elif n_pulses == self.number // 3:
@@ -110,7 +120,7 @@ class Interval(Part):
 
 def is_played_in_parts(sequence: AbstractContainer) -> bool:
     """Whether anything in the sequence lasts and is more than waiting."""
-    return any(isinstance(located.event, (Together, *PLAYABLE[1:])) for located in events_of((sequence,)))
+    return any(is_waveform(located.event) for located in events_of((sequence,)))
 
 
 def reads_while_winding(sequence: AbstractContainer) -> bool:
@@ -141,7 +151,7 @@ def _ends(event: Any) -> bool:
 
 def intervals_of(whole: Together, axis: str | None) -> Iterator[Interval]:
     """The parts of an event in which gradients wind."""
-    n_pulses = sum(1 for _ in whole.started(*RF))
+    n_pulses = sum(1 for _ in whole.started(AbstractRF))
     for number in range(3 * n_pulses + 1):
         interval = Interval(whole, number, 0, axis)
         if number % 3 or not _is_empty(interval):
@@ -153,14 +163,14 @@ def wholes(container: AbstractContainer) -> Iterator[Together]:
     for _, entry in in_runs(container):
         if isinstance(entry, AbstractContainer):
             yield from wholes(entry)
-        elif isinstance(entry, (Together, *PLAYABLE[1:])):
-            yield entry if isinstance(entry, Together) else Together(entry)
+        elif is_waveform(entry):
+            yield together_of(entry, "EPG")
 
 
 def _moments(whole: Together) -> list[Float[Array, "..."]]:
     """When parts begin and end."""
     moments = [jnp.zeros(())]
-    for start, pulse in whole.started(*RF):
+    for start, pulse in whole.started(AbstractRF):
         duration = jnp.asarray(pulse.duration)  # pyright: ignore[reportAttributeAccessIssue]
         moments += [start, start + duration / 2, start + duration]
     return [*moments, whole.duration]
@@ -169,14 +179,14 @@ def _moments(whole: Together) -> list[Float[Array, "..."]]:
 def _is_empty(interval: Interval) -> bool:
     """Whether a part is known to take no time."""
     alone = len(interval.whole.tracks) == 1 and len(interval.whole.tracks[0]) == 1
-    return alone and bool(list(interval.whole.started(*RF)))
+    return alone and bool(list(interval.whole.started(AbstractRF)))
 
 
 def area_of(interval: Interval) -> np.ndarray:
     """Of the gradients that wind, in T s/m, for each repetition; nan where something is traced."""
     # with nan for what is traced, all that is known can be computed at once, also inside of `jit`
     known = jax.tree.map(lambda leaf: leaf if _checks.is_concrete(leaf) else np.full(leaf.shape, np.nan), interval)
-    n_pulses = sum(1 for _ in interval.whole.started(*RF))
+    n_pulses = sum(1 for _ in interval.whole.started(AbstractRF))
     with jax.ensure_compile_time_eval():
         begin, end = (np.asarray(moment, float) for moment in known.ends)
         # all that is played lies between the ends of the whole, whenever they are

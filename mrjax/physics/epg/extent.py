@@ -14,10 +14,10 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks
 from mrjax.physics.epg.events import Interval, Turn, area_of, in_runs, intervals_of, wholes
+from mrjax.physics.waveforms.scanner_events import is_waveform, together_of
 from mrjax.physics.waveforms.winding import WHOLE, gradient_axes
 from mrjax.sequence import AbstractContainer, AbstractEvent, Together
 from mrjax.sequence.partial_orders import Order, near_fraction
-from mrjax.sequence.together import PLAYABLE
 from mrjax.sequence.walk import Located
 from mrjax.tissue import Tissue
 
@@ -84,8 +84,8 @@ def in_parts(container: Container, extent: Extent, path: tuple[int, ...] = ()) -
         here = (*path, position)
         if isinstance(entry, AbstractContainer):
             entries.append(in_parts(entry, extent, here))
-        elif isinstance(entry, (Together, *PLAYABLE[1:])):
-            whole = entry if isinstance(entry, Together) else Together(entry)
+        elif is_waveform(entry):
+            whole = together_of(entry, "EPG")
             entries += _parts(whole, extent, _name(container, position, here))
         else:
             entries.append(entry)

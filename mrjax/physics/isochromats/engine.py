@@ -29,6 +29,7 @@ from mrjax.physics.isochromats.state import IsochromatState, lattice
 from mrjax.physics.maths import precession
 from mrjax.physics.motion import AbstractMotion, reached
 from mrjax.physics.waveforms import rf_steps
+from mrjax.physics.waveforms.scanner_events import together_of
 from mrjax.physics.waveforms.winding import (
     gradient_axes,
     reads_under_gradients,
@@ -38,6 +39,7 @@ from mrjax.physics.waveforms.winding import (
 from mrjax.sequence import (
     AbstractContainer,
     AbstractEvent,
+    AbstractScannerEvent,
     Delay,
     Dephase,
     Pulse,
@@ -49,7 +51,6 @@ from mrjax.sequence import (
 )
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.partial_orders import Order
-from mrjax.sequence.together import PLAYABLE
 from mrjax.sequence.walk import orders_per_cycle, winding
 from mrjax.tissue import Tissue
 
@@ -242,10 +243,8 @@ class Isochromats(AbstractEngine):
                 return Reading(turn, spread_over_lorentzian=tissue.has("t2_prime"))
             case SampleLongitudinal():
                 return LongitudinalReading(spread_over_lorentzian=tissue.has("t2_prime"))
-            case Together():
-                return self._played(event, tissue)
-            case _ if isinstance(event, PLAYABLE):
-                return self._played(Together(event), tissue)
+            case AbstractScannerEvent():
+                return self._played(together_of(event, type(self).__name__), tissue)
             case _:
                 raise cannot_play(self, event)
 

@@ -19,11 +19,18 @@ from mrjax.physics.isochromats.state import IsochromatState
 from mrjax.physics.isochromats.torrey import FreeDiffusion
 from mrjax.physics.isochromats.waveforms import Surroundings
 from mrjax.physics.motion import AbstractMotion
-from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Gradient, Readout, Together
+from mrjax.physics.waveforms.scanner_events import is_waveform, together_of
+from mrjax.sequence import (
+    AbstractContainer,
+    AbstractEvent,
+    AbstractRF,
+    Gradient,
+    Readout,
+    Together,
+)
 from mrjax.sequence.double_length import angle
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.rf import ContinuousWave
-from mrjax.sequence.together import PLAYABLE, RF
 from mrjax.tissue import Tissue
 
 TOLERANCES = {jnp.float32: (1e-5, 1e-6), jnp.float64: (1e-8, 1e-10)}
@@ -131,13 +138,11 @@ class BlochODE(AbstractEngine):
         return BlochODEState(self._others.init(sequence, tissue), nothing, nothing)
 
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
-        if isinstance(event, PLAYABLE) and not isinstance(event, Delay):
-            event = Together(event)
-        if not isinstance(event, Together):
+        if not is_waveform(event):
             return Unchanged(self._others.prepare(event, tissue))
         transmit = jnp.asarray(tissue.b1) if tissue.has("b1") else None
         diffusion = self._free_diffusion(tissue) if tissue.has("diffusion") else None
-        return Integrated(event, self, Surroundings.of(tissue), transmit, diffusion)
+        return Integrated(together_of(event, type(self).__name__), self, Surroundings.of(tissue), transmit, diffusion)
 
     def _free_diffusion(self, tissue: Tissue) -> FreeDiffusion:
         return FreeDiffusion(self._others.diffusion_rate(tissue), self._others.cycles_per_area)
@@ -206,7 +211,7 @@ class Integrated(AbstractOperator):
 
     def _jumps(self) -> Float[Array, " n"]:
         edges = [start + gradient.times for start, gradient in self.event.started(Gradient)]
-        edges += [_knots(start, pulse, self.engine.waveform) for start, pulse in self.event.started(*RF)]
+        edges += [_knots(start, pulse, self.engine.waveform) for start, pulse in self.event.started(AbstractRF)]
         return jnp.sort(jnp.concatenate([jnp.zeros(1), *edges]))
 
     def _slope(self, time: Any, magnetisation: Any, spins: IsochromatState) -> Any:
@@ -229,7 +234,7 @@ class Integrated(AbstractOperator):
     def _field(self, time: Array) -> Array:
         """RF in rad/s, of shape (1, 1)."""
         total = jnp.zeros((), jnp.result_type(time, 1j))
-        for start, pulse in self.event.started(*RF):
+        for start, pulse in self.event.started(AbstractRF):
             total = total + self.engine.gyromagnetic_ratio * _rf_at(pulse, start, time, self.engine.waveform)
         return total[None, None]
 
@@ -253,9 +258,9 @@ def _knots(start: Array, pulse: Any, waveform: str) -> Float[Array, " n"]:
     """Times at which the field of a pulse jumps or bends, its start and its end included."""
     if isinstance(pulse, ContinuousWave):
         return start + jnp.stack([jnp.zeros_like(pulse.duration), pulse.duration])
-    n = pulse.waveform.shape[-1]
+    n = pulse.b1_samples.shape[-1]
     places = np.arange(n + 1.0) if waveform == "constant" else np.concatenate([[0.0], np.arange(n) + 0.5, [n]])
-    return start + pulse.dt * jnp.asarray(places, pulse.dt.dtype)
+    return start + pulse.dt * jnp.asarray(places, jnp.asarray(pulse.dt).dtype)
 
 
 def _rf_at(pulse: Any, start: Array, time: Array, waveform: str) -> Array:
@@ -265,7 +270,7 @@ def _rf_at(pulse: Any, start: Array, time: Array, waveform: str) -> Array:
     piece = jnp.searchsorted(knots, time, side="right") - 1
     inside = (piece >= 0) & (piece < len(knots) - 1)
     piece = jnp.clip(piece, 0, len(knots) - 2)
-    samples = pulse.b1[None] if isinstance(pulse, ContinuousWave) else pulse.waveform
+    samples = pulse.b1_samples
     if waveform == "constant" or isinstance(pulse, ContinuousWave):
         amplitude = samples[piece] + 0j
     else:

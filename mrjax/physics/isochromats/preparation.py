@@ -120,7 +120,7 @@ class Waveforms:
         if isinstance(pulse, ContinuousWave) and not self.axes:
             return self._solved(pulse, axis, offset)
         # constant RF under a gradient comes in samples that are short enough (`rf_steps`)
-        field = (pulse.b1[None] if isinstance(pulse, ContinuousWave) else pulse.waveform) * axis
+        field = pulse.b1_samples * axis
         n = field.shape[-1]
         dt = pulse.duration / n
         edges, middle = start + dt * jnp.arange(n + 1), start + pulse.duration / 2

@@ -33,19 +33,18 @@ from mrjax.physics.pools.operators import (
 from mrjax.physics.pools.propagation import AbstractPropagation, Propagator
 from mrjax.physics.pools.waveforms import PoolWaveforms
 from mrjax.physics.waveforms import rf_steps
+from mrjax.physics.waveforms.scanner_events import together_of
 from mrjax.sequence import (
     AbstractContainer,
     AbstractEvent,
-    ContinuousWave,
+    AbstractRF,
+    AbstractScannerEvent,
     Delay,
     Dephase,
-    Gradient,
     Pulse,
-    Readout,
     Reset,
     Sample,
     SampleLongitudinal,
-    ShapedPulse,
     Spoil,
     Together,
 )
@@ -209,7 +208,7 @@ class BlochMcConnell(AbstractEngine):
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         pools = self._pools(tissue)
         match event:
-            case ContinuousWave() | ShapedPulse():
+            case AbstractRF():
                 return self._irradiation(event, pools, tissue)
             case Turn():
                 return TurnTransverse(jnp.cos(event.angle), jnp.sin(event.angle))
@@ -229,10 +228,8 @@ class BlochMcConnell(AbstractEngine):
                 return self._reading(jnp.exp(-1j * event.phase) if isinstance(event.phase, Array) else None, tissue)
             case SampleLongitudinal():
                 return LongitudinalReading(self._received(tissue))
-            case Together():
-                return self._played(event, pools, tissue)
-            case Gradient() | Readout():
-                return self._played(Together(event), pools, tissue)
+            case AbstractScannerEvent():
+                return self._played(together_of(event, type(self).__name__), pools, tissue)
             case _:
                 raise cannot_play(self, event)
 
@@ -254,11 +251,8 @@ class BlochMcConnell(AbstractEngine):
         nothing = jnp.zeros((pools.n_mobile, 1, *shape), z.dtype)
         return BlochMcConnellState(nothing, nothing, z)
 
-    def _irradiation(self, event: ContinuousWave | ShapedPulse, pools: Pools, tissue: Tissue) -> Propagation:
-        if isinstance(event, ContinuousWave):
-            waveform, dt = event.b1[None], event.duration
-        else:
-            waveform, dt = event.waveform, event.dt
+    def _irradiation(self, event: AbstractRF, pools: Pools, tissue: Tissue) -> Propagation:
+        waveform, dt = event.b1_samples, event.dt
         transmit = jnp.asarray(tissue.b1) if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype)
         imaginary = (self.conventions.shape_phase_sign * waveform.imag).astype(waveform.real.dtype)
         offset = event.offset if isinstance(event.offset, Array) else 0.0

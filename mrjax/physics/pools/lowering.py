@@ -1,6 +1,5 @@
 """RF pulses whose phase stands apart, so that pulses which differ in nothing else are one."""
 
-import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,15 +7,21 @@ from jaxtyping import Array, Float
 
 from mrjax._checks import Neutral
 from mrjax._shapes import of_one_rank
+from mrjax.physics.lowered import AbstractLoweredEvent
+from mrjax.sequence import AbstractEvent, AbstractRF
+from mrjax.sequence.base import with_fields
 from mrjax.sequence.double_length import angle
-from mrjax.sequence.events import AbstractEvent
-from mrjax.sequence.rf import ContinuousWave, ShapedPulse
 
 
-class Turn(AbstractEvent):
+class Turn(AbstractLoweredEvent):
     """The frame from which the magnetisation is seen turns by an angle in rad; nothing happens to the spins."""
 
     angle: Float[Array, "..."]
+
+    @property
+    def duration(self) -> float:
+        """Zero."""
+        return 0.0
 
 
 def with_phases_as_turns(event: AbstractEvent, follows: bool) -> tuple[AbstractEvent, ...]:
@@ -24,10 +29,10 @@ def with_phases_as_turns(event: AbstractEvent, follows: bool) -> tuple[AbstractE
 
     `follows` leaves out the angle by which that frame has got ahead: then the frame of the next pulse begins there.
     """
-    if not isinstance(event, ContinuousWave | ShapedPulse):
+    if not isinstance(event, AbstractRF):
         return (event,)
     phase, ahead = _angle(event.phase), 0.0 if follows else _ahead(event)
-    plain = dataclasses.replace(event, phase=Neutral(0.0))
+    plain = with_fields(event, {"phase": Neutral(0.0)})
     before = () if phase is None else (Turn(-phase),)
     terms = [term for term in (phase, ahead) if isinstance(term, Array)]
     after = (Turn(_sum(*terms)),) if terms else ()
@@ -38,7 +43,7 @@ def _angle(value: Any) -> Array | None:
     return None if isinstance(value, Neutral) else jnp.asarray(value)
 
 
-def _ahead(event: ContinuousWave | ShapedPulse) -> Array | None:
+def _ahead(event: AbstractRF) -> Array | None:
     """By how much a frame at the offset of the pulse gets ahead during it, less whole turns."""
     if isinstance(event.offset, Neutral):
         return None

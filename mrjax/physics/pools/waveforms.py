@@ -18,7 +18,7 @@ from mrjax.physics.pools.dynamics import Irradiated, Pools
 from mrjax.physics.pools.operators import BlochMcConnellState, FreeEvolution, Propagation, TransverseReading, applied
 from mrjax.physics.pools.propagation import AbstractPropagation
 from mrjax.physics.waveforms.step_moments import moments_of_steps
-from mrjax.sequence import AbstractEvent, ContinuousWave, Gradient, Readout, ShapedPulse, Together
+from mrjax.sequence import AbstractEvent, AbstractRF, Gradient, Readout, Together
 from mrjax.tissue import Tissue
 
 
@@ -82,13 +82,13 @@ class PoolWaveforms:
         """All that happens, in turn."""
         operators, now, waiting = [], jnp.zeros(()), []
         # RF and readouts share one track, and so come in the order in which they are played
-        for start, entry in self.event.started(ContinuousWave, ShapedPulse, Readout):
+        for start, entry in self.event.started(AbstractRF, Readout):
             if isinstance(entry, Readout):
                 waiting.append((start, entry))
                 continue
             operators.append(self._precession(now, start, waiting))
             for part in self.parts_of(entry):
-                is_rf = isinstance(part, ContinuousWave | ShapedPulse) and bool(self._positions)
+                is_rf = isinstance(part, AbstractRF) and bool(self._positions)
                 operators.append(self._propagation(start, part) if is_rf else self.alone(part))
             now, waiting = start + entry.duration, []
         operators.append(self._precession(now, self.event.duration, waiting))
@@ -131,7 +131,7 @@ class PoolWaveforms:
 
     def _propagation(self, start: Array, pulse: Any) -> Propagation:
         """RF while gradients are on, seen from the frame that turns at its offset; its phase is zero."""
-        samples = (pulse.b1[None] if isinstance(pulse, ContinuousWave) else pulse.waveform) + 0j
+        samples = pulse.b1_samples + 0j
         n = samples.shape[-1]
         dt = jnp.asarray(pulse.duration) / n
         edges = start + dt * jnp.arange(n + 1)

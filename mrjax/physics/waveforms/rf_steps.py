@@ -19,7 +19,7 @@ import numpy as np
 from mrjax import _checks
 from mrjax._memory import remembered
 from mrjax.physics.waveforms.rotation_error import Field, StraightGradient, missed_by_rotations
-from mrjax.sequence import AbstractContainer, ContinuousWave, Gradient, Readout, ShapedPulse, Together
+from mrjax.sequence import AbstractContainer, AbstractRF, ContinuousWave, Gradient, Readout, ShapedPulse, Together
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import VELOCITY, Tissue
@@ -118,12 +118,12 @@ def finely_cut(container: Container, bounds: Bounds) -> Container:
 
 def _pulses(event: Any) -> Iterator[Any]:
     inside = [one for track in event.tracks for one in track] if isinstance(event, Together) else [event]
-    yield from (one for one in inside if isinstance(one, ContinuousWave | ShapedPulse))
+    yield from (one for one in inside if isinstance(one, AbstractRF))
 
 
 def _cut(event: Any, bounds: Bounds) -> Any:
     """One event with its pulses in short samples; a constant field without gradients is solved as a whole."""
-    if isinstance(event, ShapedPulse):
+    if isinstance(event, AbstractRF) and not isinstance(event, ContinuousWave):
         return in_parts(event, n_parts(event, np.zeros(()), [], bounds))
     if not isinstance(event, Together) or not any(True for _ in _pulses(event)):
         return event
@@ -131,7 +131,7 @@ def _cut(event: Any, bounds: Bounds) -> Any:
     gradients = [(start, one) for track in placed for start, one in track if isinstance(one, Gradient)]
 
     def played(start: np.ndarray, one: Any) -> Any:
-        if isinstance(one, ShapedPulse) or (isinstance(one, ContinuousWave) and gradients):
+        if isinstance(one, AbstractRF) and (gradients or not isinstance(one, ContinuousWave)):
             return in_parts(one, n_parts(one, start, gradients, bounds))
         return one
 
@@ -147,8 +147,7 @@ def in_parts(pulse: Any, n: int) -> Any:
     if isinstance(pulse, ShapedPulse):
         finer = (jnp.repeat(pulse.waveform, n, axis=-1), pulse.dt / n)
         return eqx.tree_at(lambda pulse: (pulse.waveform, pulse.dt), pulse, finer)
-    waveform = jnp.broadcast_to(pulse.b1[..., None], (*pulse.b1.shape, n))
-    return ShapedPulse(waveform, pulse.duration / n, pulse.offset, pulse.phase, pulse.use)
+    return ShapedPulse(jnp.repeat(pulse.b1_samples, n, axis=-1), pulse.dt / n, pulse.offset, pulse.phase, pulse.use)
 
 
 def n_parts(pulse: Any, begin: np.ndarray, gradients: list[tuple[np.ndarray, Gradient]], bounds: Bounds) -> int:
@@ -156,8 +155,8 @@ def n_parts(pulse: Any, begin: np.ndarray, gradients: list[tuple[np.ndarray, Gra
 
     Of all numbers whose only factors are two and three, so that other values seldom change what is compiled.
     """
-    dt = _numbers(pulse.duration if isinstance(pulse, ContinuousWave) else pulse.dt)
-    n_samples = 1 if isinstance(pulse, ContinuousWave) else pulse.waveform.shape[-1]
+    dt = _numbers(pulse.dt)
+    n_samples = pulse.b1_samples.shape[-1]
     columns = [begin[..., None], dt[..., None]]
     for start, gradient in gradients:
         columns += [start[..., None] + _numbers(gradient.times), _numbers(gradient.waveform)]
@@ -200,7 +199,7 @@ def _rounded(n: float | int) -> int:
 
 def _amplitudes(pulse: Any) -> tuple[float, float, float]:
     """The peak and the mean of the field in T, and how fast it is modulated, at most in all repetitions."""
-    samples = pulse.b1[..., None] if isinstance(pulse, ContinuousWave) else pulse.waveform
+    samples = pulse.b1_samples
     if not _checks.is_concrete(samples):
         return PLAUSIBLE["b1"], PLAUSIBLE["b1"], 4.0
     samples = _checks.held_here(samples).reshape(-1, samples.shape[-1])
@@ -223,8 +222,8 @@ def _starts(track: tuple) -> list[np.ndarray]:
         match event:
             case Gradient():
                 lasts = _numbers(event.times)[..., -1]
-            case ShapedPulse():
-                lasts = _numbers(event.dt) * event.waveform.shape[-1]
+            case AbstractRF():
+                lasts = _numbers(event.dt) * event.b1_samples.shape[-1]
             case Readout():
                 lasts = _numbers(event.dwell) * event.n
             case _:

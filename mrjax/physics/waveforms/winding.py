@@ -8,9 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
-from mrjax.sequence import AbstractContainer, Gradient, Together
+from mrjax.sequence import AbstractContainer, AbstractRF, AbstractScannerEvent, Gradient
 from mrjax.sequence.gradients import AXES
-from mrjax.sequence.together import PLAYABLE, RF
 from mrjax.sequence.walk import Located, events_of
 
 WHOLE = 1e-3
@@ -50,7 +49,7 @@ def wound_by_gradients(sequence: AbstractContainer, per_area: Float[Array, " 3"]
 
 def reads_under_gradients(sequence: AbstractContainer) -> bool:
     """Whether samples are taken while a gradient is on, when what is wound is no whole number of cycles."""
-    together = [located.event for located in events_of((sequence,)) if isinstance(located.event, Together)]
+    together = [located.event for located in events_of((sequence,)) if isinstance(located.event, AbstractScannerEvent)]
     return any(event.n_samples and any(True for _ in event.started(Gradient)) for event in together)
 
 
@@ -62,11 +61,11 @@ def require_whole_cycles(sequence: AbstractContainer, per_area: Float[Array, " 3
     if len(gradient_axes(sequence)) > 1:
         raise ValueError("`diffusion` needs all gradients along one axis; leave it out, or play along one axis.")
     for located in events_of((sequence,)):
-        event = Together(located.event) if isinstance(located.event, PLAYABLE) else located.event
-        if not isinstance(event, Together):
+        event = located.event
+        if not isinstance(event, AbstractScannerEvent):
             continue
         gradients = [gradient for _, gradient in event.started(Gradient)]
-        if gradients and any(True for _ in event.started(*RF)):
+        if gradients and any(True for _ in event.started(AbstractRF)):
             raise ValueError(
                 f"{located.name}: with `diffusion`, RF cannot be played while a gradient is on; leave out the gradient or the "
                 "diffusion, or use an instantaneous Pulse."
@@ -93,8 +92,6 @@ def _absolute_area(gradient: Gradient) -> np.ndarray | np.floating:
 
 def _gradients(sequence: AbstractContainer) -> Iterator[tuple[Located, Gradient]]:
     for located in events_of((sequence,)):
-        if isinstance(located.event, Gradient):
-            yield located, located.event
-        elif isinstance(located.event, Together):
+        if isinstance(located.event, AbstractScannerEvent):
             for _, gradient in located.event.started(Gradient):
                 yield located, gradient

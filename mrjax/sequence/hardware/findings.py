@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mrjax.sequence.gradients import Gradient
-from mrjax.sequence.hardware.placed import Part, Placed
+from mrjax.sequence.hardware.event_times import EventTimes, PartTimes
 
 ROUNDING = 2.4e-7
 """Two units in the last place of a number in single precision, relative to it."""
@@ -37,7 +37,7 @@ def off_raster(times: Any, raster: float, shift: float = 0.0) -> np.ndarray:
     return np.asarray(np.abs(steps - np.round(steps)) / (1e-3 + ROUNDING * np.abs(steps)))
 
 
-def name_of(one: Placed, parts: Several[Part] = (), repetition: tuple[int, ...] = ()) -> str:
+def name_of(one: EventTimes, parts: Several[PartTimes] = (), repetition: tuple[int, ...] = ()) -> str:
     """How a message calls parts of an event, such as 'event 0.2 (Together), track 1 (Gradient z), repetition 3'."""
     names = [one.located.name]
     if parts and parts[0].track:

@@ -1,12 +1,11 @@
 """What a scanner can play."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-
-from mrjax.sequence.events import AbstractContainer
+from mrjax.sequence.base import AbstractContainer
+from mrjax.sequence.hardware.breaches import limit_breaches
+from mrjax.sequence.hardware.limits import Limits
 
 MOST_LISTED = 20
 
@@ -14,7 +13,7 @@ Container = TypeVar("Container", bound=AbstractContainer)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scanner:
+class Scanner(Limits):
     r"""Limits of the hardware, against which sequences are checked.
 
     The defaults are those of a whole-body scanner, of no vendor in particular. A limit of `inf` is never exceeded, a raster of
@@ -53,25 +52,6 @@ class Scanner:
         ```
     """
 
-    max_gradient: float | int = 40e-3
-    max_slew: float | int = 150.0
-    max_b1: float | int = 20e-6
-    rf_raster: float | int = 1e-6
-    gradient_raster: float | int = 10e-6
-    adc_raster: float | int = 100e-9
-    block_raster: float | int = 10e-6
-    rf_dead_time: float | int = 100e-6
-    rf_ringdown: float | int = 30e-6
-    adc_dead_time: float | int = 10e-6
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            number = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
-            if not (number and value >= 0):
-                raise ValueError(f"`{field.name}` must be a number, zero or more, but got {value!r}.")
-            object.__setattr__(self, field.name, float(value))
-
     def breaches(self, sequence: AbstractContainer) -> list[str]:
         """What the scanner cannot play, in the order of the sequence: the worst of each kind of each event.
 
@@ -86,9 +66,6 @@ class Scanner:
 
         **Raises:** `ValueError` where values are traced.
         """
-        # the checks are of scanners, not their foundation
-        from mrjax.sequence.hardware.limits import limit_breaches
-
         return limit_breaches(self, sequence)
 
     def check(self, sequence: Container) -> Container:

@@ -12,7 +12,7 @@ SHORTEST = 1e-12
 
 
 @dataclass(frozen=True)
-class Line:
+class PiecewiseLinear:
     """Points that are joined by straight lines, with a value on each side of them; zero before the first and after the last."""
 
     times: np.ndarray
@@ -21,7 +21,7 @@ class Line:
     after: np.ndarray
 
 
-def summed(gradients: Iterable[tuple[np.ndarray, Gradient]]) -> Line:
+def summed(gradients: Iterable[tuple[np.ndarray, Gradient]]) -> PiecewiseLinear:
     """The sum of gradients, at least one, each with its start in s; leaves are NumPy arrays."""
     corners = [_corners(start, gradient) for start, gradient in gradients]
     shape = np.broadcast_shapes(*(times.shape[:-1] for times, _, _ in corners))
@@ -32,7 +32,7 @@ def summed(gradients: Iterable[tuple[np.ndarray, Gradient]]) -> Line:
     slope = np.cumsum(bend, axis=-1)
     climbed = np.cumsum(slope[..., :-1] * np.diff(times, axis=-1), axis=-1)
     after = np.cumsum(jump, axis=-1) + np.concatenate([np.zeros_like(times[..., :1]), climbed], axis=-1)
-    return Line(times, after - jump, after)
+    return PiecewiseLinear(times, after - jump, after)
 
 
 def _corners(start: np.ndarray, gradient: Gradient) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,16 +10,15 @@ import jax
 import numpy as np
 
 from mrjax.sequence import walk
-from mrjax.sequence.events import AbstractContainer, AbstractEvent
+from mrjax.sequence.base import AbstractContainer, AbstractEvent
 from mrjax.sequence.gradients import Gradient
-from mrjax.sequence.readout import Readout
-from mrjax.sequence.rf import ShapedPulse
-from mrjax.sequence.together import Together
+from mrjax.sequence.precision import in_double_precision
+from mrjax.sequence.tracks import AbstractChannelEvent, AbstractScannerEvent
 from mrjax.sequence.unrolled import known
 
 
 @dataclass(frozen=True)
-class Part:
+class PartTimes:
     """One of the events that a `Together` plays, or an event that is played alone."""
 
     event: Any
@@ -31,12 +30,12 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Placed:
+class EventTimes:
     """An event and all its playings."""
 
     located: walk.Located
     """Its leaves are NumPy arrays in double precision."""
-    parts: tuple[Part, ...]
+    parts: tuple[PartTimes, ...]
     """What is played in one playing, track by track."""
     duration: np.ndarray
     """In s, of a shape that broadcasts to `located.repeats`."""
@@ -50,53 +49,35 @@ class Placed:
         """What is played."""
         return self.located.event
 
-    def gradients_along(self, axis: str) -> list[Part]:
+    def gradients_along(self, axis: str) -> list[PartTimes]:
         """The gradients along one axis."""
         return [part for part in self.parts if isinstance(part.event, Gradient) and part.event.axis == axis]
 
 
-def placed(sequence: AbstractContainer) -> list[Placed]:
+def event_times(sequence: AbstractContainer) -> list[EventTimes]:
     """Every event once, in the order of the sequence, with the times of its playings.
 
     **Raises:** `ValueError` where values are traced: the times have to be known.
     """
-    return _container(jax.tree.map(_in_double_precision, known(sequence)), (), ())[0]
+    return _container(jax.tree.map(in_double_precision, known(sequence)), (), ())[0]
 
 
-def _parts_of(event: AbstractEvent) -> tuple[Part, ...]:
-    if not isinstance(event, Together):
-        return (Part(event, np.zeros(()), _duration_of(event), ""),)
+def _parts_of(event: AbstractEvent) -> tuple[PartTimes, ...]:
+    if isinstance(event, AbstractChannelEvent) or not isinstance(event, AbstractScannerEvent):
+        return (PartTimes(event, np.zeros(()), np.asarray(event.duration, float), ""),)
     parts = []
     for i, track in enumerate(event.tracks):
         now = np.zeros(())
         for j, one in enumerate(track):
-            end = np.asarray(now + _duration_of(one))
-            parts.append(Part(one, now, end, f"{i}.{j}" if len(track) > 1 else f"{i}"))
+            end = np.asarray(now + one.duration)
+            parts.append(PartTimes(one, now, end, f"{i}.{j}" if len(track) > 1 else f"{i}"))
             now = end
     return tuple(parts)
 
 
-def _duration_of(event: Any) -> np.ndarray:
-    match event:
-        case Gradient():
-            duration = event.times[..., -1]
-        case ShapedPulse():
-            duration = event.dt * event.waveform.shape[-1]
-        case Readout():
-            duration = event.dwell * event.n
-        case _:
-            duration = getattr(event, "duration", 0.0)
-    return np.asarray(duration, float)
-
-
-def _in_double_precision(leaf: Any) -> np.ndarray:
-    array = np.asarray(leaf)
-    return array.astype(np.result_type(array, np.float64))
-
-
 def _container(
     container: AbstractContainer, path: tuple[int, ...], outer: tuple[int, ...]
-) -> tuple[list[Placed], np.ndarray, int]:
+) -> tuple[list[EventTimes], np.ndarray, int]:
     """What one playing of `container` holds, its duration and its number of playings, for every outer repetition."""
     shape = (*outer, *container.repetitions)
     now, count, inside = np.zeros(shape), 0, []
@@ -106,7 +87,7 @@ def _container(
             parts = _parts_of(entry)
             duration = functools.reduce(np.maximum, [part.end for part in parts])
             located = walk.Located(entry, here, shape)
-            inside.append(Placed(located, parts, np.asarray(duration), now, np.full(shape, count)))
+            inside.append(EventTimes(located, parts, np.asarray(duration), now, np.full(shape, count)))
             now, count = np.asarray(now + duration), count + 1
         else:
             within, elapsed, n = _container(entry, here, shape)
@@ -121,7 +102,7 @@ def _container(
     return [_later(one, begin, before) for one in inside], ends[..., -1], math.prod((count, n))
 
 
-def _later(one: Placed, by: np.ndarray, count: Any) -> Placed:
+def _later(one: EventTimes, by: np.ndarray, count: Any) -> EventTimes:
     spread = lambda x: np.reshape(x, (*np.shape(x), *(1,) * (one.start.ndim - np.ndim(x))))
     start, order = one.start + spread(by), one.order + spread(np.asarray(count))
     return dataclasses.replace(one, start=np.asarray(start), order=np.asarray(order))

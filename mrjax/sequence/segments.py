@@ -1,4 +1,4 @@
-"""The moments between which nothing happens but straight gradients, and what gathers from the last excitation on."""
+"""The parts of a sequence within which gradients are straight and no pulse acts, and integrals since the last excitation."""
 
 from collections.abc import Callable
 
@@ -7,23 +7,23 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mrjax.sequence.places import TimesInSteps
 from mrjax.sequence.precision import Numbers
 from mrjax.sequence.prefixes import prefixes
+from mrjax.sequence.time_axis import TimesInSteps
 
 Between = Callable[[Int[Numbers, "*n"], Float[Numbers, "*n"], Float[Numbers, "*n"]], Float[Numbers, "*n c"]]
 """An integral over parts of steps: the number of each step, where in it the part begins and ends, in s."""
 
 
-class Knots(eqx.Module):
-    """The starts of steps, and the pulses within them, in playing order, with what follows until the next."""
+class Segments(eqx.Module):
+    """What lies between the starts of steps and the pulses within them, in playing order."""
 
-    step: Int[Numbers, " n_knots"]
-    begin: Float[Numbers, " n_knots"]
+    step: Int[Numbers, " n_segments"]
+    begin: Float[Numbers, " n_segments"]
     """In s from the start of the step."""
-    end: Float[Numbers, " n_knots"]
-    turn: Float[Numbers, " n_knots"]
-    """What happens there to what has gathered: 0 (excitation) forgets it, -1 (refocusing) inverts it, 1 leaves it."""
+    end: Float[Numbers, " n_segments"]
+    turn: Float[Numbers, " n_segments"]
+    """What happens at the start to what has accumulated: 0 (excitation) forgets it, -1 (refocusing) inverts it, 1 leaves it."""
 
     @classmethod
     def of(
@@ -32,7 +32,7 @@ class Knots(eqx.Module):
         rf_step: Int[Numbers, " n_pulses"],
         rf_into: Float[Numbers, " n_pulses"],
         rf_turns: Float[Numbers, " n_pulses"],
-    ) -> "Knots":
+    ) -> "Segments":
         """Those of steps that last so long, with pulses in some of them."""
         n_steps, n_pulses = lengths.shape[0], rf_step.shape[0]
         steps = jnp.arange(n_steps)
@@ -46,8 +46,8 @@ class Knots(eqx.Module):
         until = jnp.concatenate([begin[1:], jnp.zeros(1, lengths.dtype)])[:n]
         return cls(step, begin, jnp.where(ahead, until, lengths[step]), jax.lax.stop_gradient(turn))
 
-    def gathered(self, pieces: Float[Numbers, "n_knots c"]) -> Float[Numbers, "n_knots c"]:
-        """What has gathered just after each knot, of what each piece between them adds.
+    def accumulated(self, pieces: Float[Numbers, "n_segments c"]) -> Float[Numbers, "n_segments c"]:
+        """What has accumulated just after the start of each segment, of what each adds.
 
         Excitations do not subtract what was before: it never enters, so that no digits are lost to it.
         """
@@ -62,14 +62,14 @@ class Knots(eqx.Module):
         return prefixes(after, (turn, turn * jnp.where(turn == 0, 0.0, added)))[1]
 
 
-def since_excitation(between: Between, knots: Knots, places: TimesInSteps) -> Float[Numbers, "*n c"]:
+def since_excitation(between: Between, segments: Segments, places: TimesInSteps) -> Float[Numbers, "*n c"]:
     """An integral until some moments as magnetisation keeps it: forgotten at excitations, inverted by refocusing pulses.
 
     **Arguments:**
 
     - `between`: The integral over parts of steps.
-    - `knots`: Of all steps.
+    - `segments`: Of all steps.
     - `places`: The moments.
     """
-    gathered = knots.gathered(between(knots.step, knots.begin, knots.end))
-    return gathered[places.knot] + between(places.step, knots.begin[places.knot], places.into)
+    accumulated = segments.accumulated(between(segments.step, segments.begin, segments.end))
+    return accumulated[places.segment] + between(places.step, segments.begin[places.segment], places.into)
