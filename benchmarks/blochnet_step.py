@@ -12,12 +12,11 @@ import jax
 from flax import nnx
 
 from benchmarks.measuring import jitted, options, report
-from mrjax.zoo import blochnet, fingerprints, mrf_autoencoders
-from mrjax.zoo.fingerprints import Config
-from mrjax.zoo.system import System
+from mrjax.zoo import System, TrainingConfig, fingerprints
+from mrjax.zoo.systems import blochnet, mrf_autoencoders
 
 
-def step_of(system: System, config: Config) -> tuple[Callable, nnx.State]:
+def step_of(system: System, config: TrainingConfig) -> tuple[Callable, nnx.State]:
     """Loss and gradient of a network in its weights; and the weights."""
     graph, weights, rest = nnx.split(system.network(config, nnx.Rngs(0)), nnx.Param, ...)
     loss = system.loss(config)
@@ -27,7 +26,7 @@ def step_of(system: System, config: Config) -> tuple[Callable, nnx.State]:
 
 def main() -> None:
     size = {"batch_size": 100, "n_repetitions": 100} if options(__doc__).small else {}
-    config = blochnet.Config(**size)
+    config = blochnet.BlochNetConfig(**size)
     batch = fingerprints.stream(config).batch(0)
     decoder = fingerprints.training_decoder(config)
     times = {name: batch[name] for name in ("t1", "t2")}
@@ -35,7 +34,7 @@ def main() -> None:
     jobs = []
     for name, system, settings in (
         ("blochnet_step", blochnet.SYSTEM, config),
-        ("encoder_step", mrf_autoencoders.SYSTEM, mrf_autoencoders.Config(**size)),
+        ("encoder_step", mrf_autoencoders.SYSTEM, mrf_autoencoders.AutoencoderConfig(**size)),
     ):
         step, weights = step_of(system, settings)
         jobs.append({"job": name, **jitted(step, weights, batch)})

@@ -18,10 +18,9 @@ from flax import nnx
 from matplotlib.figure import Figure
 
 from mrjax.nn import BlochDecoder
-from mrjax.zoo import dictionary_matching, estimator, fingerprints, load, phantom, refinement
-from mrjax.zoo.fingerprints import Config, Estimate
-from mrjax.zoo.system import System
-from mrjax.zoo.test_sets import Voxels
+from mrjax.zoo import System, estimator, fingerprints, load
+from mrjax.zoo.fingerprints import Estimate, FingerprintConfig, Voxels, fitted, phantom, refined
+from mrjax.zoo.methods import dictionary_matching
 
 RATIOS = (10, 18, 32, 56, 100)
 
@@ -38,7 +37,7 @@ def bound(decoder: BlochDecoder, voxels: Voxels, signal: np.ndarray, ratio: floa
     """The Cramér-Rao bound of the same number: the standard deviations of a fit that begins at the truth."""
     truth = {name: jnp.asarray(value) for name, value in voxels.parameters.items()}
     deviation = 1 / (ratio * np.sqrt(signal.shape[-1]))
-    fit = jax.jit(lambda s, start: refinement.fitted(decoder, s, start, 1, deviation))(jnp.asarray(signal), truth)
+    fit = jax.jit(lambda s, start: fitted(decoder, s, start, 1, deviation))(jnp.asarray(signal), truth)
     each = {name: np.asarray(fit.standard_deviation[name]) / np.log(10) for name in ("t1", "t2")}
     return {name: float(np.sqrt(np.mean(value**2))) for name, value in each.items()}
 
@@ -68,13 +67,13 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     voxels = phantom(draws=1, slices=(44,), shape=(24, 24) if options.small else (64, 64))
-    decoder = fingerprints.fisp_decoder(Config())
+    decoder = fingerprints.fisp_decoder(FingerprintConfig())
     clean = voxels.signals(decoder)
     network = lambda method: estimator(*_trained(options.runs / f"table1_{method}_0_{options.steps}"))
     methods = {"FC": network("FC"), "DRONE": network("DRONE"), "BlochNet": network("BlochNet")}
     if not options.small:
-        methods["dictionary matching"] = dictionary_matching.estimator(Config())
-    methods["BlochNet, refined"] = refinement.refined(methods["BlochNet"], decoder)
+        methods["dictionary matching"] = dictionary_matching.estimator(FingerprintConfig())
+    methods["BlochNet, refined"] = refined(methods["BlochNet"], decoder)
     results = {name: {"t1": [], "t2": []} for name in [*methods, "Cramér-Rao bound"]}
     for i, ratio in enumerate(RATIOS):
         signal = np.asarray(fingerprints.noisy(jax.random.key(i), jnp.asarray(clean), ratio))

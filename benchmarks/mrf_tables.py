@@ -25,11 +25,12 @@ import numpy as np
 from scipy.io import loadmat
 
 import mrjax
+from mrjax import zoo
 from mrjax.nn import History
 from mrjax.units import ms
-from mrjax.zoo import dictionary_matching, fingerprints, refinement, runs, test_sets
-from mrjax.zoo.fingerprints import Config, Estimate
-from mrjax.zoo.test_sets import Voxels
+from mrjax.zoo import fingerprints
+from mrjax.zoo.fingerprints import Estimate, FingerprintConfig, Voxels
+from mrjax.zoo.methods import dictionary_matching
 
 SCALED = {
     "FC": ("mrf_autoencoders", {"variant": "fc"}, 1.0),
@@ -61,14 +62,14 @@ def anatomy(every: int = 5) -> Voxels:
 def trained(method: str, table: int, seed: int, options: argparse.Namespace) -> tuple[Estimate, float]:
     """A network's estimate, and the seconds from its first line in the log to its last."""
     name, settings, part = SCALED[method]
-    system = runs.system_called(name)
+    system = zoo.system_called(name)
     steps = max(4, round(options.steps * part))
     changes = {**settings, "steps": str(steps), "seed": str(seed), "train_on": {1: "fisp", 2: "splines"}[table]}
-    config = runs.configured(system, "paper", changes)
+    config = zoo.configured(system, "paper", changes)
     folder = options.runs / f"table{table}_{method}_{seed}_{steps}"
-    network = runs.trained(system, config, folder)
+    network = zoo.trained(system, config, folder)
     _, times = History.read(folder / "log.jsonl").column("time")
-    return runs.estimator(system, network), times[-1] - times[0]
+    return zoo.estimator(system, network), times[-1] - times[0]
 
 
 def scored(estimate: Estimate, sets: dict[str, Voxels], signals: dict[str, np.ndarray]) -> dict[str, dict]:
@@ -86,13 +87,15 @@ def scored(estimate: Estimate, sets: dict[str, Voxels], signals: dict[str, np.nd
 def rows(options: argparse.Namespace) -> Iterator[dict]:
     """One for each table, method and seed, as they are finished."""
     sets = {
-        "phantom": test_sets.phantom(draws=1 if options.small else 2),
+        "phantom": fingerprints.phantom(draws=1 if options.small else 2),
         "anatomy": anatomy(20 if options.small else 5),
     }
-    decoder = fingerprints.fisp_decoder(Config())
+    decoder = fingerprints.fisp_decoder(FingerprintConfig())
     signals = {name: voxels.signals(decoder) for name, voxels in sets.items()}
     if not options.small:
-        yield {"table": 0, "method": "DM", "seed": 0} | scored(dictionary_matching.estimator(Config()), sets, signals)
+        yield {"table": 0, "method": "DM", "seed": 0} | scored(
+            dictionary_matching.estimator(FingerprintConfig()), sets, signals
+        )
     for seed in range(options.seeds):
         for table in (1, 2):
             for method in SCALED:
@@ -101,7 +104,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict]:
                 yield row | scored(estimate, sets, signals)
                 if method == "BlochNet":
                     row |= {"method": "BlochNet, refined"}
-                    yield row | scored(refinement.refined(estimate, decoder), sets, signals)
+                    yield row | scored(fingerprints.refined(estimate, decoder), sets, signals)
 
 
 def markdown(results: list[dict]) -> str:

@@ -28,6 +28,7 @@ ROOMS = {
     "synthesis": "mrjax.synthesis",
     "nn": "mrjax.nn",
     "zoo": "mrjax.zoo",
+    "fingerprints": "mrjax.zoo.fingerprints",
     "phantoms": "mrjax.phantoms",
     "plot": "mrjax.plot",
     "io": "mrjax.io",

@@ -64,7 +64,7 @@ phantom = mr.phantoms.brain((64, 64))
 inside = np.asarray(phantom.mask)
 tissue = phantom.tissue()
 truth = {name: np.asarray(getattr(tissue, name))[inside] for name in ("t1", "t2")}
-voxels = zoo.Voxels(truth["t1"].astype(np.float32), truth["t2"].astype(np.float32))
+voxels = zoo.fingerprints.Voxels(truth["t1"].astype(np.float32), truth["t2"].astype(np.float32))
 decoder = zoo.fingerprints.fisp_decoder(config)
 signal = jnp.asarray(voxels.signals(decoder))
 
@@ -72,7 +72,7 @@ by_network = zoo.estimator(system, network)
 answers = {
     "truth": truth,
     "BlochNet": by_network(signal),
-    "refined": zoo.refinement.refined(by_network, decoder)(signal),
+    "refined": zoo.fingerprints.refined(by_network, decoder)(signal),
 }
 
 
@@ -95,7 +95,7 @@ figure
 # %% [markdown]
 # ## How far off
 # The error is the mean square of log10(estimate / truth), as in the paper. Without noise, least squares through the physics
-# (`zoo.refinement`) ends at the truth; the network gives it a start.
+# (`zoo.fingerprints.refined`) ends at the truth; the network gives it a start.
 
 # %%
 for method in ("BlochNet", "refined"):
@@ -111,7 +111,7 @@ for method in ("BlochNet", "refined"):
 snr = 20.0
 noisy = zoo.fingerprints.noisy(jax.random.key(0), signal, snr)
 deviation = 1 / (snr * np.sqrt(signal.shape[-1]))
-refine = jax.jit(lambda s, start: zoo.refinement.fitted(decoder, s, start, noise_std=deviation))
+refine = jax.jit(lambda s, start: zoo.fingerprints.fitted(decoder, s, start, noise_std=deviation))
 fit = refine(noisy, by_network(noisy))
 scaled = {name: (fit.parameters[name] - np.log(truth[name])) / fit.standard_deviation[name] for name in truth}
 

@@ -1,21 +1,22 @@
-"""`mrjax train` and `mrjax evaluate`: published networks, trained, kept and judged."""
+"""`mrjax train` and `mrjax evaluate`: systems of the zoo, trained, kept and judged, whatever their task."""
 
 import argparse
+import pkgutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-NETWORKS = ("blochnet", "drone", "hydra", "mrf_autoencoders")
-MATCHING = "dictionary_matching"
-
 
 def add_to(commands: Any) -> None:
     """Add both commands to the parser."""
-    parser = commands.add_parser("train", help=f"train a published network: {', '.join(NETWORKS)}")
+    parser = commands.add_parser(
+        "train", help="train a network of the zoo", description=f"Train one of {', '.join(_names('systems'))}."
+    )
     parser.add_argument("system", help="its name")
-    parser.add_argument("--preset", default="smoke", help="smoke (two minutes on two cores, the default) or paper")
+    parser.add_argument("--preset", default="smoke", help="smoke (two minutes on two cores, the default) or another")
     parser.add_argument(
         "--set",
         nargs="+",
@@ -27,14 +28,14 @@ def add_to(commands: Any) -> None:
         "--out", type=Path, help="folder to keep it in, or to go on from; named after the system by default"
     )
     parser.set_defaults(run=train)
-    parser = commands.add_parser("evaluate", help="score a trained network, or dictionary matching, on unseen tissues")
-    parser.add_argument("trained", help=f"the folder that `mrjax train` wrote, or {MATCHING}")
-    parser.add_argument("--maps", type=Path, help="npz file with arrays t1 and t2; the brain phantom by default")
-    parser.add_argument("--t1", type=Path, help="NIfTI map of T1, with --t2")
-    parser.add_argument("--t2", type=Path, help="NIfTI map of T2")
-    parser.add_argument("--milliseconds", action="store_true", help="the maps are in ms, not in s")
+    parser = commands.add_parser("evaluate", help="score a trained network, or a method that needs no training")
     parser.add_argument(
-        "--refine", action="store_true", help="go on from each answer by least squares through the physics"
+        "judged", help=f"the folder that `mrjax train` wrote, or a method: {', '.join(_names('methods'))}"
+    )
+    parser.add_argument(
+        "options",
+        nargs=argparse.REMAINDER,
+        help="what its task takes, after the name; `mrjax evaluate FOLDER --help` lists it",
     )
     parser.set_defaults(run=evaluate)
 
@@ -54,41 +55,25 @@ def train(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Score and print a table."""
+    """Score as the task does, with the options that it takes, and print its table."""
     from mrjax import zoo
 
-    config, estimate = _estimate(options)
-    decoder = zoo.fingerprints.fisp_decoder(config)
-    if options.refine:
-        estimate = zoo.refinement.refined(estimate, decoder)
-    voxels = _voxels(options)
-    scores = zoo.fingerprints.score(estimate, voxels.parameters, voxels.signals(decoder))
-    table = Table("voxels", "number", "log10 mean square error", title=f"{options.trained} on FISP fingerprints")
-    table.add_row("all", f"{scores.n_voxels}", f"{scores.all_voxels:.3e}")
-    table.add_row("T2 of 10 ms or more, with signal", f"{scores.n_with_signal}", f"{scores.with_signal:.3e}")
+    evaluation, config, estimate = zoo.judged(options.judged)
+    parser = argparse.ArgumentParser(prog=f"mrjax evaluate {options.judged}")
+    evaluation.add_options(parser)
+    report = evaluation.report(config, estimate, parser.parse_args(options.options))
+    table = Table(*report.columns, title=f"{options.judged}: {report.title}")
+    for row in report.rows:
+        table.add_row(*row)
     Console().print(table)
     return 0
 
 
-def _estimate(options: argparse.Namespace) -> tuple[Any, Any]:
-    from mrjax import zoo
-
-    if options.trained == MATCHING:
-        config = zoo.fingerprints.Config()
-        return config, zoo.dictionary_matching.estimator(config)
-    system, config, network = zoo.load(options.trained)
-    return config, zoo.estimator(system, network)
-
-
-def _voxels(options: argparse.Namespace) -> Any:
-    from mrjax import zoo
-
-    if (options.t1 is None) != (options.t2 is None):
-        raise ValueError("--t1 and --t2 must be given together.")
-    if options.maps is not None and options.t1 is not None:
-        raise ValueError("Give either --maps or --t1 and --t2.")
-    file = options.maps or options.t1
-    return zoo.phantom() if file is None else zoo.maps(file, options.t2, options.milliseconds)
+def _names(folder: str) -> list[str]:
+    """What a folder of the zoo holds, without importing it, since flax would be imported with it."""
+    zoo = find_spec("mrjax.zoo")
+    places = [] if zoo is None else zoo.submodule_search_locations or []
+    return [module.name for module in pkgutil.iter_modules([str(Path(place) / folder) for place in places])]
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:

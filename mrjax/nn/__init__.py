@@ -6,4 +6,4 @@ from .decoders import RecurrentDecoder as RecurrentDecoder
 from .encoders import FullyConnected as FullyConnected, RecurrentEncoder as RecurrentEncoder, normalised as normalised
 from .history import History as History
 from .hydra import Hydra as Hydra
-from .training import Schedule as Schedule, train as train
+from .training import TrainingSchedule as TrainingSchedule, train as train

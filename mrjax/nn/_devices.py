@@ -6,18 +6,23 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
+from mrjax import _batch_axes
 
-def spread(batch: PyTree) -> PyTree:
-    """The samples of a batch over all devices: arrays along their first axis, or whole on each where it does not divide."""
-    mesh = _mesh()
+
+def spread(batch: PyTree, batch_axes: PyTree = 0) -> PyTree:
+    """The samples of a batch over all devices, along the axes named; whole on each where their number does not divide."""
+    mesh, axes = _mesh(), _batch_axes.of_every_array(batch, batch_axes)
     if mesh is None:
         return batch
+    n_samples = _batch_axes.number_of_samples(batch, axes)
+    divides = n_samples is not None and n_samples % mesh.size == 0
 
-    def placed(leaf: Array) -> Array:
-        divides = leaf.ndim > 0 and leaf.shape[0] % mesh.size == 0
-        return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec("batch") if divides else PartitionSpec()))
+    def placed(leaf: Array, axis: int | None) -> Array:
+        spec = PartitionSpec(*[None] * (axis % leaf.ndim), "batch") if divides and axis is not None else PartitionSpec()
+        return jax.device_put(leaf, NamedSharding(mesh, spec))
 
-    return jax.tree.map(placed, batch)
+    leaves, structure = jax.tree.flatten(batch)
+    return jax.tree.unflatten(structure, [placed(leaf, axis) for leaf, axis in zip(leaves, axes, strict=True)])
 
 
 def everywhere(state: PyTree) -> PyTree:

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mrjax.nn._devices import everywhere, spread
 from mrjax.nn._network import beside_weights, joined, parted
-from mrjax.nn.checkpoints import Checkpoints
+from mrjax.nn.checkpoints import CheckpointFolder
 from mrjax.nn.history import History
 
 Loss = Callable[[Any, PyTree], tuple[Array, dict[str, Array]]]
@@ -23,7 +23,7 @@ Loss = Callable[[Any, PyTree], tuple[Array, dict[str, Array]]]
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
-class State(NamedTuple):
+class TrainingState(NamedTuple):
     """All that changes in a training, and that a checkpoint holds."""
 
     weights: PyTree
@@ -37,7 +37,7 @@ class State(NamedTuple):
     """Validations since then."""
 
 
-class Run:
+class TrainingRun:
     """A training in progress; `state` is always that of a step that is complete, with its log and its validation."""
 
     def __init__(
@@ -47,13 +47,14 @@ class Run:
         schedule: Any,
         optimiser: optax.GradientTransformation,
         validate: Callable[[Any], float] | None,
+        batch_axes: PyTree,
     ):
-        self.network, self.schedule, self.validate = network, schedule, validate
+        self.network, self.schedule, self.validate, self.batch_axes = network, schedule, validate, batch_axes
         network.train()
         graph, *arrays = parted(network)
         weights, other = map(everywhere, arrays)
         memory = everywhere(optimiser.init(weights))
-        self.state = State(weights, other, memory, np.asarray(0), np.asarray(np.inf), np.asarray(0))
+        self.state = TrainingState(weights, other, memory, np.asarray(0), np.asarray(np.inf), np.asarray(0))
 
         @jax.jit
         def step(weights: PyTree, other: PyTree, memory: PyTree, batch: PyTree) -> tuple[PyTree, ...]:
@@ -68,16 +69,16 @@ class Run:
 
         self.step = step
 
-    def resume(self, checkpoints: Checkpoints) -> None:
+    def resume(self, checkpoints: CheckpointFolder) -> None:
         """Go on from the newest checkpoint, if there is one."""
         if (newest := checkpoints.newest) is not None:
-            stored = State(*checkpoints.restore(newest, self.state))
+            stored = TrainingState(*checkpoints.restore(newest, self.state))
             weights, other, memory = map(everywhere, stored[:3])
             self.state = stored._replace(weights=weights, other=other, optimiser=memory)
             self._hand_over(self.state)
 
     def through(
-        self, batch: Callable[[int], PyTree], history: History, checkpoints: Checkpoints | None, progress: bool
+        self, batch: Callable[[int], PyTree], history: History, checkpoints: CheckpointFolder | None, progress: bool
     ) -> History:
         """The steps that are left; an interrupt saves the last complete one."""
         with Progress(*COLUMNS, disable=not progress) as bar:
@@ -102,21 +103,21 @@ class Run:
                 self._hand_over(self.state)
         return history
 
-    def _next(self, batch: Callable[[int], PyTree]) -> tuple[State, dict[str, Array]]:
-        now = spread(batch(int(self.state.step)))
+    def _next(self, batch: Callable[[int], PyTree]) -> tuple[TrainingState, dict[str, Array]]:
+        now = spread(batch(int(self.state.step)), self.batch_axes)
         weights, other, memory, value, parts = self.step(*self.state[:3], now)
-        following = State(weights, other, memory, np.asarray(self.state.step + 1), *self.state[4:])
+        following = TrainingState(weights, other, memory, np.asarray(self.state.step + 1), *self.state[4:])
         return following, {"loss": value, **parts}
 
     def _due(self, step: np.ndarray, every: int) -> bool:
         return bool(step % every == 0 or step == self.schedule.steps)
 
-    def _log(self, history: History, state: State, numbers: dict[str, Array]) -> None:
+    def _log(self, history: History, state: TrainingState, numbers: dict[str, Array]) -> None:
         _require_finite(bool(np.isfinite(float(numbers["loss"]))), f"The loss is {float(numbers['loss'])}", state)
         floats = {name: float(number) for name, number in numbers.items()}
         history.append({"step": int(state.step), **floats, "time": time.time()})
 
-    def _validated(self, history: History, state: State) -> State:
+    def _validated(self, history: History, state: TrainingState) -> TrainingState:
         """The state with the score of a validation."""
         _require_finite(_is_finite(state.weights), "The weights are not finite", state)
         _require_finite(_is_finite(state.other), "The running statistics of the network are not finite", state)
@@ -132,7 +133,7 @@ class Run:
     def _out_of_patience(self) -> bool:
         return self.schedule.patience is not None and int(self.state.since_best) >= self.schedule.patience
 
-    def _hand_over(self, state: State) -> None:
+    def _hand_over(self, state: TrainingState) -> None:
         """Put the state into the user's network, which from then on predicts."""
         nnx.update(self.network, nnx.State(state.weights), nnx.State(state.other))
         self.network.eval()
@@ -143,7 +144,7 @@ def _is_finite(arrays: PyTree) -> bool:
     return all(bool(jnp.isfinite(leaf).all()) for leaf in floats)
 
 
-def _require_finite(finite: bool, what: str, state: State) -> None:
+def _require_finite(finite: bool, what: str, state: TrainingState) -> None:
     if not finite:
         raise ValueError(
             f"{what} at step {int(state.step)}; lower the learning rate, or look for samples that are not finite."

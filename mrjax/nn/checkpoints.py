@@ -14,7 +14,7 @@ KEPT = 2
 """Newest checkpoints that stay: should one be damaged, there is another."""
 
 
-class Checkpoints:
+class CheckpointFolder:
     """The checkpoints in a folder, written by orbax: a write that is cut short leaves the older ones as they were."""
 
     def __init__(self, folder: Path):
@@ -23,7 +23,7 @@ class Checkpoints:
         handler = ocp.StandardCheckpointHandler()  # told at once, so that structures can be read without numbers
         self._manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handler)
 
-    def __enter__(self) -> "Checkpoints":
+    def __enter__(self) -> "CheckpointFolder":
         return self
 
     def __exit__(

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from mrjax.plot._style import axes_or_new
 
-Line = dict[str, Any]
+LogLine = dict[str, Any]
 
 
 class History:
@@ -28,7 +28,7 @@ class History:
         ```
     """
 
-    def __init__(self, lines: list[Line], file: Path | None):
+    def __init__(self, lines: list[LogLine], file: Path | None):
         self.lines, self.file = lines, file
 
     @classmethod
@@ -50,7 +50,7 @@ class History:
         """The history in a file that training wrote."""
         return cls(list(_read(Path(file))), Path(file))
 
-    def append(self, line: Line) -> None:
+    def append(self, line: LogLine) -> None:
         """One more line, on disk before this returns."""
         self.lines.append(line)
         if self.file is not None:
@@ -82,7 +82,7 @@ class History:
         return axes
 
 
-def _read(file: Path) -> Iterator[Line]:
+def _read(file: Path) -> Iterator[LogLine]:
     """The lines of a log; a last one that was cut short is left out."""
     for number, text in enumerate(lines := file.read_text().splitlines(), start=1):
         try:

@@ -57,7 +57,7 @@ class NonLocalBlock(nnx.Module):
         return units + self.back(seen)
 
 
-class Stage(nnx.Module):
+class HydraStage(nnx.Module):
     """A 1x1 convolution to more channels, a residual convolution along time, and a non-local block.
 
     **Arguments:**
@@ -73,8 +73,8 @@ class Stage(nnx.Module):
         ```python
         >>> import jax.numpy as jnp
         >>> from flax import nnx
-        >>> from mrjax.nn.hydra import Stage
-        >>> Stage(4, 8, 3, rngs=nnx.Rngs(0))(jnp.ones((2, 25, 4))).shape
+        >>> from mrjax.nn.hydra import HydraStage
+        >>> HydraStage(4, 8, 3, rngs=nnx.Rngs(0))(jnp.ones((2, 25, 4))).shape
         (2, 25, 8)
 
         ```
@@ -142,7 +142,7 @@ class Hydra(nnx.Module):
             )
         self.first = _convolution(1, channels[0], kernel, rngs)
         self.second = _convolution(channels[0], channels[0], kernel, rngs)
-        self.stages = nnx.List([Stage(n_in, n_out, kernel, rngs=rngs) for n_in, n_out in pairwise(channels)])
+        self.stages = nnx.List([HydraStage(n_in, n_out, kernel, rngs=rngs) for n_in, n_out in pairwise(channels)])
         self.output = nnx.Linear(channels[-1], 2, rngs=rngs)
 
     def __call__(self, signal: Any) -> Float[Array, "*batch 2"]:

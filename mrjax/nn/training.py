@@ -10,13 +10,13 @@ from flax import nnx
 from jaxtyping import PyTree
 
 from mrjax import _checks
-from mrjax.nn._run import Loss, Run
-from mrjax.nn.checkpoints import Checkpoints
+from mrjax.nn._run import Loss, TrainingRun
+from mrjax.nn.checkpoints import CheckpointFolder
 from mrjax.nn.history import History
 
 
 @dataclasses.dataclass(frozen=True)
-class Schedule:
+class TrainingSchedule:
     """How long to train, and what to do on the way.
 
     **Arguments:**
@@ -32,7 +32,7 @@ class Schedule:
 
         ```python
         >>> import mrjax as mr
-        >>> mr.nn.Schedule(steps=8000, checkpoint_every=1000).patience is None
+        >>> mr.nn.TrainingSchedule(steps=8000, checkpoint_every=1000).patience is None
         True
 
         ```
@@ -54,10 +54,11 @@ def train(
     network: nnx.Module,
     loss: Loss,
     batch: Callable[[int], PyTree],
-    schedule: Schedule,
+    schedule: TrainingSchedule,
     optimiser: optax.GradientTransformation,
     folder: Path | str | None = None,
     *,
+    batch_axes: PyTree = 0,
     validate: Callable[[Any], float] | None = None,
     progress: bool = True,
 ) -> History:
@@ -72,25 +73,28 @@ def train(
     (`network.eval()`): batch statistics and dropout are those of training in the steps alone. A normalisation that is to
     stay as it is takes `use_running_average=True` where it is called.
 
-    On several devices each array of a batch is spread over all along its first axis, that of the samples, where their
-    number divides; each device computes the whole batch where it does not. The rest is on each. Statistics of a batch are
-    those of all its samples, on any number of devices.
+    On several devices the samples of a batch are spread over all, along the axes that `batch_axes` names; each device
+    computes the whole batch where their number does not divide. Weights, and arrays that all samples share, are on each
+    device. Statistics of a batch are those of all its samples, on any number of devices.
 
     **Arguments:**
 
     - `network`: A `flax.nnx` module; its `nnx.Param`s are trained, any other state changes as the loss changes it.
     - `loss`: Takes the network and a batch, returns a scalar and a dict of named parts for the log.
-    - `batch`: Takes the step, from 0, and returns a batch: arrays with the samples first. `mrjax.synthesis.Stream.batch`.
+    - `batch`: Takes the step, from 0, and returns a batch, a PyTree of arrays, such as `mrjax.synthesis.Stream.batch`.
     - `schedule`: How long, and how often what.
     - `optimiser`: Of optax.
     - `folder`: Where to keep checkpoints and log; None to keep nothing.
+    - `batch_axes`: The axis of the samples in each array of a batch, as `in_axes` of `jax.vmap`: an integer for all arrays,
+      or a tree like the batch, with None for an array that all samples share (a schedule, a map of coils).
     - `validate`: Takes the network, returns a number that should fall; called before each checkpoint.
     - `progress`: Whether to show a bar with the loss.
 
     **Returns:** The `History` of losses, also of the steps before an interruption.
 
-    **Raises:** `ValueError` where the checkpoint is damaged or of another network, where loss or weights are no longer finite
-    at a line of the log or a checkpoint, and for `patience` without `validate`.
+    **Raises:** `ValueError` where the checkpoint is damaged or of another network, where the arrays of a batch hold
+    different numbers of samples, where loss or weights are no longer finite at a line of the log or a checkpoint, and for
+    `patience` without `validate`.
 
     !!! example
 
@@ -103,7 +107,7 @@ def train(
         ...     error = jnp.mean((network(x) - 3 * x) ** 2)
         ...     return error, {"error": error}
         >>> batch = lambda step: jax.random.normal(jax.random.key(step), (32, 1))
-        >>> history = mr.nn.train(network, loss, batch, mr.nn.Schedule(steps=200), optax.adam(0.1), progress=False)
+        >>> history = mr.nn.train(network, loss, batch, mr.nn.TrainingSchedule(steps=200), optax.adam(0.1), progress=False)
         >>> round(float(network.kernel[0, 0]), 2)
         3.0
 
@@ -113,12 +117,12 @@ def train(
         raise ValueError(
             "`patience` counts validations, but `validate` is not given; pass it, or leave `patience` out."
         )
-    run = Run(network, loss, schedule, optimiser, validate)
+    run = TrainingRun(network, loss, schedule, optimiser, validate, batch_axes)
     if folder is None:
         return run.through(batch, History.in_memory(), None, progress)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with Checkpoints(folder / "checkpoints") as checkpoints:
+    with CheckpointFolder(folder / "checkpoints") as checkpoints:
         run.resume(checkpoints)
         history = History.in_file(folder / "log.jsonl", before=int(run.state.step))
         return run.through(batch, history, checkpoints, progress)

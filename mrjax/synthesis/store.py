@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Samples:
+class StoredArray:
     """One array of a store; it is read where it is indexed."""
 
     folder: Path
@@ -79,7 +79,7 @@ class Store:
 
     folder: Path
     attributes: dict[str, Any]
-    samples: dict[str, Samples]
+    samples: dict[str, StoredArray]
 
     @classmethod
     def create(
@@ -150,7 +150,7 @@ class Store:
                 "call `Store.create` again with the same arguments to go on."
             )
         arrays = _blocks.open_arrays(path, settings, sizes, "r")
-        samples = {name: Samples(path, name, array) for name, array in arrays.items()}
+        samples = {name: StoredArray(path, name, array) for name, array in arrays.items()}
         return cls(path, settings["attributes"], samples)
 
     @property
@@ -161,7 +161,7 @@ class Store:
     def __len__(self) -> int:
         return len(next(iter(self.samples.values())))
 
-    def __getitem__(self, name: str) -> Samples:
+    def __getitem__(self, name: str) -> StoredArray:
         if name not in self.samples:
             raise KeyError(f"`{name}` is not in the store in {self.folder}, which has {', '.join(self.names)}.")
         return self.samples[name]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key, PyTree, UInt32
 
-from mrjax import _checks
+from mrjax import _batch_axes, _checks
 
 LAST_STEP = 2**32 - 1
 """JAX folds 32 bits into a key."""
@@ -27,8 +27,11 @@ class Stream(eqx.Module):
     - `make`: Takes a key and the number of samples, and returns a PyTree of arrays. It is compiled, once.
     - `batch_size`: Samples per batch. At least 1.
     - `seed`: Not negative.
+    - `batch_axes`: The axis of the samples in each array that `make` returns, as `in_axes` of `jax.vmap`: an integer for
+      all, or a tree like the batch. None is for an array that all samples share, such as echo times or a map of coils.
 
-    **Raises:** `ValueError` where `batch_size` or `seed` is not such an integer.
+    **Raises:** `ValueError` where `batch_size` or `seed` is not such an integer, and at the first batch where an array does
+    not hold `batch_size` samples on its axis.
 
     !!! example
 
@@ -42,11 +45,23 @@ class Stream(eqx.Module):
         (7, True)
 
         ```
+
+        Echo times are the same for all samples:
+
+        ```python
+        >>> import jax, jax.numpy as jnp
+        >>> make = lambda key, n: {"te": jnp.array([0.01, 0.02, 0.04]), "t2": jax.random.uniform(key, (n,))}
+        >>> batch = Stream(make, batch_size=32, seed=0, batch_axes={"te": None, "t2": 0}).batch(0)
+        >>> batch["te"].shape, batch["t2"].shape
+        ((3,), (32,))
+
+        ```
     """
 
     make: Callable[[Key[Array, ""], int], PyTree]
     batch_size: int = eqx.field(static=True)
     seed: int = eqx.field(static=True)
+    batch_axes: PyTree = 0
 
     def __check_init__(self):
         _checks.positive_integer(self.batch_size, "batch_size")
@@ -66,7 +81,13 @@ class Stream(eqx.Module):
 
 @eqx.filter_jit
 def _make(stream: Stream, step: UInt32[Array, ""]) -> PyTree:
-    return stream.make(jax.random.fold_in(jax.random.key(stream.seed), step), stream.batch_size)
+    batch = stream.make(jax.random.fold_in(jax.random.key(stream.seed), step), stream.batch_size)
+    n_samples = _batch_axes.number_of_samples(batch, _batch_axes.of_every_array(batch, stream.batch_axes))
+    if n_samples not in (stream.batch_size, None):
+        raise ValueError(
+            f"`make` must return {stream.batch_size} samples, its `batch_size`, but returned {n_samples} on the batch axis."
+        )
+    return batch
 
 
 def _non_negative_integer(value: Any, name: str) -> int:

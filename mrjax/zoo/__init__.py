@@ -1,12 +1,12 @@
-"""Published learning systems on the parts of mrjax: one file each for configuration, network and loss."""
+"""Systems that can be trained, kept, loaded and judged: published networks, and the tasks they are for."""
 
-from . import dictionary_matching as dictionary_matching, fingerprints as fingerprints, refinement as refinement
-from .runs import (
-    SYSTEMS as SYSTEMS,
-    configured as configured,
-    estimator as estimator,
-    load as load,
-    system_called as system_called,
-    trained as trained,
+from . import fingerprints as fingerprints
+from .registry import system_called as system_called, system_names as system_names
+from .runs import configured as configured, estimator as estimator, judged as judged, load as load, trained as trained
+from .system import (
+    Evaluation as Evaluation,
+    Method as Method,
+    Report as Report,
+    System as System,
+    TrainingConfig as TrainingConfig,
 )
-from .test_sets import Voxels as Voxels, maps as maps, phantom as phantom

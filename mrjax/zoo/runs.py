@@ -1,4 +1,4 @@
-"""Trained systems in folders: train, keep, load and describe."""
+"""Systems of any task in folders: trained, kept and loaded."""
 
 import dataclasses
 import json
@@ -9,26 +9,15 @@ from typing import Any
 
 import jax
 import numpy as np
-import optax
 from flax import nnx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import PyTree
 from matplotlib.figure import Figure
 
-import mrjax
-from mrjax.nn import History, Schedule, train as train_network
+from mrjax.nn import History, train as train_network
 from mrjax.nn._network import plain, with_keys
-from mrjax.zoo import blochnet, drone, fingerprints, hydra, mrf_autoencoders
-from mrjax.zoo.fingerprints import Config, Estimate
-from mrjax.zoo.system import System
-
-SYSTEMS: dict[str, System] = {s.SYSTEM.name: s.SYSTEM for s in (blochnet, drone, hydra, mrf_autoencoders)}
-
-
-def system_called(name: str) -> System:
-    """The system of that name; `ValueError` lists all where there is none."""
-    if name not in SYSTEMS:
-        raise ValueError(f"The system must be one of {', '.join(SYSTEMS)}, but got {name!r}.")
-    return SYSTEMS[name]
+from mrjax.zoo.model_card import card
+from mrjax.zoo.registry import method_called, system_called
+from mrjax.zoo.system import Evaluation, System, TrainingConfig
 
 
 def configured(system: System, preset: str, changes: dict[str, str]) -> Any:
@@ -37,7 +26,7 @@ def configured(system: System, preset: str, changes: dict[str, str]) -> Any:
     **Arguments:**
 
     - `system`: Whose presets.
-    - `preset`: "smoke", two minutes on two cores, or "paper", as published.
+    - `preset`: The name of one, such as "smoke", which trains in two minutes on two cores.
     - `changes`: Values by name of a setting, as on a command line.
 
     **Returns:** the configuration.
@@ -76,7 +65,7 @@ def _is_kind(error: ValueError) -> bool:
     return "invalid literal" in str(error) or "could not convert" in str(error)
 
 
-def trained(system: System, config: Config, folder: Path | str | None, progress: bool = True) -> nnx.Module:
+def trained(system: System, config: TrainingConfig, folder: Path | str | None, progress: bool = True) -> nnx.Module:
     """Train a system, or go on with what the folder holds.
 
     **Arguments:**
@@ -96,36 +85,66 @@ def trained(system: System, config: Config, folder: Path | str | None, progress:
         >>> system = zoo.system_called("drone")
         >>> config = zoo.configured(system, "smoke", {"n_repetitions": "20", "batch_size": "8", "steps": "2"})
         >>> network = zoo.trained(system, config, folder=None, progress=False)
-        >>> signal = zoo.fingerprints.stream(config).batch(5)["signal"][:, 0]
-        >>> zoo.estimator(system, network)(signal)["t1"].shape
-        (8,)
+        >>> unseen = system.data(config).batch(5)["signal"][:, 0]
+        >>> answer = zoo.estimator(system, network)(unseen)
+        >>> [values.shape for values in answer.values()]
+        [(8,), (8,)]
 
         ```
     """
-    network, loss = system.network(config, nnx.Rngs(config.seed)), system.loss(config)
-    batches = fingerprints.stream(config).batch
-    schedule = Schedule(config.steps, checkpoint_every=min(500, config.steps))
+    network = system.network(config, nnx.Rngs(config.seed))
+    stream, schedule = system.data(config), system.schedule(config)
     if folder is not None:
         folder = Path(folder)
         _claim(folder, system, config)
     history = train_network(
-        network, loss, batches, schedule, optax.adam(config.learning_rate), folder, progress=progress
+        network,
+        system.loss(config),
+        stream.batch,
+        schedule,
+        system.optimiser(config),
+        folder,
+        batch_axes=stream.batch_axes,
+        progress=progress,
     )
     if folder is not None:
         _keep(folder, system, config, network, history)
     return network
 
 
-def load(folder: Path | str) -> tuple[System, Config, nnx.Module]:
-    """The trained system in a folder, with its configuration and weights.
+def load(folder: Path | str, system: System | None = None) -> tuple[System, TrainingConfig, nnx.Module]:
+    """The trained system in a folder, with its configuration and its network in evaluation mode.
 
-    **Raises:** `ValueError` where the folder holds no finished training, a damaged one, or weights of another network.
+    **Arguments:**
+
+    - `folder`: What `trained` or `mrjax train` wrote.
+    - `system`: What was trained, if it is a system of your own; None for one of the zoo, which the folder names.
+
+    **Returns:** the system, its configuration and the network.
+
+    **Raises:** `ValueError` where the folder holds no finished training, a damaged one, that of another system, or weights of
+    another network.
+
+    !!! example
+
+        ```python
+        >>> import tempfile
+        >>> from mrjax import zoo
+        >>> system = zoo.system_called("drone")
+        >>> config = zoo.configured(system, "smoke", {"n_repetitions": "20", "batch_size": "8", "steps": "2"})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     network = zoo.trained(system, config, folder, progress=False)
+        ...     same_system, same_config, same_network = zoo.load(folder)
+        >>> same_config == config
+        True
+
+        ```
     """
     folder = Path(folder)
     file = folder / "weights.npz"
     if not file.exists():
         raise ValueError(f"{folder} holds no finished training (no weights.npz); run `mrjax train` into it first.")
-    system, config = _read_config(folder / "config.json")
+    system, config = _read_config(folder / "config.json", system)
     network = system.network(config, nnx.Rngs(config.seed))
     try:
         with np.load(file) as stored:
@@ -144,53 +163,48 @@ def load(folder: Path | str) -> tuple[System, Config, nnx.Module]:
     return system, config, network
 
 
-def estimator(system: System, network: nnx.Module) -> Estimate:
+def estimator(system: System, network: nnx.Module) -> Callable[[PyTree], PyTree]:
     """What a trained network answers, in evaluation mode: with running statistics and without dropout.
 
     **Arguments:**
 
     - `system`, `network`: As `trained` took and gave them, or `load`.
 
-    **Returns:** a function from fingerprints `(*batch, n)` to `t1` and `t2` in s, `(*batch)`.
+    **Returns:** a function from measurements of the task to what the system estimates; `trained` shows one.
     """
     graph, state = nnx.split(network)
 
     @jax.jit
-    def answer(state: PyTree, signal: Float[Array, "*batch n"]) -> dict[str, Float[Array, "*batch"]]:
+    def answer(state: PyTree, measured: PyTree) -> PyTree:
         copy = nnx.merge(graph, state)
         copy.eval()
-        return fingerprints.relaxation_times(system.predict(copy, signal))
+        return system.estimate(copy, measured)
 
-    return lambda signal: answer(state, signal)
-
-
-def card(system: System, config: Config, network: nnx.Module, history: History) -> str:
-    """The model card: what was trained, on what, and how far it came."""
-    n_weights = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(network, nnx.Param)))
-    losses = history.column("loss")[1]
-    fell = f"{losses[0]:.3e} at first, {losses[-1]:.3e} at step {config.steps}" if len(losses) else "not logged"
-    data = "the published FISP schedule" if config.train_on == "fisp" else "a smooth and a noisy spline schedule"
-    settings = ", ".join(f"{name} {value}" for name, value in dataclasses.asdict(config).items())
-    return "\n".join(
-        [
-            f"# {system.name}: {system.summary}",
-            "",
-            f"- Source: {system.source}",
-            f"- Weights: {n_weights:,}",
-            f"- Data: simulated fingerprints of {data}, {config.n_repetitions} repetitions, T1 up to 5 s and T2 up to 2 s",
-            f"- Settings: {settings}",
-            f"- Loss: {fell}",
-            f"- mrjax {mrjax.__version__}, jax {jax.__version__}, {jax.devices()[0].device_kind}",
-            "",
-        ]
-    )
+    return lambda measured: answer(state, measured)
 
 
-def _claim(folder: Path, system: System, config: Config) -> None:
+def judged(name: str) -> tuple[Evaluation, Any, Callable[[PyTree], PyTree]]:
+    """What `mrjax evaluate` needs of a folder with a trained system, or of a method that needs no training.
+
+    **Arguments:**
+
+    - `name`: The folder, or the name of the method.
+
+    **Returns:** how the task is judged, the configuration, and a function from measurements to what is estimated.
+
+    **Raises:** `ValueError` as `load` does.
+    """
+    if (method := method_called(name)) is not None:
+        return method.evaluation, method.config, method.estimator(method.config)
+    system, config, network = load(name)
+    return system.evaluation, config, estimator(system, network)
+
+
+def _claim(folder: Path, system: System, config: TrainingConfig) -> None:
     """Write the configuration, or find the same one there."""
     file = folder / "config.json"
     if file.exists():
-        if _read_config(file) != (system, config):
+        if _read_config(file, system)[1] != config:
             raise ValueError(
                 f"{folder} holds a training with other settings; see its config.json, or choose another folder."
             )
@@ -200,7 +214,7 @@ def _claim(folder: Path, system: System, config: Config) -> None:
     _replace(file, lambda part: part.write_text(text))
 
 
-def _keep(folder: Path, system: System, config: Config, network: nnx.Module, history: History) -> None:
+def _keep(folder: Path, system: System, config: TrainingConfig, network: nnx.Module, history: History) -> None:
     figure = Figure(layout="constrained")
     history.plot(figure.subplots())
     figure.savefig(folder / "loss.png", dpi=150)
@@ -223,10 +237,17 @@ def _named(network: nnx.Module) -> dict[str, np.ndarray]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf) for path, leaf in leaves}
 
 
-def _read_config(file: Path) -> tuple[System, Config]:
+def _read_config(file: Path, system: System | None) -> tuple[System, TrainingConfig]:
+    """The system, that of the zoo where none is given, and the configuration in a file."""
     try:
         known = json.loads(file.read_text())
-        system = system_called(known["system"])
-        return system, type(system.presets["paper"])(**known["settings"])
+        name, settings = known["system"], known["settings"]
+        if system is None:
+            system = system_called(name)
+        kind = type(next(iter(system.presets.values())))
+        config = kind(**settings)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{file} cannot be read as the configuration of a training: {error}.") from None
+    if name != system.name:
+        raise ValueError(f"{file} is of a training of {name}, not of {system.name}; choose another folder.")
+    return system, config

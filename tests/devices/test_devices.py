@@ -39,7 +39,7 @@ def test_two_processes():
     )
 
 
-def test_batches_are_spread_along_their_first_axis():
+def test_batches_are_spread_along_the_axes_that_are_named():
     process = start("spread_over_two_devices.py", n_devices=2)
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output[-4000:]

@@ -8,7 +8,7 @@ from flax import nnx
 
 from mrjax.nn.decoders import RecurrentDecoder
 from mrjax.nn.encoders import FullyConnected, RecurrentEncoder, normalised
-from mrjax.nn.hydra import Hydra, NonLocalBlock, Stage
+from mrjax.nn.hydra import Hydra, HydraStage, NonLocalBlock
 
 
 def n_parameters(network):
@@ -196,7 +196,7 @@ def test_non_local_block_is_softmax_of_embedded_products(rng):
 
 
 def test_a_stage_adds_its_convolution_along_time_to_the_widened_units(rng):
-    stage = randomised(Stage(3, 4, 3, rngs=nnx.Rngs(0)), rng)
+    stage = randomised(HydraStage(3, 4, 3, rngs=nnx.Rngs(0)), rng)
     units = rng.normal(size=(2, 7, 3))
     wide = np.maximum(units @ np.asarray(stage.widen.kernel[...])[0] + np.asarray(stage.widen.bias[...]), 0)
     padded = np.pad(wide, ((0, 0), (1, 1), (0, 0)))

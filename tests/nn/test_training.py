@@ -36,7 +36,7 @@ def loss(net, now):
 
 def trained(folder, steps=STEPS, batch=batch, net=None, **options):
     net = network() if net is None else net
-    schedule = mr.nn.Schedule(steps, log_every=4, checkpoint_every=10, **options.pop("schedule", {}))
+    schedule = mr.nn.TrainingSchedule(steps, log_every=4, checkpoint_every=10, **options.pop("schedule", {}))
     history = mr.nn.train(net, loss, batch, schedule, optax.adam(1e-2), folder, progress=False, **options)
     return net, history
 
@@ -56,10 +56,16 @@ def uninterrupted(tmp_path_factory):
 
 
 def test_the_loss_falls_and_is_logged(uninterrupted):
-    _, history = uninterrupted
+    net, history = uninterrupted
     steps, losses = history.column("loss")
     assert list(steps) == list(range(4, STEPS + 1, 4))
-    assert losses[-1] < losses[0]
+    assert np.all(losses > 0)
+    # a line holds the loss before its step, here of the untrained network of the first
+    first = trained(None, steps=1)[1].column("loss")[1]
+    np.testing.assert_allclose(first, loss(network(), batch(0))[0], rtol=1e-6)
+    unseen = [batch(step) for step in range(100, 120)]
+    mean = lambda net: np.mean([loss(net, now)[0] for now in unseen])
+    assert mean(net) < 0.6 * mean(network())
     assert [json.loads(line)["step"] for line in history.file.read_text().splitlines()] == list(steps)
 
 
@@ -168,7 +174,7 @@ def test_an_interrupt_during_a_validation_repeats_it(tmp_path):
 
 def test_weights_that_are_not_finite_are_not_kept(tmp_path):
     bad = lambda net, now: (jnp.sqrt(jnp.sum(net(now["x"]) ** 2) * 0.0), {})
-    schedule = mr.nn.Schedule(2, checkpoint_every=1)
+    schedule = mr.nn.TrainingSchedule(2, checkpoint_every=1)
     with pytest.raises(ValueError, match="The weights are not finite at step 1"):
         mr.nn.train(network(), bad, batch, schedule, optax.sgd(1.0), tmp_path, progress=False)
     assert not any((tmp_path / "checkpoints").iterdir())
@@ -177,10 +183,10 @@ def test_weights_that_are_not_finite_are_not_kept(tmp_path):
 def test_another_optimiser_is_named(tmp_path):
     trained(tmp_path, steps=10)
     with pytest.raises(ValueError, match="of another network or optimiser"):
-        mr.nn.train(network(), loss, batch, mr.nn.Schedule(20), optax.sgd(0.1), tmp_path, progress=False)
+        mr.nn.train(network(), loss, batch, mr.nn.TrainingSchedule(20), optax.sgd(0.1), tmp_path, progress=False)
 
 
 @pytest.mark.parametrize("name", ["steps", "log_every", "checkpoint_every", "patience"])
 def test_lengths_are_positive_integers(name):
     with pytest.raises(ValueError, match=f"`{name}` must be an integer of at least 1, but got 0"):
-        mr.nn.Schedule(**({"steps": 1} | {name: 0}))
+        mr.nn.TrainingSchedule(**({"steps": 1} | {name: 0}))

@@ -10,7 +10,8 @@ import pytest
 from flax import nnx
 
 import mrjax as mr
-from mrjax.zoo import fingerprints, runs
+from mrjax import zoo
+from mrjax.zoo import fingerprints
 
 MOMENTUM = 0.9
 
@@ -43,7 +44,7 @@ def loss(net, now):
 
 def trained(folder=None, steps=6, batch=batch, **options):
     net = network()
-    schedule = mr.nn.Schedule(steps, log_every=1, checkpoint_every=4)
+    schedule = mr.nn.TrainingSchedule(steps, log_every=1, checkpoint_every=4)
     history = mr.nn.train(net, loss, batch, schedule, optax.adam(1e-2), folder, progress=False, **options)
     return net, history
 
@@ -84,7 +85,7 @@ def test_every_step_drops_other_units(uninterrupted):
     still, _ = trained(batch=lambda step: batch(0))
     assert int(still.dropout.rngs.count[...]) == 6
     losses = mr.nn.train(
-        network(), loss, lambda step: batch(0), mr.nn.Schedule(4, 1), optax.sgd(1e-12), progress=False
+        network(), loss, lambda step: batch(0), mr.nn.TrainingSchedule(4, 1), optax.sgd(1e-12), progress=False
     ).column("loss")[1]
     assert len(set(losses)) == 4
 
@@ -126,7 +127,7 @@ def test_validation_and_what_is_handed_back_predict(uninterrupted):
 def test_a_network_that_predicted_learns_in_training_mode_again(uninterrupted):
     net = network()
     net.eval()
-    mr.nn.train(net, loss, batch, mr.nn.Schedule(6), optax.adam(1e-2), progress=False)
+    mr.nn.train(net, loss, batch, mr.nn.TrainingSchedule(6), optax.adam(1e-2), progress=False)
     assert_same(net, uninterrupted[0])
 
 
@@ -139,7 +140,7 @@ def test_what_a_call_notes_is_no_state(tmp_path):
     net = Noting(3, 1, nnx.Rngs(0))
     net(batch(0)["x"])
     for steps in (2, 4):
-        mr.nn.train(net, loss, batch, mr.nn.Schedule(steps), optax.adam(1e-2), tmp_path, progress=False)
+        mr.nn.train(net, loss, batch, mr.nn.TrainingSchedule(steps), optax.adam(1e-2), tmp_path, progress=False)
     assert len(everything(net)) == 10
 
 
@@ -152,32 +153,38 @@ def test_statistics_that_are_not_finite_are_not_kept(tmp_path):
 
     with pytest.raises(ValueError, match="running statistics of the network are not finite at step 2"):
         mr.nn.train(
-            Forgetting(3, 1, nnx.Rngs(0)), loss, batch, mr.nn.Schedule(2), optax.sgd(1e-3), tmp_path, progress=False
+            Forgetting(3, 1, nnx.Rngs(0)),
+            loss,
+            batch,
+            mr.nn.TrainingSchedule(2),
+            optax.sgd(1e-3),
+            tmp_path,
+            progress=False,
         )
     assert not any((tmp_path / "checkpoints").iterdir())
 
 
-def test_a_system_keeps_and_loads_all_state(tmp_path, monkeypatch):
+def test_a_system_keeps_and_loads_all_state(tmp_path):
     of_batch = lambda net, now: (fingerprints.label_error(net(now["signal"]), now), {})
     system = dataclasses.replace(
-        runs.system_called("drone"),
+        zoo.system_called("drone"),
+        name="of our own",
         network=lambda config, rngs: Normalised(config.n_repetitions, 2, rngs),
         loss=lambda config: of_batch,
-        predict=lambda net, signal: net(signal),
+        estimate=lambda net, signal: fingerprints.relaxation_times(net(signal)),
     )
-    monkeypatch.setitem(runs.SYSTEMS, "drone", system)
-    config = runs.configured(
+    config = zoo.configured(
         system, "paper", {"n_repetitions": "20", "n_states": "4", "batch_size": "8", "steps": "3", "seed": "7"}
     )
-    net = runs.trained(system, config, tmp_path, progress=False)
-    _, _, loaded = runs.load(tmp_path)
+    net = zoo.trained(system, config, tmp_path, progress=False)
+    _, _, loaded = zoo.load(tmp_path, system)
     assert_same(loaded, net)
     assert not np.allclose(loaded.norm.mean[...], 0)
     signal = fingerprints.stream(config).batch(9)["signal"][:, 0]
-    answers = [runs.estimator(system, n)(signal)["t1"] for n in (net, loaded)]
+    answers = [zoo.estimator(system, n)(signal)["t1"] for n in (net, loaded)]
     np.testing.assert_array_equal(*answers)
     expected = 10 ** net(signal)[:, 0] * 1e-3
     np.testing.assert_allclose(answers[0], expected, rtol=1e-5)
     net.train()  # an estimate is one of evaluation mode, whatever mode the network is in
-    np.testing.assert_array_equal(runs.estimator(system, net)(signal)["t1"], answers[0])
+    np.testing.assert_array_equal(zoo.estimator(system, net)(signal)["t1"], answers[0])
     assert "- Weights: 226\n" in (tmp_path / "card.md").read_text()  # 2 * 20 + 21 * 8 + 9 * 2

@@ -70,3 +70,31 @@ def test_a_prior_makes_batches_and_a_step_may_be_traced():
 def test_bad_arguments_are_named(use, sentence):
     with pytest.raises(ValueError, match=sentence):
         use()
+
+
+def shared(key, n):
+    return {"te": np.array([0.01, 0.02]), "t2": jax.random.uniform(key, (n,)), "maps": jax.random.uniform(key, (3, n))}
+
+
+def test_the_axis_of_the_samples_is_named_for_each_array():
+    stream = Stream(shared, 2, 0, batch_axes={"te": None, "t2": 0, "maps": -1})
+    assert {name: x.shape for name, x in stream.batch(0).items()} == {"te": (2,), "t2": (2,), "maps": (3, 2)}
+
+
+@pytest.mark.parametrize(
+    ("batch_axes", "sentence"),
+    [
+        (0, r"same number of samples on its batch axis, but got `maps` of shape \(3, 2\) with axis 0, `t2` of shape"),
+        ({"te": 0, "t2": 0, "maps": 2}, r"`maps` of shape \(3, 2\) with axis 2"),
+        (
+            {"te": 0, "t2": 0},
+            r"`batch_axes` must be an integer, None, or a tree of them like the batch, .*but got \{.*'te': 0",
+        ),
+        ("first", "`batch_axes` must be an integer, None, or a tree of them like the batch"),
+        ({"te": None, "t2": None, "maps": 0}, "`make` must return 2 samples, its `batch_size`, but returned 3"),
+    ],
+)
+def test_arrays_that_do_not_hold_the_samples_are_named(batch_axes, sentence):
+    """`te` has as many entries as there are samples, which says nothing."""
+    with pytest.raises(ValueError, match=sentence):
+        Stream(shared, 2, 0, batch_axes=batch_axes).batch(0)

@@ -1,4 +1,4 @@
-"""Every published system: built, trained a few steps, kept, loaded and asked; and the commands around it."""
+"""Every published system: built, trained a few steps, kept, loaded and asked."""
 
 import json
 import shutil
@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from mrjax.cli import main
-from mrjax.zoo import fingerprints, runs
+from mrjax.zoo import fingerprints, registry, runs
 
 TINY = {"n_repetitions": "40", "n_states": "6", "batch_size": "8", "steps": "3"}
 VARIANTS = [
@@ -30,7 +29,7 @@ ON_SPLINES = [
 
 @pytest.mark.parametrize(("name", "changes"), [*VARIANTS, *ON_SPLINES], ids=str)
 def test_a_system_is_trained_kept_and_loaded(tmp_path, name, changes):
-    system = runs.system_called(name)
+    system = registry.system_called(name)
     config = runs.configured(system, "paper", TINY | changes)
     network = runs.trained(system, config, tmp_path, progress=False)
     again, same_config, loaded = runs.load(tmp_path)
@@ -51,7 +50,7 @@ def test_a_system_is_trained_kept_and_loaded(tmp_path, name, changes):
 )
 def test_the_gradient_of_every_loss(name, changes):
     """Along a random direction, against a difference in float64."""
-    system = runs.system_called(name)
+    system = registry.system_called(name)
     config = runs.configured(system, "paper", TINY | changes)
     graph, weights, rest = nnx.split(system.network(config, nnx.Rngs(0)), nnx.Param, ...)
     weights = jax.tree.map(lambda w: w.astype(np.float64), weights)
@@ -70,47 +69,16 @@ def test_the_gradient_of_every_loss(name, changes):
 
 
 def test_presets_are_as_published():
-    config = runs.system_called("blochnet").presets["paper"]
-    network = runs.system_called("blochnet").network(config, nnx.Rngs(0))
+    config = registry.system_called("blochnet").presets["paper"]
+    network = registry.system_called("blochnet").network(config, nnx.Rngs(0))
     n_weights = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(network, nnx.Param)))
     assert n_weights == 1000 * 1000 + 1000 + 1000 * 300 + 300 + 300 * 300 + 300 + 300 * 2 + 2
     assert (config.batch_size, config.n_states, config.learning_rate, config.seed) == (1000, 20, 1e-3, 1234)
 
 
-def test_the_commands_train_and_evaluate(tmp_path, capsys):
-    settings = [f"{key}={value}" for key, value in TINY.items()]
-    folder = str(tmp_path / "run")
-    assert main(["train", "blochnet", "--set", *settings, "--out", folder]) == 0
-    assert "BlochNet" in capsys.readouterr().out or (tmp_path / "run" / "card.md").exists()
-    np.savez(tmp_path / "maps.npz", t1=np.array([1.0, 0.7]), t2=np.array([0.1, 0.005]))
-    assert main(["evaluate", folder, "--maps", str(tmp_path / "maps.npz")]) == 0
-    printed = capsys.readouterr().out
-    assert "log10 mean square error" in printed
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["train", "alexnet"], "The system must be one of blochnet, drone, hydra, mrf_autoencoders, but got 'alexnet'"),
-        (["train", "blochnet", "--preset", "huge"], "The preset must be one of paper, smoke, but got 'huge'"),
-        (["train", "blochnet", "--set", "depth=3"], "blochnet has no setting 'depth'"),
-        (["train", "blochnet", "--set", "steps=many"], "`steps` must be a whole number, but got 'many'"),
-        (["train", "blochnet", "--set", "seed=-1"], "`seed` must not be negative, but got -1"),
-        (["train", "blochnet", "--set", "reconstruction_weight=nan"], "`reconstruction_weight` must be finite"),
-        (["train", "hydra", "--set", "narrowing=0"], "`narrowing` must be 1, 2, 4 or 8, but got 0"),
-        (["train", "blochnet", "--set", "steps"], "--set takes NAME=VALUE"),
-        (["train", "mrf_autoencoders", "--set", "variant=lstm"], "`variant` must be one of fc, rnn"),
-        (["evaluate", "nowhere"], "nowhere holds no finished training"),
-    ],
-)
-def test_wrong_commands_end_with_one_sentence(capsys, arguments, message):
-    assert main(arguments) == 2
-    assert message in capsys.readouterr().err
-
-
 @pytest.fixture(scope="module")
 def drone_folder(tmp_path_factory):
-    folder, system = tmp_path_factory.mktemp("drone"), runs.system_called("drone")
+    folder, system = tmp_path_factory.mktemp("drone"), registry.system_called("drone")
     runs.trained(system, runs.configured(system, "paper", TINY), folder, progress=False)
     return folder
 
@@ -137,7 +105,7 @@ def test_damaged_files_are_named(trained_drone, file, content, message):
 
 
 def test_a_wild_prediction_has_a_finite_gradient():
-    system = runs.system_called("blochnet")
+    system = registry.system_called("blochnet")
     config = runs.configured(system, "paper", TINY)
     loss, batch = system.loss(config), fingerprints.stream(config).batch(0)
     network = system.network(config, nnx.Rngs(0))
@@ -147,7 +115,7 @@ def test_a_wild_prediction_has_a_finite_gradient():
 
 
 def test_a_folder_of_another_training_is_not_written_over(trained_drone):
-    system = runs.system_called("drone")
+    system = registry.system_called("drone")
     other = runs.configured(system, "paper", TINY | {"steps": "4"})
     with pytest.raises(ValueError, match="holds a training with other settings"):
         runs.trained(system, other, trained_drone, progress=False)

@@ -14,7 +14,7 @@ from mrjax.nn import BlochDecoder
 from mrjax.phantoms import Phantom, brain
 from mrjax.tissue import Tissue
 from mrjax.units import ms
-from mrjax.zoo import fingerprints
+from mrjax.zoo.fingerprints.data import simulated
 
 SLICES = (32, 38, 44, 50, 56)
 SHAPE = (64, 64)
@@ -40,7 +40,7 @@ class Voxels:
         """The fingerprint of every voxel."""
         starts = range(0, len(self.t1), VOXELS_AT_ONCE)
         part = lambda i: {name: jnp.asarray(t[i : i + VOXELS_AT_ONCE]) for name, t in self.parameters.items()}
-        return np.concatenate([np.asarray(fingerprints.simulated(decoder, part(i))) for i in starts])
+        return np.concatenate([np.asarray(simulated(decoder, part(i))) for i in starts])
 
 
 def phantom(seed: int = 0, draws: int = 2, slices: Sequence[int] = SLICES, shape: tuple[int, int] = SHAPE) -> Voxels:
@@ -61,7 +61,7 @@ def phantom(seed: int = 0, draws: int = 2, slices: Sequence[int] = SLICES, shape
 
         ```python
         >>> from mrjax import zoo
-        >>> voxels = zoo.phantom(slices=(44,), shape=(32, 32))
+        >>> voxels = zoo.fingerprints.phantom(slices=(44,), shape=(32, 32))
         >>> bool((voxels.t2 <= voxels.t1).all())
         True
 

@@ -1,4 +1,4 @@
-"""What BlochNet and its competitors share: the FISP fingerprints they learn from, and how they are scored.
+"""The FISP fingerprints that BlochNet and its competitors learn from.
 
 **Source:** recipe of BlochNet ("Physics-based decoding improves MRF"; code: rmrisforbidden/CauMedical): 1000 pulses of the
 published FISP schedule, TE 10 ms, an ideal inversion without delay, 20 states, T1 and T2 on grids of 10 ms with T1 >= T2,
@@ -24,16 +24,17 @@ from mrjax.protocols import mrf_fisp
 from mrjax.protocols.mrf_fisp import published_fisp_schedule
 from mrjax.synthesis import Grid, Stream, longer_t1, spline_schedule
 from mrjax.units import deg, ms
+from mrjax.zoo.system import TrainingConfig
 
 ECHO_TIME = 10 * ms
 LONGEST_T1, LONGEST_T2, GRID_STEP = 5.0, 2.0, 10 * ms
-SEEN_AFTER = 10 * ms
-"""T2 from which a voxel is scored as one "with signal"."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class FingerprintConfig(TrainingConfig):
     """How fingerprints are made, and how a network is trained on them.
+
+    The paper's 50 epochs of 160,200 signals are 8010 steps; for splines it took 26 epochs, 4165 steps.
 
     **Arguments:**
 
@@ -42,8 +43,7 @@ class Config:
       of 5 degrees).
     - `n_repetitions`: Pulses, at most the 1000 of the published schedule.
     - `n_states`: Orders of the phase graphs.
-    - `batch_size`, `steps`, `learning_rate`, `seed`: Of the training. The paper's 50 epochs of 160,200 signals are 8010 steps;
-      for splines it took 26 epochs, 4165 steps.
+    - `batch_size`, `steps`, `learning_rate`, `seed`: As of `TrainingConfig`; `batch_size` is the signals of all schedules.
     - `snr`: Root mean square of a fingerprint over the standard deviation of its noise; infinite for none.
 
     **Raises:** `ValueError` where a value is not possible.
@@ -59,19 +59,17 @@ class Config:
     snr: float = math.inf
 
     def __post_init__(self):
+        super().__post_init__()
         if self.train_on not in ("fisp", "splines"):
             raise ValueError(f"`train_on` must be 'fisp' or 'splines', but got {self.train_on!r}.")
-        for name in ("n_repetitions", "n_states", "batch_size", "steps"):
+        for name in ("n_repetitions", "n_states"):
             _checks.positive_integer(getattr(self, name), name)
         if self.n_repetitions > 1000:
             raise ValueError(f"`n_repetitions` must be at most 1000, as the schedule is, but got {self.n_repetitions}.")
-        if self.seed < 0:
-            raise ValueError(f"`seed` must not be negative, but got {self.seed}.")
         if self.batch_size % 4:
             raise ValueError(f"`batch_size` must be a multiple of 4, but got {self.batch_size}.")
-        for name in ("learning_rate", "snr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"`{name}` must be positive, but got {getattr(self, name)!r}.")
+        if not self.snr > 0:
+            raise ValueError(f"`snr` must be positive, but got {self.snr!r}.")
 
 
 def require_weight(value: float) -> None:
@@ -84,18 +82,22 @@ Batch = dict[str, Float[Array, "sample schedule ..."]]
 """`signal`, real and of unit norm, `t1` and `t2` in s: samples first, then schedules."""
 
 
-def fisp_decoder(config: Config) -> BlochDecoder:
+Estimate = Callable[[Float[Array, "voxel n"]], dict[str, Float[Array, " voxel"]]]
+"""From fingerprints to T1 and T2 in s."""
+
+
+def fisp_decoder(config: FingerprintConfig) -> BlochDecoder:
     """The published schedule as a physics layer: what networks are tested on."""
     flip_angle, tr = (jnp.asarray(x[: config.n_repetitions], jnp.float32) for x in published_fisp_schedule())
     return BlochDecoder(_train(flip_angle, tr), EPG(config.n_states))
 
 
-def training_decoder(config: Config) -> BlochDecoder:
+def training_decoder(config: FingerprintConfig) -> BlochDecoder:
     """The schedules that networks are trained on as a physics layer, with the axis of schedules."""
     return BlochDecoder(jax.vmap(_train, in_axes=(0, None))(*schedules(config)), EPG(config.n_states))
 
 
-def schedules(config: Config) -> tuple[Float[Array, "schedule n"], Float[Array, " n"]]:
+def schedules(config: FingerprintConfig) -> tuple[Float[Array, "schedule n"], Float[Array, " n"]]:
     """Flip angles in rad of the schedules that networks are trained on, and repetition times in s."""
     flip_angle, tr = published_fisp_schedule()
     angles = flip_angle[None]
@@ -156,7 +158,7 @@ def noisy(key: Key[Array, ""], signal: Float[Array, "*batch n"], snr: float) -> 
     return normalised(signal + deviation * jax.random.normal(key, signal.shape, signal.dtype))
 
 
-def tissues(config: Config) -> tuple[Grid, ...]:
+def tissues(config: FingerprintConfig) -> tuple[Grid, ...]:
     """The grids of T1 and T2 in s that training samples are drawn from: one, and a second half a step aside."""
     offsets = (1 * ms, 5 * ms) if config.train_on == "fisp" else (5 * ms,)
     return tuple(grid(offset) for offset in offsets)
@@ -168,7 +170,7 @@ def grid(offset: float) -> Grid:
     return Grid({"t1": values(LONGEST_T1), "t2": values(LONGEST_T2)}, where=longer_t1)
 
 
-def stream(config: Config) -> Stream:
+def stream(config: FingerprintConfig) -> Stream:
     """Batches without end, simulated while training.
 
     **Arguments:**
@@ -176,13 +178,13 @@ def stream(config: Config) -> Stream:
     - `config`: Schedules, grids, noise, size of a batch and seed.
 
     **Returns:** a `mrjax.synthesis.Stream` of batches: dicts of `signal`, `(n, n_schedules, n_repetitions)`, and of `t1` and `t2`
-    in s, `(n, n_schedules)`.
+    in s, `(n, n_schedules)`. A sample, on the first axis, is one tissue for each schedule.
 
     !!! example
 
         ```python
-        >>> from mrjax.zoo.fingerprints import Config, stream
-        >>> batch = stream(Config(n_repetitions=20, n_states=5, batch_size=8)).batch(0)
+        >>> from mrjax.zoo.fingerprints import FingerprintConfig, stream
+        >>> batch = stream(FingerprintConfig(n_repetitions=20, n_states=5, batch_size=8)).batch(0)
         >>> batch["signal"].shape, batch["t1"].shape
         ((8, 1, 20), (8, 1))
 
@@ -193,7 +195,7 @@ def stream(config: Config) -> Stream:
 
     def make(key: Key[Array, ""], n: int) -> Batch:
         keys = jax.random.split(key, len(grids) + 1)
-        drawn = [grid.sample(k, n // len(grids)) for grid, k in zip(grids, keys, strict=False)]
+        drawn = [grid.sample(k, n * n_schedules // len(grids)) for grid, k in zip(grids, keys, strict=False)]
         parameters = {
             name: jnp.concatenate([d[name] for d in drawn]).reshape(-1, n_schedules).astype(jnp.float32)
             for name in ("t1", "t2")
@@ -201,7 +203,7 @@ def stream(config: Config) -> Stream:
         signal = fingerprint(decoded(decoder, parameters))
         return {"signal": noisy(keys[-1], signal, config.snr), **parameters}
 
-    return Stream(make, config.batch_size, config.seed)
+    return Stream(make, config.batch_size // n_schedules, config.seed)
 
 
 def decoded(decoder: BlochDecoder, parameters: Batch) -> Complex[Array, "sample schedule n"]:
@@ -223,51 +225,3 @@ def relaxation_times(logarithms: Float[Array, "*batch 2"]) -> dict[str, Float[Ar
 def label_error(predicted: Float[Array, "*batch 2"], batch: dict[str, Any]) -> Float[Array, ""]:
     """Mean square error of the logarithms."""
     return jnp.mean((predicted - labels(batch)) ** 2)
-
-
-Estimate = Callable[[Float[Array, "voxel n"]], dict[str, Float[Array, " voxel"]]]
-"""From fingerprints to T1 and T2 in s."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Scores:
-    """Mean square errors of log10 T1 and log10 T2, averaged over both."""
-
-    all_voxels: float
-    with_signal: float
-    """Over voxels with T2 of at least 10 ms whose signal is not zero; nan where there are none."""
-    n_voxels: int
-    n_with_signal: int
-
-
-def score(
-    estimate: Estimate, parameters: dict[str, np.ndarray], signal: Float[np.ndarray, "voxel n"], at_once: int = 1000
-) -> Scores:
-    """How far an estimate is off, voxel by voxel, on given tissues and their fingerprints.
-
-    **Arguments:**
-
-    - `estimate`: From fingerprints `(voxel, n)` to T1 and T2 in s.
-    - `parameters`: The true `t1` and `t2` in s, each `(voxel,)`.
-    - `signal`: Their fingerprints, `(voxel, n)`.
-    - `at_once`: Voxels estimated at once.
-
-    **Returns:** the `Scores`.
-
-    !!! example
-
-        ```python
-        >>> import jax.numpy as jnp, numpy as np
-        >>> from mrjax.zoo.fingerprints import score
-        >>> tenfold = lambda signal: {"t1": jnp.ones(len(signal)), "t2": jnp.ones(len(signal))}
-        >>> score(tenfold, {"t1": np.ones(4), "t2": np.full(4, 0.1)}, np.ones((4, 3))).all_voxels
-        0.5
-
-        ```
-    """
-    parts = [estimate(jnp.asarray(signal[i : i + at_once])) for i in range(0, len(signal), at_once)]
-    found = {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in ("t1", "t2")}
-    square = np.mean([np.log10(found[name] / np.asarray(parameters[name])) ** 2 for name in found], axis=0)
-    seen = (np.asarray(parameters["t2"]) >= SEEN_AFTER) & (np.linalg.norm(signal, axis=-1) > 0)
-    with_signal = float(square[seen].mean()) if seen.any() else math.nan
-    return Scores(float(square.mean()), with_signal, len(square), int(seen.sum()))

@@ -10,15 +10,15 @@ from jaxtyping import Array, Float
 from mrjax.nn import FullyConnected, Loss, RecurrentDecoder, RecurrentEncoder
 from mrjax.units import deg
 from mrjax.zoo import fingerprints
-from mrjax.zoo.fingerprints import Batch
-from mrjax.zoo.system import System
+from mrjax.zoo.fingerprints import Batch, fingerprint_system
+from mrjax.zoo.fingerprints.data import ECHO_TIME
 
 VARIANTS = ("fc", "rnn", "fc-fc", "rnn-rnn")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(fingerprints.Config):
-    """As `fingerprints.Config`, and which network.
+class AutoencoderConfig(fingerprints.FingerprintConfig):
+    """As `FingerprintConfig`, and which network.
 
     **Arguments:**
 
@@ -39,7 +39,7 @@ class Config(fingerprints.Config):
 class Autoencoder(nnx.Module):
     """An encoder, and a learned decoder or None."""
 
-    def __init__(self, config: Config, rngs: nnx.Rngs):
+    def __init__(self, config: AutoencoderConfig, rngs: nnx.Rngs):
         n = config.n_repetitions
         kind, _, decoded_by = config.variant.partition("-")
         widths = (n, n, 300, 300, 2)
@@ -51,7 +51,7 @@ def _decoder(kind: str, widths: tuple[int, ...], rngs: nnx.Rngs) -> nnx.Module:
     return RecurrentDecoder(rngs=rngs) if kind == "rnn" else FullyConnected(widths[::-1], rngs=rngs)
 
 
-def loss(config: Config) -> Loss:
+def loss(config: AutoencoderConfig) -> Loss:
     """Error of the labels and, with a decoder, of the fingerprint."""
     schedules = _schedules(config)
 
@@ -75,11 +75,11 @@ def predict(network: Autoencoder, signal: Float[Array, "*batch n"]) -> Float[Arr
     return network.encoder(signal)
 
 
-def _schedules(config: Config) -> Float[Array, "schedule n 3"]:
+def _schedules(config: AutoencoderConfig) -> Float[Array, "schedule n 3"]:
     """Flip angle in degrees, TE and TR in s of every repetition: what a recurrent decoder is told."""
     flip_angle, tr = fingerprints.schedules(config)
     tr = np.broadcast_to(tr, flip_angle.shape)
-    return jnp.stack([flip_angle / deg, jnp.full_like(flip_angle, fingerprints.ECHO_TIME), jnp.asarray(tr)], axis=-1)
+    return jnp.stack([flip_angle / deg, jnp.full_like(flip_angle, ECHO_TIME), jnp.asarray(tr)], axis=-1)
 
 
 def _over_time(
@@ -92,11 +92,11 @@ def _over_time(
     return jnp.concatenate([played[..., :1], steady, played[..., 1:]], axis=-1)
 
 
-SYSTEM = System(
+SYSTEM = fingerprint_system(
     "mrf_autoencoders",
     "fully connected or recurrent encoder, with a learned decoder or none",
     "Physics-based decoding improves MRF (ICLR 2023 submission nnrdKoTNDV6; rmrisforbidden/CauMedical)",
-    {"paper": Config(), "smoke": Config(batch_size=500, steps=400)},
+    {"paper": AutoencoderConfig(), "smoke": AutoencoderConfig(batch_size=500, steps=400)},
     Autoencoder,
     loss,
     predict,

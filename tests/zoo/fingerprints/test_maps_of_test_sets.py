@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mrjax as mr
-from mrjax.zoo import test_sets
+from mrjax.zoo import fingerprints
 
 
 def test_maps_that_lie_elsewhere_are_refused(tmp_path):
@@ -13,5 +13,5 @@ def test_maps_that_lie_elsewhere_are_refused(tmp_path):
         affine[0, 3] = shift
         mr.io.write_nifti(tmp_path / name, np.full((3, 2, 2), value), affine)
     with pytest.raises(mr.io.FileError, match=r"t2\.nii lies elsewhere than .*t1\.nii: voxels are up to 30 mm apart"):
-        test_sets.maps(tmp_path / "t1.nii", tmp_path / "t2.nii")
-    assert test_sets.maps(tmp_path / "t1.nii", tmp_path / "t1.nii").t1.shape == (12,)
+        fingerprints.maps(tmp_path / "t1.nii", tmp_path / "t2.nii")
+    assert fingerprints.maps(tmp_path / "t1.nii", tmp_path / "t1.nii").t1.shape == (12,)

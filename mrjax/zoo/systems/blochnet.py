@@ -8,16 +8,15 @@ from jaxtyping import Array, Float
 
 from mrjax.nn import FullyConnected, Loss
 from mrjax.zoo import fingerprints
-from mrjax.zoo.fingerprints import Batch
-from mrjax.zoo.system import System
+from mrjax.zoo.fingerprints import Batch, fingerprint_system
 
 DECODED = (-2.0, 4.0)
 """log10 of times in ms that are decoded; early in training predictions are still wild, and their powers are not finite."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(fingerprints.Config):
-    """As `fingerprints.Config`, and the weight of the physics.
+class BlochNetConfig(fingerprints.FingerprintConfig):
+    """As `FingerprintConfig`, and the weight of the physics.
 
     **Arguments:**
 
@@ -32,13 +31,13 @@ class Config(fingerprints.Config):
         fingerprints.require_weight(self.reconstruction_weight)
 
 
-def network(config: Config, rngs: nnx.Rngs) -> FullyConnected:
+def network(config: BlochNetConfig, rngs: nnx.Rngs) -> FullyConnected:
     """The encoder, the only part with weights."""
     n = config.n_repetitions
     return FullyConnected((n, n, 300, 300, 2), rngs=rngs)
 
 
-def loss(config: Config) -> Loss:
+def loss(config: BlochNetConfig) -> Loss:
     """Error of the labels, and of the fingerprint decoded from the predicted ones."""
     decoder = fingerprints.training_decoder(config)
 
@@ -58,11 +57,11 @@ def predict(network: FullyConnected, signal: Float[Array, "*batch n"]) -> Float[
     return network(signal)
 
 
-SYSTEM = System(
+SYSTEM = fingerprint_system(
     "blochnet",
     "fully connected encoder, exact phase-graph decoder",
     "Physics-based decoding improves MRF (ICLR 2023 submission nnrdKoTNDV6; rmrisforbidden/CauMedical)",
-    {"paper": Config(), "smoke": Config(batch_size=500, steps=400)},
+    {"paper": BlochNetConfig(), "smoke": BlochNetConfig(batch_size=500, steps=400)},
     network,
     loss,
     predict,

@@ -7,13 +7,15 @@ The published row of BlochNet's tables is an indexing error: its dictionary answ
 from mrjax.inverse import Dictionary
 from mrjax.units import ms
 from mrjax.zoo import fingerprints
-from mrjax.zoo.fingerprints import Config, Estimate
+from mrjax.zoo.fingerprints import EVALUATION, Estimate, FingerprintConfig
+from mrjax.zoo.fingerprints.data import grid
+from mrjax.zoo.system import Method
 
 OFFSET = 1 * ms
 """First value of the grids of T1 and T2, which go on in steps of 10 ms: 80,100 atoms."""
 
 
-def estimator(config: Config) -> Estimate:
+def estimator(config: FingerprintConfig) -> Estimate:
     """The best of 80,100 atoms, simulated for the schedule that is tested.
 
     **Arguments:**
@@ -26,7 +28,10 @@ def estimator(config: Config) -> Estimate:
     return lambda signal: dictionary.match(signal).parameters
 
 
-def _dictionary(config: Config) -> Dictionary:
+def _dictionary(config: FingerprintConfig) -> Dictionary:
     decoder = fingerprints.fisp_decoder(config)
-    atoms = fingerprints.grid(OFFSET).all()
+    atoms = grid(OFFSET).all()
     return Dictionary(atoms, fingerprints.simulated(decoder, atoms))
+
+
+METHOD = Method("dictionary_matching", FingerprintConfig(), estimator, EVALUATION)

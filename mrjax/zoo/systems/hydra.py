@@ -7,13 +7,12 @@ from jaxtyping import Array, Float
 
 from mrjax.nn import Hydra, Loss
 from mrjax.zoo import fingerprints
-from mrjax.zoo.fingerprints import Batch
-from mrjax.zoo.system import System
+from mrjax.zoo.fingerprints import Batch, fingerprint_system
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(fingerprints.Config):
-    """As `fingerprints.Config`, and the width of the network.
+class HydraConfig(fingerprints.FingerprintConfig):
+    """As `FingerprintConfig`, and the width of the network.
 
     **Arguments:**
 
@@ -28,13 +27,13 @@ class Config(fingerprints.Config):
             raise ValueError(f"`narrowing` must be 1, 2, 4 or 8, but got {self.narrowing!r}.")
 
 
-def network(config: Config, rngs: nnx.Rngs) -> Hydra:
+def network(config: HydraConfig, rngs: nnx.Rngs) -> Hydra:
     """Convolutions, non-local blocks and a linear layer."""
     channels = tuple(n // config.narrowing for n in (16, 32, 64, 128))
     return Hydra(config.n_repetitions, channels, rngs=rngs)
 
 
-def loss(config: Config) -> Loss:
+def loss(config: HydraConfig) -> Loss:
     """Error of the labels alone."""
     del config
 
@@ -50,11 +49,11 @@ def predict(network: Hydra, signal: Float[Array, "*batch n"]) -> Float[Array, "*
     return network(signal)
 
 
-SYSTEM = System(
+SYSTEM = fingerprint_system(
     "hydra",
     "non-local residual convolutional network",
     "P. Song, Y. C. Eldar, G. Mazor, M. R. D. Rodrigues, HYDRA, arXiv 1902.02882 (code: P-Song/HYDRA)",
-    {"paper": Config(), "smoke": Config(narrowing=4, batch_size=100, steps=200)},
+    {"paper": HydraConfig(), "smoke": HydraConfig(narrowing=4, batch_size=100, steps=200)},
     network,
     loss,
     predict,

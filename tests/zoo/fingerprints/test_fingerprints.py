@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 import mrjax as mr
-from mrjax.zoo import dictionary_matching, fingerprints, refinement, test_sets
-from mrjax.zoo.fingerprints import Config
+from mrjax.zoo import fingerprints
+from mrjax.zoo.fingerprints import FingerprintConfig, data
+from mrjax.zoo.methods import dictionary_matching
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*truncates")
 
-SHORT = Config(n_repetitions=60, n_states=10, batch_size=8)
+SHORT = FingerprintConfig(n_repetitions=60, n_states=10, batch_size=8)
 
 
 def test_the_grids_have_the_published_number_of_atoms():
     for offset in (1e-3, 5e-3):
-        grid = fingerprints.grid(offset)
+        grid = data.grid(offset)
         assert grid.size == 80_100
         assert np.all(grid.all()["t1"] >= grid.all()["t2"])
 
@@ -46,7 +47,7 @@ def test_the_relaxation_after_the_echo_is_in():
 
 
 def test_half_of_each_batch_is_played_with_each_spline():
-    config = Config(train_on="splines", n_repetitions=60, n_states=10, batch_size=8)
+    config = FingerprintConfig(train_on="splines", n_repetitions=60, n_states=10, batch_size=8)
     batch = fingerprints.stream(config).batch(0)
     angles, tr = fingerprints.schedules(config)
     assert angles.shape == (2, 60)
@@ -92,7 +93,7 @@ def test_a_voxel_without_signal_is_not_scored_as_seen():
 
 def test_dictionary_matching_answers_with_the_nearest_atom(monkeypatch):
     coarse = mr.synthesis.Grid({"t1": np.array([0.5, 1.0, 2.0]), "t2": np.array([0.05, 0.1])})
-    monkeypatch.setattr(fingerprints, "grid", lambda offset: coarse)
+    monkeypatch.setattr(dictionary_matching, "grid", lambda offset: coarse)
     signal = fingerprints.fingerprint(
         fingerprints.fisp_decoder(SHORT)({"t1": np.array([1.03]), "t2": np.array([0.096])})
     )
@@ -102,19 +103,19 @@ def test_dictionary_matching_answers_with_the_nearest_atom(monkeypatch):
 
 @pytest.mark.parametrize("t1_start", [1.0, 4.9])
 def test_refinement_finds_the_truth_from_afar(t1_start):
-    config = Config(n_repetitions=200, n_states=20)
+    config = FingerprintConfig(n_repetitions=200, n_states=20)
     decoder = fingerprints.fisp_decoder(config)
     truth = {"t1": jnp.array([0.5, 1.3, 4.0]), "t2": jnp.array([0.04, 0.08, 1.5])}
     signal = fingerprints.simulated(decoder, truth)
     start = lambda s: {"t1": jnp.full(3, t1_start), "t2": jnp.full(3, 0.01)}
-    found = refinement.refined(start, decoder)(signal)
+    found = fingerprints.refined(start, decoder)(signal)
     for name in truth:
         np.testing.assert_allclose(found[name], truth[name], rtol=1e-5)
 
 
 def test_the_phantom_is_drawn_anew_for_each_slice():
-    voxels = test_sets.phantom(seed=1, draws=2, slices=(44,), shape=(20, 20))
-    again = test_sets.phantom(seed=1, draws=2, slices=(44,), shape=(20, 20))
+    voxels = fingerprints.phantom(seed=1, draws=2, slices=(44,), shape=(20, 20))
+    again = fingerprints.phantom(seed=1, draws=2, slices=(44,), shape=(20, 20))
     np.testing.assert_array_equal(voxels.t1, again.t1)
     half = voxels.t1.size // 2
     assert not np.allclose(voxels.t1[:half], voxels.t1[half:])
@@ -126,8 +127,8 @@ def test_maps_from_npz_and_from_nifti_are_the_same(tmp_path):
     np.savez(tmp_path / "maps.npz", t1=t1, t2=t2)
     mr.io.write_nifti(tmp_path / "t1.nii", 1e3 * t1[:, :, None], np.eye(4))
     mr.io.write_nifti(tmp_path / "t2.nii", 1e3 * t2[:, :, None], np.eye(4))
-    from_npz = test_sets.maps(tmp_path / "maps.npz")
-    from_nifti = test_sets.maps(tmp_path / "t1.nii", tmp_path / "t2.nii", milliseconds=True)
+    from_npz = fingerprints.maps(tmp_path / "maps.npz")
+    from_nifti = fingerprints.maps(tmp_path / "t1.nii", tmp_path / "t2.nii", milliseconds=True)
     np.testing.assert_allclose(from_npz.t1, [1.0, 0.8])
     np.testing.assert_allclose(from_nifti.t2, [0.1, 0.05], rtol=1e-6)
 
@@ -143,19 +144,19 @@ def test_maps_from_npz_and_from_nifti_are_the_same(tmp_path):
 def test_maps_that_cannot_be(tmp_path, t1, t2, message):
     np.savez(tmp_path / "maps.npz", t1=t1, t2=t2)
     with pytest.raises(ValueError, match=message):
-        test_sets.maps(tmp_path / "maps.npz")
+        fingerprints.maps(tmp_path / "maps.npz")
 
 
 def test_maps_in_milliseconds_by_mistake(tmp_path):
     np.savez(tmp_path / "maps.npz", t1=np.full(3, 1200.0), t2=np.full(3, 90.0))
     with pytest.warns(UserWarning, match="If you meant milliseconds"):
-        test_sets.maps(tmp_path / "maps.npz")
+        fingerprints.maps(tmp_path / "maps.npz")
 
 
 def test_a_file_that_is_no_map(tmp_path):
     (tmp_path / "maps.npz").write_bytes(b"nonsense")
     with pytest.raises(ValueError, match="must be an npz file with arrays `t1` and `t2`"):
-        test_sets.maps(tmp_path / "maps.npz")
+        fingerprints.maps(tmp_path / "maps.npz")
 
 
 @pytest.mark.parametrize(
@@ -170,4 +171,4 @@ def test_a_file_that_is_no_map(tmp_path):
 )
 def test_settings_that_cannot_be(settings, message):
     with pytest.raises(ValueError, match=message):
-        Config(**settings)
+        FingerprintConfig(**settings)

@@ -8,23 +8,22 @@ from jaxtyping import Array, Float
 
 from mrjax.nn import FullyConnected, Loss
 from mrjax.zoo import fingerprints
-from mrjax.zoo.fingerprints import Batch
-from mrjax.zoo.system import System
+from mrjax.zoo.fingerprints import Batch, fingerprint_system
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(fingerprints.Config):
-    """As `fingerprints.Config`, with noise by default."""
+class DroneConfig(fingerprints.FingerprintConfig):
+    """As `FingerprintConfig`, with noise by default."""
 
     snr: float = 40.0
 
 
-def network(config: Config, rngs: nnx.Rngs) -> FullyConnected:
+def network(config: DroneConfig, rngs: nnx.Rngs) -> FullyConnected:
     """Two hidden layers of 300 units."""
     return FullyConnected((config.n_repetitions, 300, 300, 2), rngs=rngs)
 
 
-def loss(config: Config) -> Loss:
+def loss(config: DroneConfig) -> Loss:
     """Error of the labels, from magnitudes."""
     del config
 
@@ -40,11 +39,11 @@ def predict(network: FullyConnected, signal: Float[Array, "*batch n"]) -> Float[
     return network(jnp.abs(signal))
 
 
-SYSTEM = System(
+SYSTEM = fingerprint_system(
     "drone",
     "fully connected network on magnitudes with noise; published ranges, rates and output units are not known",
     "O. Cohen, B. Zhu, M. S. Rosen, Magn Reson Med (2018), doi 10.1002/mrm.27198",
-    {"paper": Config(), "smoke": Config(batch_size=500, steps=600)},
+    {"paper": DroneConfig(), "smoke": DroneConfig(batch_size=500, steps=600)},
     network,
     loss,
     predict,

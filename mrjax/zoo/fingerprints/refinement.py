@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from mrjax.inverse import Dictionary, Fit, least_squares
 from mrjax.nn import BlochDecoder, normalised
 from mrjax.synthesis import longer_t1
-from mrjax.zoo.fingerprints import Estimate, fingerprint, simulated
+from mrjax.zoo.fingerprints.data import Estimate, fingerprint, simulated
 
 SHORTEST, LONGEST_T1, LONGEST_T2 = 1e-5, 10.0, 5.0
 """In s: where the search ends."""
@@ -35,10 +35,10 @@ def refined(start: Estimate, decoder: BlochDecoder, steps: int = STEPS) -> Estim
         ```python
         >>> import jax.numpy as jnp
         >>> from mrjax import zoo
-        >>> decoder = zoo.fingerprints.fisp_decoder(zoo.fingerprints.Config(n_repetitions=100))
+        >>> decoder = zoo.fingerprints.fisp_decoder(zoo.fingerprints.FingerprintConfig(n_repetitions=100))
         >>> signal = zoo.fingerprints.simulated(decoder, {"t1": jnp.array([0.8]), "t2": jnp.array([0.07])})
         >>> guess = lambda signal: {"t1": jnp.array([1.5]), "t2": jnp.array([0.2])}
-        >>> print(f"{zoo.refinement.refined(guess, decoder)(signal)['t2'][0]:.4f}")
+        >>> print(f"{zoo.fingerprints.refined(guess, decoder)(signal)['t2'][0]:.4f}")
         0.0700
 
         ```

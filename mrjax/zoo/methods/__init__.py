@@ -1,0 +1,1 @@
+"""Methods that need no training: a file each, found by its name."""

@@ -1,0 +1,1 @@
+"""Networks that can be trained: a file each, found by its name."""
