@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.structure.files import File, Files
@@ -73,7 +74,7 @@ def _page(module: str, described: dict[str, str]) -> str:
 def _public(tree: ast.Module, module: str, is_package: bool) -> list[tuple[str, str]]:
     """Public functions and classes, each with the place of its definition: what a module defines or says to export."""
     names = []
-    for node in tree.body:
+    for node in _statements(tree):
         if isinstance(node, ast.ImportFrom) and is_package and node.level:
             base = ".".join(filter(None, [module, node.module or ""]))
             for alias in node.names:
@@ -85,12 +86,18 @@ def _public(tree: ast.Module, module: str, is_package: bool) -> list[tuple[str, 
     return names
 
 
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Of a module, with what it imports for type checkers: that is there at run time, too, from its first use on."""
+    for node in tree.body:
+        yield from node.body if isinstance(node, ast.If) else [node]
+
+
 def _definition(module: str, name: str) -> str:
     """Where a name that `module` offers is defined, through packages that pass it on."""
     path = _path(module)
     if path.name != "__init__.py":
         return f"{module}.{name}"
-    for node in ast.parse(path.read_text()).body:
+    for node in _statements(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level and any(alias.name == name for alias in node.names):
             return _definition(".".join(filter(None, [module, node.module or ""])), name)
     return f"{module}.{name}"

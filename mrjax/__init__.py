@@ -1,28 +1,12 @@
 """Differentiable magnetic-resonance physics in JAX."""
 
-import sys
-from importlib import import_module
+from typing import TYPE_CHECKING
 
-from . import (
-    _names as _names,
-    inverse as inverse,
-    io as io,
-    lineshapes as lineshapes,
-    phantoms as phantoms,
-    plot as plot,
-    protocols as protocols,
-    pulseq as pulseq,
-    signals as signals,
-    synthesis as synthesis,
-    units as units,
-)
+from . import _names as _names, lineshapes as lineshapes, units as units
 from ._plausibility import PlausibilityWarning as PlausibilityWarning
 from .conventions import Conventions as Conventions
 from .physics import (
     EPG as EPG,
-    BlochMcConnell as BlochMcConnell,
-    BlochODE as BlochODE,
-    Isochromats as Isochromats,
     SliceProfile as SliceProfile,
     bloch as bloch,
     gradient as gradient,
@@ -32,7 +16,6 @@ from .physics import (
     slice_profile as slice_profile,
     steady_state as steady_state,
 )
-from .physics.pools import propagation as propagation
 from .pool import Pool as Pool
 from .sequence import (
     ContinuousWave as ContinuousWave,
@@ -56,15 +39,29 @@ from .tissue import Tissue as Tissue
 
 __version__ = "0.1.0"
 
-_ON_DEMAND = ("nn", "zoo")
-"""Rooms that import flax, which takes as long as all the rest."""
+_ROOMS = ("inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "signals", "synthesis", "zoo")
+_OF_PHYSICS = ("BlochMcConnell", "BlochODE", "Isochromats", "propagation")
 
-
-def __getattr__(name: str):
-    if name not in _ON_DEMAND:
-        _names.refuse_unknown_attribute(sys.modules[__name__], name)
-    return import_module(f"mrjax.{name}")
-
-
-def __dir__():
-    return sorted([*globals(), *_ON_DEMAND])
+if TYPE_CHECKING:
+    from . import (
+        inverse as inverse,
+        io as io,
+        nn as nn,
+        phantoms as phantoms,
+        plot as plot,
+        protocols as protocols,
+        pulseq as pulseq,
+        signals as signals,
+        synthesis as synthesis,
+        zoo as zoo,
+    )
+    from .physics import (
+        BlochMcConnell as BlochMcConnell,
+        BlochODE as BlochODE,
+        Isochromats as Isochromats,
+        propagation as propagation,
+    )
+else:  # what these import, such as matplotlib, scipy and flax, takes three times as long as all the rest
+    __getattr__, __dir__ = _names.on_demand(
+        __name__, {name: f"mrjax.{name}" for name in _ROOMS} | dict.fromkeys(_OF_PHYSICS, "mrjax.physics")
+    )

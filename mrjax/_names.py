@@ -1,9 +1,11 @@
-"""Misspelt names are answered with the nearest one that exists."""
+"""Names are imported when they are first used, and misspelt ones are answered with the nearest one that exists."""
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -47,3 +49,21 @@ def refuse_unknown_attribute(owner: Any, name: str) -> NoReturn:
     called = f"module {owner.__name__!r}" if inspect.ismodule(owner) else f"{type(owner).__name__!r} object"
     # with a name but no object, Python does not look for the nearest a second time
     raise AttributeError(f"{called} has no attribute {name!r}.{did_you_mean(name, known)}", name=name)
+
+
+def on_demand(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package that imports some of its names when they are first used.
+
+    `homes` says for each such name the module that holds it, or that it is.
+    """
+    module = sys.modules[package]
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            refuse_unknown_attribute(module, name)
+        home = import_module(homes[name])
+        value = home if homes[name].endswith(f".{name}") else getattr(home, name)
+        setattr(module, name, value)  # from now on Python finds it without asking
+        return value
+
+    return get, lambda: sorted({*vars(module), *homes})

@@ -3,6 +3,7 @@ r"""Absorption lines of semisolid protons, $g(\Delta)$ in s with $\int g \, d\De
 RF of amplitude $\omega_1$ saturates the longitudinal magnetisation at the rate $\pi \omega_1^2 g(\Delta)$.
 """
 
+import functools
 import math
 from abc import abstractmethod
 
@@ -15,10 +16,6 @@ TWO_PI = 2 * math.pi
 
 EXPONENT = 24.0
 """Where the integrals of the super-Lorentzian end: exp(-24) = 4e-11."""
-
-_GAUSS_LEGENDRE = np.polynomial.legendre.leggauss(24)
-NODES, WEIGHTS = (_GAUSS_LEGENDRE[0] + 1) / 2, _GAUSS_LEGENDRE[1] / 2
-"""On the interval from 0 to 1."""
 
 START = math.acosh(2)
 """Where the second integral of the super-Lorentzian begins: u = 1."""
@@ -136,13 +133,20 @@ class SuperLorentzian(AbstractLineshape):
         return t2 * (value + (3 * slope - curvature) / 4 * (z - 1) + (curvature - slope) / 8 * (z**2 - 1))
 
 
+@functools.cache
+def _gauss_legendre() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights on the interval from 0 to 1; numpy.polynomial is imported by those alone who need them."""
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    return (nodes + 1) / 2, weights / 2
+
+
 def _powder_average(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
     r"""$G(x)$ with $g = T_2 G(2 \pi f T_2)$, and $x G'$ and $x^2 G''$."""
     # beyond these angles the integrands have fallen by exp(-EXPONENT) from where they are largest
     q = EXPONENT / (2 * x**2)
     below = 2 * jnp.arcsinh(jnp.sqrt(q / (1 + jnp.sqrt(1 + q))))[None]
     above = 2 * jnp.arcsinh(jnp.sqrt(jnp.sqrt(1 + 4 * q) / 2))[None] - START
-    nodes, weights = (side.astype(x.dtype).reshape((-1,) + (1,) * x.ndim) for side in (NODES, WEIGHTS))
+    nodes, weights = (side.astype(x.dtype).reshape((-1,) + (1,) * x.ndim) for side in _gauss_legendre())
     p = (x[None] * jnp.concatenate([jnp.cosh(nodes * below) + 1, jnp.cosh(START + nodes * above) - 1])) ** 2 / 2
     line = jnp.concatenate([weights * below, weights * above]) * jnp.exp(-p) / math.sqrt(6 * math.pi)
     return jnp.sum(line, axis=0), jnp.sum(-2 * p * line, axis=0), jnp.sum((4 * p**2 - 2 * p) * line, axis=0)

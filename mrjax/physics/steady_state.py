@@ -9,21 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+import mrjax.physics as physics  # its engines are imported when they are first used
 from mrjax._names import answers_misspelt_keywords
 from mrjax.physics.engine import AbstractEngine
 from mrjax.physics.epg.engine import EPG
 from mrjax.physics.epg.operators import EPGState, resized
-from mrjax.physics.isochromats.engine import Isochromats
-from mrjax.physics.isochromats.ode import BlochODE, BlochODEState
 from mrjax.physics.isochromats.state import IsochromatState
-from mrjax.physics.pools.engine import BlochMcConnell
-from mrjax.physics.pools.operators import BlochMcConnellState
 from mrjax.physics.simulation import play
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.walk import winding
 from mrjax.tissue import Tissue
-
-ENGINES = (EPG, Isochromats, BlochMcConnell, BlochODE)
 
 
 @answers_misspelt_keywords
@@ -71,7 +66,7 @@ def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEn
 
         ```
     """
-    if not isinstance(engine, ENGINES):
+    if not isinstance(engine, EPG | physics.Isochromats | physics.BlochMcConnell | physics.BlochODE):
         got = f"the class {engine.__name__}" if isinstance(engine, type) else type(engine).__name__
         raise ValueError(
             "`engine` must be EPG(...), Isochromats(...), BlochMcConnell(...) or BlochODE(...), of whose states it is known what "
@@ -83,7 +78,7 @@ def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEn
     start = _to_start_from(after(None), sequence, engine)
     nothing = jax.tree.map(jnp.zeros_like, _magnetisation(start))
     # spins that diffuse mix, as orders do; other spins are on their own
-    together = not isinstance(engine, Isochromats | BlochODE) or tissue.has("diffusion")
+    together = not isinstance(engine, physics.Isochromats | physics.BlochODE) or tissue.has("diffusion")
     column = _vector(nothing, n_leading := _n_mixing_axes(start, together))
     batch, n = column.shape[:-1], column.shape[-1]
     play_from = lambda vector: _vector(
@@ -113,7 +108,7 @@ def _to_start_from(played: Any, sequence: AbstractContainer, engine: Any) -> Any
         case EPGState():
             n = _number_kept(engine.n_states, played.z.shape[0], "n_states", "EPG")
             return resized(played, n, played.z.dtype)
-        case BlochMcConnellState():
+        case physics.BlochMcConnellState():
             n = _number_kept(engine.n_states, played.z.shape[1], "n_states", "BlochMcConnell")
             return played.resized(n, played.z.dtype)
         case IsochromatState():
@@ -150,7 +145,7 @@ def _with_truncation(state: EPGState, after: Any) -> EPGState:
 
 def _n_mixing_axes(state: Any, together: bool) -> int:
     """How many axes of magnetisation lie before those of the voxels and hold what mixes."""
-    return 2 if isinstance(state, BlochMcConnellState) else int(together)
+    return 2 if isinstance(state, physics.BlochMcConnellState) else int(together)
 
 
 def _magnetisation(state: Any) -> tuple[Array, ...]:
@@ -158,7 +153,7 @@ def _magnetisation(state: Any) -> tuple[Array, ...]:
     match state:
         case EPGState():
             return state.plus, state.minus, state.z
-        case BlochODEState():
+        case physics.BlochODEState():
             return _magnetisation(state.spins)
         case _:
             return state.x, state.y, state.z
@@ -172,10 +167,10 @@ def _with(state: Any, magnetisation: tuple[Array, ...]) -> Any:
             return dataclasses.replace(state, plus=first, minus=second, z=third)
         case IsochromatState():
             return state.with_magnetisation(first, second, third)
-        case BlochODEState():
+        case physics.BlochODEState():
             return dataclasses.replace(state, spins=state.spins.with_magnetisation(first, second, third))
         case _:
-            return BlochMcConnellState(first, second, third)
+            return physics.BlochMcConnellState(first, second, third)
 
 
 def _vector(magnetisation: tuple[Array, ...], n_leading: int) -> Float[Array, "*batch component"]:

@@ -2,9 +2,8 @@
 
 import dataclasses
 import math
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -33,8 +32,23 @@ from mrjax.sequence.gradients import AXES
 from mrjax.sequence.rf import ContinuousWave
 from mrjax.tissue import Tissue
 
+if TYPE_CHECKING:
+    import diffrax
+
 TOLERANCES = {jnp.float32: (1e-5, 1e-6), jnp.float64: (1e-8, 1e-10)}
 """Relative and absolute, by default."""
+
+
+def _default_solver() -> "diffrax.AbstractSolver":
+    import diffrax  # takes as long as all that mrjax needs without it
+
+    return diffrax.Dopri8()
+
+
+def _default_adjoint() -> "diffrax.AbstractAdjoint":
+    import diffrax
+
+    return diffrax.RecursiveCheckpointAdjoint()
 
 
 class BlochODEState(eqx.Module):
@@ -92,9 +106,9 @@ class BlochODE(AbstractEngine):
     motion: AbstractMotion | None = None
     gyromagnetic_ratio: float = eqx.field(static=True, default=2 * math.pi * units.GAMMA_BAR["1H"])
     waveform: Literal["constant", "linear"] = eqx.field(static=True, default="constant")
-    solver: diffrax.AbstractSolver = eqx.field(default_factory=diffrax.Dopri8)
-    stepsize_controller: diffrax.AbstractAdaptiveStepSizeController | None = None
-    adjoint: diffrax.AbstractAdjoint = eqx.field(default_factory=diffrax.RecursiveCheckpointAdjoint)
+    solver: "diffrax.AbstractSolver" = eqx.field(default_factory=_default_solver)
+    stepsize_controller: "diffrax.AbstractAdaptiveStepSizeController | None" = None
+    adjoint: "diffrax.AbstractAdjoint" = eqx.field(default_factory=_default_adjoint)
     max_steps: int = eqx.field(static=True, default=2**16)
     isochromats: Isochromats | None = None
     """What plays all other events; filled in from the sequence."""
@@ -102,6 +116,8 @@ class BlochODE(AbstractEngine):
     plays_motion: ClassVar[bool] = True
 
     def __check_init__(self):
+        import diffrax
+
         if self.waveform not in ("constant", "linear"):
             raise ValueError(f"`waveform` must be 'constant' or 'linear', but got {self.waveform!r}.")
         kinds = {
@@ -181,7 +197,9 @@ class Integrated(AbstractOperator):
         )
         return state, self._received(solution.ys["samples"]) if self.event.n_samples else None
 
-    def _solution(self, spins: IsochromatState) -> diffrax.Solution:
+    def _solution(self, spins: IsochromatState) -> "diffrax.Solution":
+        import diffrax
+
         start, end = jnp.zeros_like(self.event.duration), self.event.duration
         kept = {"end": diffrax.SubSaveAt(t1=True)}
         if self.event.n_samples:
@@ -202,7 +220,9 @@ class Integrated(AbstractOperator):
             max_steps=self.engine.max_steps,
         )
 
-    def _controller(self, dtype: Any) -> diffrax.AbstractAdaptiveStepSizeController:
+    def _controller(self, dtype: Any) -> "diffrax.AbstractAdaptiveStepSizeController":
+        import diffrax
+
         rtol, atol = TOLERANCES[jnp.float64 if dtype == jnp.float64 else jnp.float32]
         largest = lambda tree: jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]))
         controller = self.engine.stepsize_controller or diffrax.PIDController(rtol=rtol, atol=atol, norm=largest)

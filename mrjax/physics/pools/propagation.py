@@ -2,9 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -14,6 +13,9 @@ from jaxtyping import Array, Float
 from mrjax import _checks
 from mrjax.physics.maths.matrix_exponential import exponential_less_one, full_precision, times
 from mrjax.physics.pools.dynamics import Irradiated
+
+if TYPE_CHECKING:
+    import diffrax
 
 Field = tuple[Float[Array, "sample #voxel"], ...]
 """The RF field about x and y, and that of gradients about z where there are any, in rad/s, sample by sample."""
@@ -99,6 +101,12 @@ class Splitting(AbstractPropagation):
         return _in_order(step, field, dt)
 
 
+def _default_solver() -> "diffrax.AbstractSolver":
+    import diffrax  # takes as long as all that mrjax needs without it
+
+    return diffrax.Dopri8()
+
+
 class ODE(AbstractPropagation):
     r"""A solver of diffrax for $\dot P = G(t) P$; for waveforms that are continuous, and to check the others.
 
@@ -128,7 +136,7 @@ class ODE(AbstractPropagation):
     """
 
     waveform: Literal["constant", "linear"] = eqx.field(static=True, default="constant")
-    solver: diffrax.AbstractSolver = eqx.field(default_factory=diffrax.Dopri8)
+    solver: "diffrax.AbstractSolver" = eqx.field(default_factory=_default_solver)
     rtol: float = eqx.field(static=True, default=1e-6)
     atol: float = eqx.field(static=True, default=1e-8)
     max_steps: int = eqx.field(static=True, default=2**16)
@@ -144,6 +152,8 @@ class ODE(AbstractPropagation):
             return jax.lax.scan(lambda before, now: (times(now, before), None), jnp.zeros_like(less_one[0]), less_one)[
                 0
             ]
+        import diffrax
+
         n = len(field[0])
         knots = jnp.concatenate([jnp.zeros(1), np.arange(n) + 0.5, jnp.full(1, n)]).astype(dt.dtype) * dt
         held = jax.tree.map(lambda values: jnp.concatenate([values[:1], values, values[-1:]]), field)
@@ -151,6 +161,8 @@ class ODE(AbstractPropagation):
         return self._solved(pools, between.evaluate, n * dt)
 
     def _solved(self, pools: Irradiated, field: Callable[[Any], Any], duration: Float[Array, ""]) -> Array:
+        import diffrax
+
         def slope(time: Any, less_one: Any, _: Any) -> Array:
             generator = pools.generator(*field(time))
             with full_precision():
