@@ -181,6 +181,7 @@ class _Group:
     - `forms`: Of the entries of one.
     - `begins_well`: Which of these entries are pulses.
     - `columns`: The leaves of these entries by name.
+    - `costs`: What each entry costs where it is in no loop.
     """
 
     start: int
@@ -188,6 +189,7 @@ class _Group:
     forms: Int[np.ndarray, " n"]
     begins_well: Bool[np.ndarray, " n"]
     columns: list[dict[str, _Column]]
+    costs: list[int]
 
     @classmethod
     def of(cls, entries: Entries, starts: Int[np.ndarray, " n_measurements"], length: int) -> "_Group":
@@ -205,7 +207,8 @@ class _Group:
         start = starts[0].item()
         forms = entries.forms[start : start + length]
         begins_well = np.array([entries.begins_with_rf(form) for form in forms.tolist()], bool)
-        return cls(start, starts.size, forms, begins_well, columns)
+        costs = [_cost(columns, range(place, place + 1), starts.size) for place in range(length)]
+        return cls(start, starts.size, forms, begins_well, columns, costs)
 
 
 def _first_stands_alone(group: _Group) -> bool:
@@ -260,18 +263,18 @@ def _candidates(forms: Int[np.ndarray, " n"], start: int) -> Iterator[Loop]:
 
 def _saving(group: _Group, loop: Loop) -> int:
     """Numbers to be stored and events to be compiled without the loop, less those with it."""
-    apart = sum(_cost(group, range(place, place + 1)) for place in range(loop.start, loop.end))
+    apart = sum(group.costs[loop.start : loop.end])
     patterns = (range(first, loop.end, loop.period) for first in range(loop.start, loop.start + loop.period))
-    return apart - COST_OF_LOOP - sum(_cost(group, places) for places in patterns)
+    return apart - COST_OF_LOOP - sum(_cost(group.columns, places, group.n_measurements) for places in patterns)
 
 
-def _cost(group: _Group, places: range) -> int:
+def _cost(columns: list[dict[str, _Column]], places: range, n_measurements: int) -> int:
     """Numbers of the event that plays the entries at these places, and what it costs to compile."""
     sizes = 0
-    for name in group.columns[places[0]]:
-        columns = [group.columns[place][name] for place in places]
-        along_inner = len({column.code for column in columns}) > 1
-        along_outer = not all(column.is_constant for column in columns)
-        axes = (group.n_measurements if along_outer else 1) * (len(places) if along_inner else 1)
-        sizes += axes * columns[0].weight
+    for name in columns[places[0]]:
+        leaves = [columns[place][name] for place in places]
+        along_inner = len({leaf.code for leaf in leaves}) > 1
+        along_outer = not all(leaf.is_constant for leaf in leaves)
+        axes = (n_measurements if along_outer else 1) * (len(places) if along_inner else 1)
+        sizes += axes * leaves[0].weight
     return COST_OF_EVENT + sizes

@@ -148,6 +148,7 @@ def measurements_of(file: PulseqFile, settings: SaturationSettings) -> list[list
     measurements: list[list[PlainEvent]] = []
     events: list[PlainEvent] = []
     waveforms: dict[tuple[float, int, int, int], Waveform] = {}
+    pulses: dict[tuple[int, float], list[PlainEvent]] = {}
     fields: dict[bytes, np.ndarray] = {}
     for number, block in enumerate(file.blocks, 1):
         _require_saturation(file, number, block)
@@ -157,11 +158,14 @@ def measurements_of(file: PulseqFile, settings: SaturationSettings) -> list[list
         elif block.gz:
             events += [PlainEvent(Delay, (), (block.duration,)), PlainEvent(Spoil)]
         elif block.rf:
-            event = file.rf[block.rf]
-            key = (event.amplitude, event.magnitude_shape, event.phase_shape, event.time_shape)
-            if key not in waveforms:
-                waveforms[key] = _waveform(file, event, settings, fields)
-            events += _played(file, block, event, waveforms[key], settings)
+            again = (block.rf, block.duration)
+            if again not in pulses:
+                event = file.rf[block.rf]
+                key = (event.amplitude, event.magnitude_shape, event.phase_shape, event.time_shape)
+                if key not in waveforms:
+                    waveforms[key] = _waveform(file, event, settings, fields)
+                pulses[again] = _played(file, block, event, waveforms[key], settings)
+            events += pulses[again]
         else:
             events.append(PlainEvent(Delay, (), (block.duration,)))
     if not measurements:
@@ -176,20 +180,20 @@ def delays_joined(events: list[PlainEvent]) -> list[PlainEvent]:
         if event.kind is not Delay:
             joined.append(event)
         elif event.numbers[0] > 0:
-            before = joined.pop().numbers[0] if joined and joined[-1].kind is Delay else 0.0
-            joined.append(PlainEvent(Delay, (), (before + event.numbers[0],)))
+            follows = bool(joined) and joined[-1].kind is Delay
+            joined.append(PlainEvent(Delay, (), (joined.pop().numbers[0] + event.numbers[0],)) if follows else event)
     return joined
 
 
 def _require_saturation(file: PulseqFile, number: int, block: Block) -> None:
-    plays = [name for name in ("rf", "gx", "gy", "gz", "adc") if getattr(block, name)]
-    gradients = [name for name in plays if name.startswith("g")]
-    if len(plays) > max(1, len(gradients)):
+    if bool(block.rf) + any(block.gradients) + bool(block.adc) > 1:
+        plays = [name for name in ("rf", "gx", "gy", "gz", "adc") if getattr(block, name)]
         raise ValueError(
             f"{file.path}: block {number} plays {', '.join(plays)} at once; in a saturation experiment a block is a pulse, a "
             "spoiler, a readout or a delay. `to_sequence` converts imaging sequences."
         )
-    if gradients and not block.gz:
+    if (block.gx or block.gy) and not block.gz:
+        gradients = [name for name in ("gx", "gy") if getattr(block, name)]
         raise ValueError(
             f"{file.path}: block {number} plays {', '.join(gradients)} without gz; in a saturation experiment gradients spoil, "
             "and a spoiler has a z gradient."

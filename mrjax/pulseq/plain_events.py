@@ -60,7 +60,7 @@ class PlainEvent:
     @property
     def form(self) -> Hashable:
         """What two playings must share to be entries of one event."""
-        return self.kind, self.static, tuple(waveform.size for waveform in self.waveforms)
+        return self.kind, self.static, tuple([waveform.size for waveform in self.waveforms])
 
 
 Tracks = tuple[tuple[PlainEvent, ...], ...]
@@ -72,10 +72,10 @@ class _Rows:
     """All entries of one form: an example, and a row of each for the numbers and the waveforms of its parts."""
 
     example: Tracks | PlainEvent
-    numbers: list[list[float]] = field(default_factory=list)
-    waveforms: list[list[int]] = field(default_factory=list)
+    numbers: list[tuple[float, ...]] = field(default_factory=list)
+    waveforms: list[tuple[int, ...]] = field(default_factory=list)
 
-    def add(self, numbers: list[float], waveforms: list[int]) -> int:
+    def add(self, numbers: tuple[float, ...], waveforms: tuple[int, ...]) -> int:
         self.numbers.append(numbers)
         self.waveforms.append(waveforms)
         return len(self.numbers) - 1
@@ -97,10 +97,11 @@ class Entries:
         kept, rows = [], []
         for entry in played:
             # entries that come again are the same object
-            if id(entry) not in placed:
-                placed[id(entry)] = self._placed(entry, forms)
+            row = placed.get(id(entry))
+            if row is None:
+                row = placed[id(entry)] = self._placed(entry, forms)
             kept.append(entry)
-            rows.append(placed[id(entry)])
+            rows.append(row)
         table = np.array(rows, int).reshape(-1, 2)
         self.forms: Int[np.ndarray, " n"] = table[:, 0]
         """A number for each entry, equal where entries differ in numbers alone."""
@@ -110,15 +111,17 @@ class Entries:
 
     def _placed(self, entry: Tracks | PlainEvent, forms: dict[Hashable, int]) -> tuple[int, int]:
         """The number of its form, and its row there."""
-        alone = isinstance(entry, PlainEvent)
-        parts = [entry] if alone else [part for track in entry for part in track]
-        form = entry.form if alone else tuple(tuple(part.form for part in track) for track in entry)
-        number = forms.setdefault((alone, form), len(forms))
+        if isinstance(entry, PlainEvent):
+            form, numbers, waveforms = entry.form, entry.numbers, entry.waveforms
+        else:
+            parts = [part for track in entry for part in track]
+            form = "tracks", *(tuple([part.form for part in track]) for track in entry)
+            numbers = tuple([number for part in parts for number in part.numbers])
+            waveforms = [waveform for part in parts for waveform in part.waveforms]
+        number = forms.setdefault(form, len(forms))
         if number == len(self._tables):
             self._tables.append(_Rows(entry))
-        numbers = [x for part in parts for x in part.numbers]
-        waveforms = [self._pooled(waveform) for part in parts for waveform in part.waveforms]
-        return number, self._tables[number].add(numbers, waveforms)
+        return number, self._tables[number].add(numbers, tuple([self._pooled(waveform) for waveform in waveforms]))
 
     def _pooled(self, waveform: np.ndarray) -> int:
         known = self._known.get(id(waveform))

@@ -5,6 +5,7 @@ import csv
 import jax
 import numpy as np
 import pytest
+from saturation_files import saturation_file
 
 import mrjax as mr
 from mrjax.cli import main
@@ -14,36 +15,12 @@ water_pool: {f: 1.0, t1: 1.3, t2: 0.08}
 cest_pool: {amide: {f: 1.0e-3, t1: 1.3, t2: 0.1, k: 60, dw: 3.5}}
 b0: 3
 """
-HERTZ = 3 * 42.5764
 
 
 def sequence(offsets):
     """A block of 1 s and 2 uT at each offset, preceded by full recovery, and a readout."""
-    blocks = "\n".join(f"{2 * n + 1} 0 {n + 1} 0 0 0 0 0\n{2 * n + 2} 0 0 0 0 0 1 0" for n in range(len(offsets)))
-    rf = "\n".join(f"{n} 85 1 0 0 {ppm * HERTZ:.9g} 0" for n, ppm in enumerate(offsets, 1))
-    return f"""\
-[VERSION]
-major 1
-minor 3
-revision 1
-[DEFINITIONS]
-B0 3
-offsets_ppm {" ".join(map(str, offsets))}
-M0_offset -300
-[BLOCKS]
-{blocks}
-[RF]
-{rf}
-[ADC]
-1 1 1000 0 0 0
-[SHAPES]
-shape_id 1
-num_samples 1000000
-1
-0
-0
-999997
-"""
+    definitions = f"B0 3\noffsets_ppm {' '.join(map(str, offsets))}\nM0_offset -300"
+    return saturation_file(offsets, amplitude=85, definitions=definitions)
 
 
 @pytest.fixture

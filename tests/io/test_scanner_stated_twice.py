@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from saturation_files import saturation_file
 
 import mrjax as mr
 from mrjax.cli import main
 from mrjax.io import FileError, read_pools
 from mrjax.pulseq import m0_measurements, offsets_ppm, read
 
-GAMMA_BAR = 42.5764
 POOLS = """\
 water_pool: {{f: 1.0, t1: 1.0, t2: 0.1}}
 cest_pool: {{amide: {{f: 1.0e-3, t1: 1.3, t2: 0.1, k: 30, dw: 3.5}}}}
@@ -18,33 +18,9 @@ gamma: {gamma}
 
 
 def sequence(stated=(-300, -3.5, 3.5), played=None, field=3.0, definitions=""):
-    """A block of 1 s at each offset, in Hz at a field, and a readout."""
-    played = stated if played is None else played
-    blocks = "\n".join(f"{2 * n + 1} 0 {n + 1} 0 0 0 0 0\n{2 * n + 2} 0 0 0 0 0 1 0" for n in range(len(played)))
-    rf = "\n".join(f"{n} 50 1 0 0 {ppm * field * GAMMA_BAR:.6g} 0" for n, ppm in enumerate(played, 1))
-    return f"""\
-[VERSION]
-major 1
-minor 3
-revision 1
-[DEFINITIONS]
-offsets_ppm {" ".join(map(str, stated))}
-M0_offset -300
-{definitions}
-[BLOCKS]
-{blocks}
-[RF]
-{rf}
-[ADC]
-1 1 1000 0 0 0
-[SHAPES]
-shape_id 1
-num_samples 1000000
-1
-0
-0
-999997
-"""
+    """A block of 1 s at each offset, and a readout, in a file that states the offsets."""
+    definitions = f"offsets_ppm {' '.join(map(str, stated))}\nM0_offset -300\n{definitions}"
+    return saturation_file(stated if played is None else played, field=field, definitions=definitions)
 
 
 @pytest.fixture
