@@ -209,11 +209,11 @@ class _BlockWriter:
 
 
 def _sounds(played: Playing) -> _Sounds:
-    event: Any = played.located.event
+    event = played.located.event.with_leaves(played.values)
     if not isinstance(event, AbstractScannerEvent):
         raise ValueError(f"a {type(event).__name__} is no event of a scanner.")
     found = _Sounds([], [], {}, 0.0)
-    for track in event.with_leaves(played.values).tracks:
+    for track in event.tracks:
         start = 0.0
         for part in track:
             _place(found, part, start)
@@ -229,7 +229,9 @@ def _place(found: _Sounds, part: AbstractChannelEvent, start: float) -> None:
         case Readout():
             found.adc.append((start, part))
         case Gradient():
-            found.gradients.setdefault(part.axis, []).append((start + part.times, part.waveform))
+            found.gradients.setdefault(part.axis, []).append(
+                (start + np.asarray(part.times), np.asarray(part.waveform))
+            )
         case Delay():
             pass
         case _:

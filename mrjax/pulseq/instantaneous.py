@@ -37,7 +37,7 @@ def require_lasting(played: Playing) -> None:
     if isinstance(event, AbstractIdealEvent):
         way = ARGUMENTS.get(type(event), "")
         raise ValueError(
-            f"{played.name} is ideal, and no scanner can play it; write {event.instead} for a Pulseq file{way}."
+            f"{played.name} cannot be played by a scanner; write {event.instead} in its place for a Pulseq file{way}."
         )
 
 

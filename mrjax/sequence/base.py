@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -19,8 +19,12 @@ from mrjax._checks import Neutral
 from mrjax._module import Module
 from mrjax._quantities import BARE, Unit, quantity
 from mrjax.sequence.partial_orders import Order
-from mrjax.sequence.precision import Numbers
 from mrjax.sequence.steps import Steps
+
+if TYPE_CHECKING:  # as Equinox says in its documentation
+    from typing import ClassVar as AbstractClassVar
+else:
+    from equinox import AbstractClassVar
 
 Symbol = Literal["pulse", "winding", "spoiler", "sample", "mark"]
 """How a diagram draws what no scanner plays.
@@ -38,11 +42,14 @@ class AbstractEvent(Module):
     a declaration cannot be made.
     """
 
-    duration: eqx.AbstractVar[Float[Numbers, "..."] | float]
+    if TYPE_CHECKING:  # a field of some events and a property of others, which type checkers take for different things
+        duration: Any = eqx.field(init=False)
+    else:
+        duration: eqx.AbstractVar[Any]
     """In s. Where leaves are NumPy arrays in double precision it should be that as well (`precision.held`)."""
 
-    units: eqx.AbstractClassVar[Mapping[str, Unit]]
-    """How each leaf is printed: a factor from SI, and the name of the unit."""
+    units: AbstractClassVar[Mapping[str, Unit]]
+    """How each leaf is printed, in this order: a factor from SI, and the name of the unit."""
 
     own_axes: ClassVar[Mapping[str, int]] = MappingProxyType({})
     """How many axes of a leaf are its own, after those of the repetitions: one for the samples of a waveform."""
@@ -93,9 +100,9 @@ class AbstractEvent(Module):
         """This event as a line, such as 'Pulse    flip_angle 90 deg, phase 0 deg'; without units with numbers as they are."""
         first = [f"{name} {getattr(self, name)}" for name in self.printed_first]
         numbers = [
-            f"{name} {quantity(value, *(self.units[name] if in_units else BARE))}"
-            for name, value in self.leaves().items()
-            if not isinstance(value, Neutral)
+            f"{name} {quantity(getattr(self, name), *(unit if in_units else BARE))}"
+            for name, unit in self.units.items()
+            if not isinstance(getattr(self, name), Neutral)
         ]
         return f"{type(self).__name__:<8} {', '.join(first + numbers)}".rstrip()
 
@@ -119,10 +126,10 @@ class AbstractContainer(Module):
 class AbstractIdealEvent(AbstractEvent):
     """An event that no scanner can play as it is, such as one that takes no time."""
 
-    instead: eqx.AbstractClassVar[str]
+    instead: AbstractClassVar[str]
     """What to play in its place on a scanner, such as 'a Gradient'."""
 
-    symbol: eqx.AbstractClassVar[Symbol]
+    symbol: AbstractClassVar[Symbol]
     """How a diagram draws it."""
 
     @property

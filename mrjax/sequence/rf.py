@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Inexact, Int
 
 from mrjax import _checks, units
 from mrjax._checks import Neutral
-from mrjax._quantities import DEGREES, HERTZ, MICROSECONDS, MICROTESLA, MILLISECONDS
+from mrjax._quantities import DEGREES, HERTZ, MICROSECONDS, MICROTESLA, MILLISECONDS, Unit
 from mrjax.sequence.base import checked_now, non_negative_duration, replace_checked
 from mrjax.sequence.double_length import angle
 from mrjax.sequence.precision import Numbers, held
@@ -24,6 +24,9 @@ Use = Literal["excitation", "refocusing", "inversion", "saturation", "preparatio
 """What a pulse is for: it decides where a trajectory in k-space begins or turns, and is written to Pulseq files."""
 
 
+CARRIER: dict[str, Unit] = {"offset": HERTZ, "phase": DEGREES}
+"""How the leaves of all RF are printed."""
+
 TURNS = {"excitation": 0.0, "refocusing": -1.0}
 """What pulses of known use do to the phase that was wound; others leave it."""
 
@@ -31,8 +34,8 @@ TURNS = {"excitation": 0.0, "refocusing": -1.0}
 class AbstractRF(AbstractChannelEvent):
     r"""RF that lasts: $w_k \exp(i (2 \pi f t + \phi))$ in sample $k$, with $t$ from the start of this event.
 
-    A new shape of pulse declares its leaves with their `units`, `b1_samples`, `dt` and `duration`; its constructor begins with
-    that of this class. Timelines, diagrams, checks against a scanner, Pulseq files and engines then play it.
+    A new shape of pulse declares its leaves with their `units`, `b1_samples`, `dt` and `duration`; its constructor calls that
+    of this class. Timelines, diagrams, checks against a scanner, Pulseq files and engines then play it.
 
     **Arguments:**
 
@@ -46,12 +49,15 @@ class AbstractRF(AbstractChannelEvent):
 
     channel = "rf"
 
-    dt: eqx.AbstractVar[Float[Numbers, "..."]]
+    if TYPE_CHECKING:  # a field of some pulses and a property of others
+        dt: Any = eqx.field(init=False)
+    else:
+        dt: eqx.AbstractVar[Any]
     """Duration of one sample in s."""
-    offset: eqx.AbstractVar[Float[Array, "..."] | float]
-    phase: eqx.AbstractVar[Float[Array, "..."] | float]
-    use: eqx.AbstractVar[Use | None]
-    center: eqx.AbstractVar[float | None]
+    offset: Float[Array, "..."] | float
+    phase: Float[Array, "..."] | float
+    use: Use | None = eqx.field(static=True)
+    center: float | None = eqx.field(static=True)
 
     def __init__(self, offset: Any = 0.0, phase: Any = 0.0, use: Use | None = None, center: Any = None):
         self.use = _known_use(use)
@@ -71,7 +77,7 @@ class AbstractRF(AbstractChannelEvent):
         self, steps: Steps, passed: Int[Array, " n"], begin: Float[Array, " n"], end: Float[Array, " n"]
     ) -> Steps:
         del end
-        samples = self.b1_samples
+        samples = jnp.asarray(self.b1_samples)
         inside = (passed >= 0) & (passed < len(samples))
         amplitude, offset = samples[jnp.clip(passed, 0, len(samples) - 1)], jnp.asarray(self.offset)
         field = amplitude * jnp.exp(1j * (angle(offset, begin) + jnp.asarray(self.phase)))
@@ -96,7 +102,7 @@ class AbstractRF(AbstractChannelEvent):
         flip_angle = 2 * math.pi * units.GAMMA_BAR["1H"] * jnp.abs(area)
         return jnp.where(flip_angle > REFOCUSES_FROM, -1.0, 0.0)
 
-    def _checked_with(self, where: str, **checks: Callable[[Array, str], Array]) -> Any:
+    def checked_with(self, where: str, **checks: Callable[[Array, str], Array]) -> Any:
         """This event with the checks of its own leaves, and those of offset and phase."""
         return replace_checked(self, where, **checks, offset=_checks.finite, phase=_checks.finite_angle)
 
@@ -128,17 +134,11 @@ class ContinuousWave(AbstractRF):
         ```
     """
 
-    units = MappingProxyType(
-        {"b1": MICROTESLA, "duration": MILLISECONDS, "offset": HERTZ, "phase": DEGREES},
-    )
+    units = MappingProxyType({"b1": MICROTESLA, "duration": MILLISECONDS} | CARRIER)
     plausible = MappingProxyType({"b1": "rf", "duration": "duration"})
 
     b1: Float[Array, "..."]
     duration: Float[Array, "..."]
-    offset: Float[Array, "..."] | float
-    phase: Float[Array, "..."] | float
-    use: Use | None = eqx.field(static=True)
-    center: float | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class ContinuousWave(AbstractRF):
 
     def checked(self, where: str) -> "ContinuousWave":
         finite_duration = lambda value, name: _checks.finite(non_negative_duration(value, name), name)
-        return self._checked_with(where, b1=_checks.finite, duration=finite_duration)
+        return self.checked_with(where, b1=_checks.finite, duration=finite_duration)
 
 
 class ShapedPulse(AbstractRF):
@@ -198,17 +198,11 @@ class ShapedPulse(AbstractRF):
     """
 
     own_axes = MappingProxyType({"waveform": 1})
-    units = MappingProxyType(
-        {"waveform": MICROTESLA, "dt": MICROSECONDS, "offset": HERTZ, "phase": DEGREES},
-    )
+    units = MappingProxyType({"waveform": MICROTESLA, "dt": MICROSECONDS} | CARRIER)
     plausible = MappingProxyType({"waveform": "rf", "dt": "sampling"})
 
     waveform: Inexact[Array, "*repetitions n"]
     dt: Float[Array, "..."]
-    offset: Float[Array, "..."] | float
-    phase: Float[Array, "..."] | float
-    use: Use | None = eqx.field(static=True)
-    center: float | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -239,7 +233,7 @@ class ShapedPulse(AbstractRF):
 
     def checked(self, where: str) -> "ShapedPulse":
         positive = lambda value, name: _checks.finite(_checks.positive(value, name, "s"), name)
-        return self._checked_with(where, waveform=_checks.finite, dt=positive)
+        return self.checked_with(where, waveform=_checks.finite, dt=positive)
 
 
 def _known_use(use: Any) -> Use | None:

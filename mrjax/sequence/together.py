@@ -110,7 +110,7 @@ class Together(AbstractScannerEvent):
         return with_fields(self, {"tracks": tracks})
 
 
-def _track(track: Any, position: int) -> tuple[AbstractEvent, ...]:
+def _track(track: Any, position: int) -> tuple[AbstractChannelEvent, ...]:
     is_sequence = isinstance(track, AbstractContainer) and not track.repetitions
     events: tuple[Any, ...] = tuple(track.events) if is_sequence else (track,)
     for event in events:

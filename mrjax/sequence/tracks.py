@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,8 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mrjax.sequence.base import AbstractEvent
-from mrjax.sequence.precision import Numbers
 from mrjax.sequence.steps import Steps, resting
+
+if TYPE_CHECKING:  # as Equinox says in its documentation
+    from typing import ClassVar as AbstractClassVar
+else:
+    from equinox import AbstractClassVar
 
 Channel = Literal["gradient", "rf", "receiver"]
 """A part of the scanner; it has as many gradients as are needed, one transmitter and one receiver."""
@@ -25,10 +29,13 @@ Kind = TypeVar("Kind", bound=AbstractEvent)
 class AbstractScannerEvent(AbstractEvent):
     """An event that a scanner plays as it is: one of a single channel, or several `Together`."""
 
-    tracks: eqx.AbstractVar[tuple[tuple["AbstractChannelEvent", ...], ...]]
+    if TYPE_CHECKING:  # a field of some events and a property of others
+        tracks: Any = eqx.field(init=False)
+    else:
+        tracks: eqx.AbstractVar[Any]
     """The events of channels, played side by side, and in each track one after the other."""
 
-    def started(self, *kinds: type[Kind]) -> Iterator[tuple[Float[Numbers, "..."], Kind]]:
+    def started(self, *kinds: type[Kind]) -> Iterator[tuple[Float[Array, "..."], Kind]]:
         """The events of these kinds, track by track, each with its start in s from that of all."""
         for track in self.tracks:
             for position, event in enumerate(track):
@@ -42,7 +49,7 @@ class AbstractScannerEvent(AbstractEvent):
 class AbstractChannelEvent(AbstractScannerEvent):
     """An event of one channel of the scanner, or of none (`Delay`); it can be played alone or in a track of `Together`."""
 
-    channel: eqx.AbstractClassVar[Channel | None]
+    channel: AbstractClassVar[Channel | None]
     """The part of the scanner that it occupies."""
 
     @property
@@ -79,7 +86,7 @@ class AbstractChannelEvent(AbstractScannerEvent):
         return jnp.zeros(self.n_samples)
 
 
-def duration_of(events: tuple[AbstractEvent, ...]) -> Float[Numbers, "..."]:
+def duration_of(events: tuple[AbstractEvent, ...]) -> Float[Array, "..."]:
     """In s, of events that are played one after the other."""
     total = jnp.zeros(())
     for event in events:
@@ -100,8 +107,8 @@ def _side_by_side(event: AbstractScannerEvent) -> Steps:
     phases = [jnp.zeros(0), *(one.receiver_phase() for _, one in placed)]
     centers, turns = [jnp.zeros(0)], [jnp.zeros(0)]
     for start, one in placed:
-        acts, turned = one.acts()
-        centers.append(start + acts)
+        moments, turned = one.acts()
+        centers.append(start + moments)
         turns.append(turned)
     sample_step, sample_into = _in_steps(edges, event.sample_offsets())
     rf_step, rf_into = _in_steps(edges, jnp.concatenate(centers))

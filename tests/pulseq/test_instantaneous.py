@@ -20,11 +20,13 @@ def echo(delay=10 * ms):
 
 def test_the_error_offers_what_does_it():
     with pytest.raises(
-        ValueError, match=r"event 0 \(Pulse\) takes no time, .* or pass `pulse_duration=` in s for block"
+        ValueError,
+        match=r"event 0 \(Pulse\) cannot be played by a scanner; .* or pass `pulse_duration=` in s for block",
     ):
         from_sequence(echo())
     with pytest.raises(
-        ValueError, match=r"event 4 \(Sample\) takes no time, .* or pass `readout=`, such as `readout=mr.Rea"
+        ValueError,
+        match=r"event 4 \(Sample\) cannot be played by a scanner; .* or pass `readout=`, such as `readout=mr.Rea",
     ):
         from_sequence(echo(), pulse_duration=0.4 * ms)
 
@@ -80,7 +82,8 @@ REFUSED = {
                      r"event 0 \(Pulse\) needs a `Delay` of 0.0002 s or more on both sides .* but is next to event 1 \(Pulse"),
     "after a gradient": (mr.Sequence(mr.Gradient.trapezoid(1e-3, rise=1e-4, flat=1e-3, axis="x"), mr.Sample()),
                          r"event 1 \(Sample\) needs a `Delay` of 0.0001 s or more .* is next to event 0 \(Gradient\)"),
-    "spoiler": (mr.Sequence(mr.Pulse(1.0), mr.Delay(1 * ms), mr.Spoil()), r"event 2 \(Spoil\) takes no time, .*; use a `Grad"),
+    "spoiler": (mr.Sequence(mr.Pulse(1.0), mr.Delay(1 * ms), mr.Spoil()),
+                r"event 2 \(Spoil\) cannot be played .*; write a Gradient"),
 }  # fmt: skip
 
 

@@ -181,10 +181,10 @@ PULSE = mr.ShapedPulse(np.ones(10) * 1e-6, 1e-6)
 LINE = mr.Gradient.trapezoid(1e-3, rise=1e-4, flat=1e-3, axis="x")
 
 REFUSED = {
-    "instant": (mr.Pulse(1.0), r"event 1 \(Pulse\) takes no time, which no scanner can play; use a `ShapedPulse` or a"),
-    "winding": (mr.Dephase(), r"event 1 \(Dephase\) takes no time, which no scanner can play; use a `Gradient` to write"),
-    "spoiler": (mr.Spoil(), r"\(Spoil\) takes no time, which no scanner can play; use a `Gradient` along each axis"),
-    "sample": (mr.Sample(), r"event 1 \(Sample\) takes no time, which no scanner can play; use a `Readout`"),
+    "instant": (mr.Pulse(1.0), r"event 1 \(Pulse\) cannot be played by a scanner; write a ShapedPulse or a Con"),
+    "winding": (mr.Dephase(), r"event 1 \(Dephase\) cannot be played by a scanner; write a Gradient in its place"),
+    "spoiler": (mr.Spoil(), r"\(Spoil\) cannot be played by a scanner; write a Gradient along each axis"),
+    "sample": (mr.Sample(), r"event 1 \(Sample\) cannot be played by a scanner; write a Readout in its place"),
     "delay": (mr.Delay(1.003e-3), r"event 1 \(Delay\) cannot be written: a duration of 0.001003 s is no multiple of the"),
     "nearest": (mr.Delay(1.003e-3), r"raster, 1e-05 s; the nearest are 0.001 s and 0.00101 s"),
     "endless": (mr.Delay(np.inf), r"event 1 \(Delay\) cannot be written: it never ends"),
@@ -254,7 +254,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file.seq"
     write(mr.Sequence(mr.Delay(1e-3)), path)
     before = path.read_text()
-    with pytest.raises(ValueError, match="takes no time"):
+    with pytest.raises(ValueError, match="cannot be played by a scanner"):
         write(mr.Sequence(mr.Pulse(1.0)), path)
     assert path.read_text() == before
     write(mr.Sequence(mr.Delay(2e-3)), path)

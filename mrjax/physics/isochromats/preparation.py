@@ -14,7 +14,7 @@ from mrjax.physics.maths.matrix_exponential import exponential_less_one, padded
 from mrjax.physics.maths.quadrature import integrals_until, points_between
 from mrjax.physics.motion import AbstractMotion
 from mrjax.physics.waveforms.step_moments import moments_of_steps
-from mrjax.sequence import ContinuousWave, Gradient, Readout, ShapedPulse, Together
+from mrjax.sequence import AbstractRF, ContinuousWave, Gradient, Readout, Together
 from mrjax.sequence.gradients import AXES
 from mrjax.tissue import Tissue
 
@@ -50,7 +50,7 @@ class Waveforms:
         """All that happens, in turn."""
         operators, now, waiting = [], jnp.zeros(()), []
         # RF and readouts share one track, and so come in the order in which they are played
-        for start, entry in self.event.started(ContinuousWave, ShapedPulse, Readout):
+        for start, entry in self.event.started(AbstractRF, Readout):
             if isinstance(entry, Readout):
                 waiting.append((start, entry))
                 continue
@@ -91,9 +91,9 @@ class Waveforms:
             duration, wound, self.surroundings, self.motion, diffusion, times, winding, sampled, receiver
         )
 
-    def _diffusing(self, pulse: ContinuousWave | ShapedPulse) -> list[Diffusion]:
+    def _diffusing(self, pulse: AbstractRF) -> list[Diffusion]:
         """During RF: without gradients every spin is turned alike, so that it does not matter what comes first."""
-        during = self._diffusion(jnp.zeros(()), pulse.duration)
+        during = self._diffusion(jnp.zeros(()), jnp.asarray(pulse.duration))
         return [] if during is None else [during]
 
     def _diffusion(self, start: Float[Array, ""], end: Float[Array, "*time"]) -> Diffusion | None:
@@ -114,7 +114,7 @@ class Waveforms:
         at = jnp.searchsorted(edges, end)
         return Diffusion(rate, end - start, first[at], second[at])
 
-    def _irradiation(self, start: Array, pulse: ContinuousWave | ShapedPulse) -> AbstractOperator:
+    def _irradiation(self, start: Array, pulse: AbstractRF) -> AbstractOperator:
         axis = jnp.exp(1j * jnp.asarray(pulse.phase))
         offset = jnp.asarray(pulse.offset) + jnp.zeros(())
         if isinstance(pulse, ContinuousWave) and not self.axes:
@@ -122,7 +122,7 @@ class Waveforms:
         # constant RF under a gradient comes in samples that are short enough (`rf_steps`)
         field = pulse.b1_samples * axis
         n = field.shape[-1]
-        dt = pulse.duration / n
+        dt = jnp.asarray(pulse.duration) / n
         edges, middle = start + dt * jnp.arange(n + 1), start + pulse.duration / 2
         winding, skew = self._winding(edges[:-1], edges[1:], middle), self._skew(edges, dt, middle)
         transmit = jnp.asarray(self.tissue.b1) if self.tissue.has("b1") else None

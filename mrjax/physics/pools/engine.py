@@ -252,7 +252,7 @@ class BlochMcConnell(AbstractEngine):
         return BlochMcConnellState(nothing, nothing, z)
 
     def _irradiation(self, event: AbstractRF, pools: Pools, tissue: Tissue) -> Propagation:
-        waveform, dt = event.b1_samples, event.dt
+        waveform, dt = jnp.asarray(event.b1_samples), event.dt
         transmit = jnp.asarray(tissue.b1) if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype)
         imaginary = (self.conventions.shape_phase_sign * waveform.imag).astype(waveform.real.dtype)
         offset = event.offset if isinstance(event.offset, Array) else 0.0

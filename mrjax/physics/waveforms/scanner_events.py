@@ -1,6 +1,6 @@
 """What a scanner plays, in the form in which engines take it."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from mrjax.sequence import (
     AbstractChannelEvent,
@@ -14,7 +14,7 @@ from mrjax.sequence import (
 )
 
 
-def is_waveform(event: Any) -> bool:
+def is_waveform(event: Any) -> TypeGuard[AbstractScannerEvent]:
     """Whether an event is one of the scanner and more than waiting."""
     return isinstance(event, AbstractScannerEvent) and not isinstance(event, Delay)
 

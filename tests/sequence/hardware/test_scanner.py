@@ -136,7 +136,7 @@ def test_the_rounding_of_single_precision_breaks_no_limit():
         ),
         (mr.Pulse(0.1), "event 1 (Pulse): cannot be played; write a ShapedPulse or a ContinuousWave"),
         (mr.Dephase(1), "event 1 (Dephase): cannot be played; write a Gradient"),
-        (mr.Spoil(), "event 1 (Spoil): cannot be played; write a Gradient"),
+        (mr.Spoil(), "event 1 (Spoil): cannot be played; write a Gradient along each axis"),
         (mr.Sample(), "event 1 (Sample): cannot be played; write a Readout"),
         (mr.Reset(), "event 1 (Reset): cannot be played; write a Delay that is long enough"),
     ],
