@@ -242,12 +242,11 @@ def _read_config(file: Path, system: System | None) -> tuple[System, TrainingCon
     try:
         known = json.loads(file.read_text())
         name, settings = known["system"], known["settings"]
-        if system is None:
-            system = system_called(name)
+        system = system_called(name) if system is None else system
         kind = type(next(iter(system.presets.values())))
-        config = kind(**settings)
+        config = kind(**settings) if name == system.name else None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{file} cannot be read as the configuration of a training: {error}.") from None
-    if name != system.name:
+    if config is None:
         raise ValueError(f"{file} is of a training of {name}, not of {system.name}; choose another folder.")
     return system, config

@@ -73,7 +73,10 @@ def checkpoint_every_500_steps(config: TrainingConfig) -> TrainingSchedule:
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """A network for a task, by its parts; `configuration` is one of its presets, or one with other settings."""
+    """A network for a task, by its parts; a configuration is one of its presets, or one with other settings.
+
+    `docs/guides/training.md` writes one from the beginning.
+    """
 
     name: str
     summary: str

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
 
 from mrjax.zoo import fingerprints, registry, runs
 
@@ -39,8 +41,11 @@ def test_a_system_is_trained_kept_and_loaded(tmp_path, name, changes):
     for key in ("t1", "t2"):
         assert np.all(np.isfinite(answers[0][key]))
         np.testing.assert_array_equal(answers[0][key], answers[1][key])
-    assert (tmp_path / "loss.png").stat().st_size > 1000
-    assert f"# {name}" in (tmp_path / "card.md").read_text()
+    drawn = imread(tmp_path / "loss.png")[..., :3]
+    assert np.any(np.abs(drawn - np.array(to_rgb("C0"))[None, None]).max(-1) < 0.01)  # the first curve is there
+    n_weights = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(network, nnx.Param)))
+    card = (tmp_path / "card.md").read_text()
+    assert card.startswith(f"# {name}: {system.summary}\n\n- Source: {system.source}\n- Weights: {n_weights:,}\n")
 
 
 @pytest.mark.parametrize(
@@ -127,3 +132,64 @@ def test_weights_that_do_not_fit_are_named(trained_drone):
     (trained_drone / "config.json").write_text(json.dumps(known))
     with pytest.raises(ValueError, match=r"weights.npz does not fit the network"):
         runs.load(trained_drone)
+
+
+CONFIG_OF_BEFORE = """{
+ "system": "drone",
+ "settings": {
+  "train_on": "fisp",
+  "n_repetitions": 40,
+  "n_states": 6,
+  "batch_size": 8,
+  "steps": 3,
+  "learning_rate": 0.001,
+  "seed": 1234,
+  "snr": 40.0
+ }
+}"""
+"""As the first version wrote it; such folders must load for ever, or be refused with a sentence."""
+
+
+def test_a_folder_of_an_older_version_loads(tmp_path, rng):
+    widths = (40, 300, 300, 2)
+    arrays = {}
+    for i in range(3):
+        arrays[f"layers/{i}/bias"] = rng.normal(size=widths[i + 1]).astype(np.float32)
+        arrays[f"layers/{i}/kernel"] = 0.05 * rng.normal(size=widths[i : i + 2]).astype(np.float32)
+    np.savez(tmp_path / "weights.npz", **arrays)
+    (tmp_path / "config.json").write_text(CONFIG_OF_BEFORE)
+    system, config, network = runs.load(tmp_path)
+    assert (system.name, config.n_states, config.snr) == ("drone", 6, 40.0)
+    signal = rng.normal(size=(5, 40)).astype(np.float32)
+    units = np.abs(signal)
+    for i in range(3):
+        units = (np.maximum(units, 0) if i else units) @ arrays[f"layers/{i}/kernel"] + arrays[f"layers/{i}/bias"][None]
+    answer = runs.estimator(system, network)(signal)
+    np.testing.assert_allclose(answer["t1"], 10 ** units[:, 0] * 1e-3, rtol=1e-3)
+    np.testing.assert_allclose(answer["t2"], 10 ** units[:, 1] * 1e-3, rtol=1e-3)
+
+
+def test_a_folder_of_another_system_is_refused(trained_drone):
+    other = registry.system_called("mrf_autoencoders")
+    with pytest.raises(ValueError, match=r"config.json is of a training of drone, not of mrf_autoencoders; choose another folder"):
+        runs.load(trained_drone, other)
+    with pytest.raises(ValueError, match=r"is of a training of drone, not of mrf_autoencoders"):
+        runs.trained(other, other.presets["smoke"], trained_drone, progress=False)
+
+
+def test_a_system_that_is_no_longer_known_is_refused(trained_drone):
+    (trained_drone / "config.json").write_text('{"system": "alexnet", "settings": {}}')
+    with pytest.raises(
+        ValueError, match=r"config.json cannot be read .*: The system must be one of blochnet, .*'alexnet'"
+    ):
+        runs.load(trained_drone)
+
+
+def test_every_file_of_systems_and_methods_defines_one_of_its_name():
+    for name in registry.system_names():
+        system = registry.system_called(name)
+        assert system.name == name
+        assert "smoke" in system.presets
+        assert len({type(config) for config in system.presets.values()}) == 1
+    assert registry.method_called("dictionary_matching").name == "dictionary_matching"
+    assert registry.method_called("blochnet") is None

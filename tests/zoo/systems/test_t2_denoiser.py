@@ -68,7 +68,7 @@ def test_before_training_the_network_answers_as_the_fit_it_corrects(images):
 
 def test_a_straight_line_through_the_logarithms_is_exact_without_noise(images):
     t2 = images["t2"][0]
-    echoes = jnp.exp(-t2_denoiser.echo_times(CONFIG) / t2[..., None])
+    echoes = jnp.exp(-t2_denoiser.echo_times(CONFIG)[None, None] / t2[..., None])
     np.testing.assert_allclose(jnp.exp(fitted(echoes)), t2, rtol=1e-4)
 
 
