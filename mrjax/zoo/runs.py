@@ -12,7 +12,6 @@ import numpy as np
 import optax
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
-from matplotlib.figure import Figure
 
 import mrjax
 from mrjax.nn import History, Schedule, train as train_network
@@ -201,6 +200,8 @@ def _claim(folder: Path, system: System, config: Config) -> None:
 
 
 def _keep(folder: Path, system: System, config: Config, network: nnx.Module, history: History) -> None:
+    from matplotlib.figure import Figure
+
     figure = Figure(layout="constrained")
     history.plot(figure.subplots())
     figure.savefig(folder / "loss.png", dpi=150)
