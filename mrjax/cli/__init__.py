@@ -3,22 +3,28 @@
 import argparse
 import shlex
 import sys
+from importlib import import_module
+from typing import Any
 
 from mrjax import __version__
-from mrjax.cli import cest, demo, fit, train
+
+COMMANDS = {
+    "demo": {"demo": "simulate a fingerprinting scan of a brain and map T1 and T2 from it"},
+    "fit": {"fit": "fit T1, T2 or T2* to images (NIfTI) or tables (CSV)"},
+    "cest": {"cest": "simulate and fit saturation experiments of Pulseq-CEST"},
+    "train": {"train": "train a network of the zoo", "evaluate": "score a trained network, or dictionary matching"},
+}
+"""Commands and what they do, by the module that adds them to the parser."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; mistakes in the input end with one sentence on stderr and exit status 2."""
     parser = argparse.ArgumentParser(prog="mrjax", description="Differentiable magnetic-resonance physics.")
     parser.add_argument("--version", action="version", version=f"mrjax {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|fit|cest|train|evaluate")
-    demo.add_to(commands)
-    fit.add_to(commands)
-    cest.add_to(commands)
-    train.add_to(commands)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    _add_commands(parser, next((word for word in arguments if not word.startswith("-")), None))
     chosen = parser.parse_args(arguments)
-    chosen.command_line = shlex.join(["mrjax", *(sys.argv[1:] if arguments is None else arguments)])
+    chosen.command_line = shlex.join(["mrjax", *arguments])
     try:
         return chosen.run(chosen)
     except ValueError as error:
@@ -31,3 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\nmrjax {chosen.command}: interrupted.", file=sys.stderr)
         return 130
+
+
+def _add_commands(parser: argparse.ArgumentParser, wanted: str | None) -> None:
+    """All commands by name; only the module of the one that is wanted is imported, so that help comes at once."""
+    names = "|".join(name for of_module in COMMANDS.values() for name in of_module)
+    commands: Any = parser.add_subparsers(dest="command", required=True, metavar=names)
+    for module, of_module in COMMANDS.items():
+        if wanted in of_module:
+            import_module(f"mrjax.cli.{module}").add_to(commands)
+        else:
+            for name, explanation in of_module.items():
+                commands.add_parser(name, help=explanation)

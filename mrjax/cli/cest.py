@@ -94,7 +94,7 @@ class Model(eqx.Module):
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("cest", help="simulate and fit saturation experiments of Pulseq-CEST")
+    parser = commands.add_parser("cest")
     actions = parser.add_subparsers(dest="action", required=True, metavar="simulate|fit")
     simulating = actions.add_parser("simulate", help="the Z-spectrum of a pool file under a sequence")
     _add_files(simulating)

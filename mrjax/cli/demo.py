@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from mrjax.cli import demo_figure, fingerprinting
+from mrjax.cli import fingerprinting
 from mrjax.cli.batches import COLUMNS
 from mrjax.cli.fingerprinting import Experiment
 from mrjax.io import write_nifti
@@ -22,7 +22,7 @@ PURE = 0.95
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("demo", help="simulate a fingerprinting scan of a brain and map T1 and T2 from it")
+    parser = commands.add_parser("demo")
     parser.add_argument(
         "--shape", type=int, nargs=2, default=SHAPE, metavar=("NX", "NY"), help="voxels of the slice (109 109)"
     )
@@ -84,6 +84,8 @@ def _cells(maps: dict[str, np.ndarray], parameter: str, voxels: np.ndarray, one_
 
 def write(experiment: Experiment, maps: dict[str, np.ndarray], out: Path) -> list[Path]:
     """NIfTI maps and the figure."""
+    from mrjax.cli import demo_figure  # with matplotlib, which help need not wait for
+
     affine = np.array(experiment.phantom.affine)
     saved = [name for name in maps if not name.endswith("_error")]
     paths = [write_nifti(out / f"{name}.nii.gz", maps[name], affine) for name in saved]

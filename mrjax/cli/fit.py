@@ -12,7 +12,7 @@ from jaxtyping import Array
 from rich.console import Console
 from rich.progress import Progress
 
-from mrjax.cli import acquisition, fit_figure, measurement, outcome, polarity, quantities
+from mrjax.cli import acquisition, measurement, outcome, polarity, quantities
 from mrjax.cli.acquisition import Acquisition
 from mrjax.cli.batches import COLUMNS, Result, fit_in_batches
 from mrjax.cli.contrasts import CONTRASTS, Contrast
@@ -22,7 +22,7 @@ from mrjax.inverse import Dictionary, recovery_polarities
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("fit", help="fit T1, T2 or T2* to images (NIfTI) or tables (CSV)")
+    parser = commands.add_parser("fit")
     contrasts = parser.add_subparsers(dest="contrast", required=True, metavar="|".join(CONTRASTS))
     for contrast in CONTRASTS.values():
         add_contrast(contrasts, contrast)
@@ -95,6 +95,8 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
         return 130
     paths, maps = measurement.write(contrast.name, options.out, measured, result)
     if measured.mask is not None:
+        from mrjax.cli import fit_figure  # with matplotlib, which help and tables need not wait for
+
         figure = fit_figure.draw(contrast.parameter, measured.mask, maps)
         figure.savefig(options.out / "maps.png", dpi=150)
         paths.append(options.out / "maps.png")

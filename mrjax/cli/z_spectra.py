@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib.figure import Figure
 
 from mrjax.inverse.cest import mtr_asymmetry
 from mrjax.inverse.cest.spectra import has_opposite
 from mrjax.io import FileError, write_table
-from mrjax.plot import z_spectrum
 
 SAME_PPM = 2e-3
 """Up to which offsets agree that were written with six digits."""
@@ -29,6 +27,10 @@ def write(path: Path, offset_ppm: Float[np.ndarray, " n"], z: Float[np.ndarray, 
 
 def draw(path: Path, offset_ppm: Float[np.ndarray, " n"], z: Float[np.ndarray, " n"], title: str) -> Path:
     """Z over the offset, or over the measurement where that is always the same, or unknown."""
+    from matplotlib.figure import Figure
+
+    from mrjax.plot import z_spectrum
+
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     if np.ptp(offset_ppm) > 0:

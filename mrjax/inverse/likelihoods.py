@@ -8,7 +8,6 @@ import functools
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
 from jax.scipy.special import i0e, i1e
 from jaxtyping import Array, Float, Inexact
 
@@ -103,6 +102,8 @@ def rician_information(snr: Float[Array, "..."]) -> Float[Array, "..."]:
 @functools.cache
 def _information_table() -> tuple[np.ndarray, np.ndarray]:
     """$w$ over $\\theta / (1 + \\theta)$, by Gauss-Hermite quadrature over both parts of the noise."""
+    import scipy.special  # takes longer to import than all of `mrjax.inverse`, and only Rician noise needs it
+
     fraction = np.linspace(0, 1, 513)
     theta = fraction[:-1, None, None] / (1 - fraction[:-1, None, None])
     node, weight = np.polynomial.hermite_e.hermegauss(48)

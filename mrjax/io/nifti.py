@@ -5,11 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.nifti1 import Nifti1Image
-from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 
 class FileError(ValueError):
@@ -35,6 +31,10 @@ def read_nifti(path: str | Path) -> Image:
 
     **Raises:** `FileError` where the file is missing, truncated, or not NIfTI.
     """
+    import nibabel  # here, so that help and tables need not wait for it
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError, SpatialImage
+
     path = Path(path)
     if not path.is_file():
         raise FileError(f"{path} does not exist or is no file; check the path.")
@@ -71,6 +71,9 @@ def write_nifti(path: str | Path, data: Any, affine: Any) -> Path:
 
     **Raises:** `FileError` for another ending.
     """
+    import nibabel
+    from nibabel.nifti1 import Nifti1Image
+
     path = Path(path)
     narrow = np.complex64 if np.iscomplexobj(data) else np.float32
     # a masked array holds something below its mask, which is no data

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from mrjax.plot._style import axes_or_new
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LogLine = dict[str, Any]
 
@@ -62,7 +62,7 @@ class History:
         lines = [line for line in self.lines if name in line]
         return np.array([line["step"] for line in lines]), np.array([line[name] for line in lines])
 
-    def plot(self, axes: Axes | None = None) -> Axes:
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Every column over the steps, on a logarithmic axis.
 
         **Arguments:**
@@ -71,6 +71,8 @@ class History:
 
         **Returns:** The axes.
         """
+        from mrjax.plot._style import axes_or_new  # with matplotlib, which training need not wait for
+
         axes = axes_or_new(axes)
         names = dict.fromkeys(name for line in self.lines for name in line if name not in ("step", "time"))
         for name in names:

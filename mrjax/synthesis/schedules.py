@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
-from scipy.interpolate import CubicSpline
 
 from mrjax import _checks
 
@@ -66,6 +65,8 @@ def _scalar(value: Any, name: str) -> Float[Array, ""]:
 
 
 def _interpolation(n_repetitions: int, n_knots: int) -> Float[np.ndarray, "n_repetitions n_knots"]:
+    from scipy.interpolate import CubicSpline  # takes as long to import as most of mrjax
+
     # a spline is linear in its knots, so splines through unit knots give the matrix
     spline = CubicSpline(np.linspace(0, 1, n_knots), np.eye(n_knots), bc_type="natural")
     return spline(np.linspace(0, 1, n_repetitions))

@@ -8,18 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mrjax import _checks
 from mrjax.synthesis import _blocks
-
-COLUMNS = (
-    TextColumn("{task.description}"),
-    BarColumn(),
-    TaskProgressColumn(),
-    TimeElapsedColumn(),
-    TimeRemainingColumn(),
-)
 
 
 @dataclass(frozen=True)
@@ -177,11 +168,13 @@ def _as_json(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _make_the_rest(
     folder: Path, settings: dict[str, Any], make: Callable[[np.ndarray], Mapping[str, Any]], progress: bool
 ) -> None:
+    from rich.progress import Progress, TimeElapsedColumn
+
     n, chunk = settings["n"], settings["chunk"]
     _blocks.drop_unfinished_line(folder)
     sizes = _blocks.finished_sizes(folder)
     arrays = _blocks.open_arrays(folder, settings, sizes, "r+") if sizes else {}
-    with Progress(*COLUMNS, disable=not progress) as bar:
+    with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), disable=not progress) as bar:
         task = bar.add_task("making samples", total=n, completed=min(len(sizes) * chunk, n))
         for block, start in list(enumerate(range(0, n, chunk)))[len(sizes) :]:
             stop = min(start + chunk, n)

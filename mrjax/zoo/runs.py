@@ -11,7 +11,6 @@ import jax
 import numpy as np
 from flax import nnx
 from jaxtyping import PyTree
-from matplotlib.figure import Figure
 
 from mrjax.nn import History, train as train_network
 from mrjax.nn._network import plain, with_keys
@@ -215,6 +214,8 @@ def _claim(folder: Path, system: System, config: TrainingConfig) -> None:
 
 
 def _keep(folder: Path, system: System, config: TrainingConfig, network: nnx.Module, history: History) -> None:
+    from matplotlib.figure import Figure
+
     figure = Figure(layout="constrained")
     history.plot(figure.subplots())
     figure.savefig(folder / "loss.png", dpi=150)
