@@ -1,4 +1,12 @@
-"""Pulseq files in and out."""
+"""Pulseq files in and out.
+
+- The file as data: `file` (records, `PulseqError`), `shapes`.
+- The file as text: `text`, `tables` and `reading`; `writing` is the way back.
+- From a file to a sequence: `imaging` (any file; its blocks by `block_tracks`, `extensions`, `gradient_points` and
+  `rf_events`) and `saturation` (files of Pulseq-CEST; their parts by `measurements`). Both write what is played as
+  `plain_events`, in which `loops` are found.
+- From a sequence to a file: `exporting` (in `playing_order`, by `instantaneous` and `written_events`, on `rasters`).
+"""
 
 from mrjax.pulseq.exporting import from_sequence as from_sequence
 from mrjax.pulseq.file import (

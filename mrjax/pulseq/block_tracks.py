@@ -44,16 +44,16 @@ class BlockConverter:
 
         **Raises:** `PulseqError` where an event cannot be played, or the block ends before it.
         """
-        sounds = [self._once(self._rf, block.rf)] if block.rf else []
-        sounds += [self._once(self._adc, block.adc)] if block.adc else []
-        tracks = [self._in_turn(number, sounds)] if sounds else []
+        timed = [self._once(self._rf, block.rf)] if block.rf else []
+        timed += [self._once(self._adc, block.adc)] if block.adc else []
+        tracks = [self._in_turn(number, timed)] if timed else []
         gradients = [
             self._gradient(identifier, None if edges is None else edges[axis])
             for axis, identifier in enumerate(block.gradients)
         ]
         if rotation is not None:
             gradients = rotated(gradients, rotation)
-        ends = [end for *_, end in sounds]
+        ends = [end for *_, end in timed]
         for axis, points in zip(AXES, gradients, strict=True):
             if points is not None:
                 turned = None if rotation is None else id(rotation)
@@ -77,10 +77,10 @@ class BlockConverter:
     def _error(self, cause: str) -> PulseqError:
         return PulseqError(self._file.path, None, cause)
 
-    def _in_turn(self, number: int, sounds: list[tuple[PlainEvent, float, float]]) -> tuple[PlainEvent, ...]:
+    def _in_turn(self, number: int, timed: list[tuple[PlainEvent, float, float]]) -> tuple[PlainEvent, ...]:
         """Pulse and readout one after the other, with delays before them."""
         track, now = [], 0.0
-        for part, start, end in sorted(sounds, key=lambda sound: sound[1]):
+        for part, start, end in sorted(timed, key=lambda one: one[1]):
             if start < now - ROUNDING:
                 raise self._error(f"block {number} transmits and receives at the same time.")
             if start > now + ROUNDING:

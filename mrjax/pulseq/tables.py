@@ -38,8 +38,9 @@ ADC = {
 DELAYS = {2: "id! delay+"}
 
 EVENTS = ("delay", "rf", "gx", "gy", "gz", "adc", "extension")
+"""The ids that a block consists of."""
 
-HOLDERS = {
+SECTIONS_OF = {
     "delay": "DELAYS",
     "rf": "RF",
     "gx": "GRADIENTS or TRAP",
@@ -48,6 +49,7 @@ HOLDERS = {
     "adc": "ADC",
     "extension": "EXTENSIONS",
 }
+"""The sections in which each of them stands."""
 
 
 def layout_of(layouts: dict[int, str], minor: int) -> str:
@@ -210,8 +212,8 @@ def blocks_of(file: PulseqFile, section: Section, present: Collection[str], sour
     known = {"delay": file.delays, "rf": file.rf, "adc": file.adc, "extension": file.extensions} | dict.fromkeys(
         ("gx", "gy", "gz"), gradients
     )
-    for column, holder in HOLDERS.items():
-        require_known(read, column, known[column], holder, present, source)
+    for column, sections in SECTIONS_OF.items():
+        require_known(read, column, known[column], sections, present, source)
     none = [0] * len(read.lines)
     ids = {name: read.whole(name) if name in read.columns else none for name in EVENTS}
     rows = zip(_durations(file, read, ids), *ids.values(), strict=True)
