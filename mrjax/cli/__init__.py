@@ -12,7 +12,10 @@ COMMANDS = {
     "demo": {"demo": "simulate a fingerprinting scan of a brain and map T1 and T2 from it"},
     "fit": {"fit": "fit T1, T2 or T2* to images (NIfTI) or tables (CSV)"},
     "cest": {"cest": "simulate and fit saturation experiments of Pulseq-CEST"},
-    "train": {"train": "train a network of the zoo", "evaluate": "score a trained network, or dictionary matching"},
+    "train": {
+        "train": "train a network of the zoo",
+        "evaluate": "score a trained network, or a method that needs no training",
+    },
 }
 """Commands and what they do, by the module that adds them to the parser."""
 

@@ -12,9 +12,7 @@ from rich.table import Table
 
 def add_to(commands: Any) -> None:
     """Add both commands to the parser."""
-    parser = commands.add_parser(
-        "train", help="train a network of the zoo", description=f"Train one of {', '.join(_names('systems'))}."
-    )
+    parser = commands.add_parser("train", description=f"Train one of {', '.join(_names('systems'))}.")
     parser.add_argument("system", help="its name")
     parser.add_argument("--preset", default="smoke", help="smoke (two minutes on two cores, the default) or another")
     parser.add_argument(
@@ -28,7 +26,7 @@ def add_to(commands: Any) -> None:
         "--out", type=Path, help="folder to keep it in, or to go on from; named after the system by default"
     )
     parser.set_defaults(run=train)
-    parser = commands.add_parser("evaluate", help="score a trained network, or a method that needs no training")
+    parser = commands.add_parser("evaluate")
     parser.add_argument(
         "judged", help=f"the folder that `mrjax train` wrote, or a method: {', '.join(_names('methods'))}"
     )

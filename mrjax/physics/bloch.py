@@ -86,7 +86,7 @@ def bloch(
     return Magnetisation((jnp.asarray(x) + 1j * jnp.asarray(y)).reshape(shape), jnp.asarray(z).reshape(shape))
 
 
-class Waveform(eqx.Module):
+class StepAngles(eqx.Module):
     """Angles by which each step turns: about x and y in the nominal transmit field, and about z per metre."""
 
     about_x: Float[Array, " step"]
@@ -106,7 +106,7 @@ class Spins(eqx.Module):
     t2: Float[Array, " spin"]
 
 
-def _waveform(b1: Any, duration: Any, field_gradient: Any, gyromagnetic_ratio: float) -> Waveform:
+def _waveform(b1: Any, duration: Any, field_gradient: Any, gyromagnetic_ratio: float) -> StepAngles:
     b1 = _checks.finite(_checks.number_array(b1, "b1"), "b1")
     if b1.ndim != 1 or not b1.size:
         raise ValueError(f"`b1` must have one axis, with at least one step, but got shape {b1.shape}.")
@@ -119,7 +119,7 @@ def _waveform(b1: Any, duration: Any, field_gradient: Any, gyromagnetic_ratio: f
             f"`field_gradient` must be one number or one for each of the {b1.size} steps (T/m), but got shape {slope.shape}."
         )
     angle = gyromagnetic_ratio * duration
-    return Waveform(b1.real * angle, b1.imag * angle, jnp.broadcast_to(slope * angle, b1.shape), duration)
+    return StepAngles(b1.real * angle, b1.imag * angle, jnp.broadcast_to(slope * angle, b1.shape), duration)
 
 
 def _spins(tissue: Tissue, position: Any, start: Magnetisation | None) -> tuple[Spins, tuple[int, ...]]:
@@ -146,7 +146,7 @@ def _spins(tissue: Tissue, position: Any, start: Magnetisation | None) -> tuple[
 
 
 @eqx.filter_jit
-def _play(waveform: Waveform, spins: Spins) -> Components:
+def _play(waveform: StepAngles, spins: Spins) -> Components:
     dtype = jnp.result_type(jnp.float32, *jax.tree.leaves((waveform, spins)))
     waveform, spins = jax.tree.map(lambda leaf: leaf.astype(dtype), (waveform, spins))
     n = spins.t1.size
@@ -164,7 +164,7 @@ def _voxels_last(outputs: tuple) -> tuple[int, ...]:
     return tuple(leaf.ndim - 1 for leaf in outputs)
 
 
-def _played(waveform: Waveform, spins: Spins) -> Components:
+def _played(waveform: StepAngles, spins: Spins) -> Components:
     """One chunk of spins: half a step of relaxation, then rotations with whole steps between, and half a step at the end."""
     decays = lambda time: (precession.decay(time, spins.t1), precession.decay(time, spins.t2))
     per_second = 2 * jnp.pi * waveform.duration * spins.frequency

@@ -160,7 +160,7 @@ def _note(played: Playing) -> tuple[str, tuple[str, ...]]:
 
 
 @dataclass
-class _Sounds:
+class _BlockContents:
     """What is to be written of a block, in s from its start: events of RF and readout, and gradients by axis."""
 
     rf: list[tuple[float, AbstractRF]]
@@ -183,7 +183,7 @@ class _BlockWriter:
         if key not in self._known:
             require_lasting(played)
             try:
-                self._known[key] = self._made(_sounds(played), notes)
+                self._known[key] = self._made(_contents_of(played), notes)
             except ValueError as error:
                 raise ValueError(f"{played.name} cannot be written: {error}") from None
         return self._known[key]
@@ -192,27 +192,28 @@ class _BlockWriter:
         """A block of nothing but notes."""
         return Block(0.0, 0, 0, 0, 0, 0, 0, self._library.extension_id(notes))
 
-    def _made(self, sounds: _Sounds, notes: tuple) -> Block:
-        for name, several in (("pulses", sounds.rf), ("readouts", sounds.adc)):
+    def _made(self, contents: _BlockContents, notes: tuple) -> Block:
+        for name, several in (("pulses", contents.rf), ("readouts", contents.adc)):
             if len(several) > 1:
                 raise ValueError(
                     f"a block holds one at most, but it has {len(several)} {name}; write a block for each."
                 )
-        rf = [self._events.rf(pulse, start) for start, pulse in sounds.rf]
-        adc = [self._events.adc(readout, start) for start, readout in sounds.adc]
+        rf = [self._events.rf(pulse, start) for start, pulse in contents.rf]
+        adc = [self._events.adc(readout, start) for start, readout in contents.adc]
         gx, gy, gz = (
-            self._events.gradient(*_summed(sounds.gradients[axis])) if axis in sounds.gradients else 0 for axis in AXES
+            self._events.gradient(*_summed(contents.gradients[axis])) if axis in contents.gradients else 0
+            for axis in AXES
         )
-        duration = steps(sounds.duration, self._rasters.block, "a duration", "block") * self._rasters.block
+        duration = steps(contents.duration, self._rasters.block, "a duration", "block") * self._rasters.block
         extension = self._library.extension_id(notes)
         return Block(duration, 0, rf[0] if rf else 0, gx, gy, gz, adc[0] if adc else 0, extension)
 
 
-def _sounds(played: Playing) -> _Sounds:
+def _contents_of(played: Playing) -> _BlockContents:
     event = played.located.event.with_leaves(played.values)
     if not isinstance(event, AbstractScannerEvent):
         raise ValueError(f"a {type(event).__name__} is no event of a scanner.")
-    found = _Sounds([], [], {}, 0.0)
+    found = _BlockContents([], [], {}, 0.0)
     for track in event.tracks:
         start = 0.0
         for part in track:
@@ -222,7 +223,7 @@ def _sounds(played: Playing) -> _Sounds:
     return found
 
 
-def _place(found: _Sounds, part: AbstractChannelEvent, start: float) -> None:
+def _place(found: _BlockContents, part: AbstractChannelEvent, start: float) -> None:
     match part:
         case AbstractRF():
             found.rf.append((start, part))

@@ -129,7 +129,7 @@ class SaturationSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Waveform:
+class StoredPulse:
     """The pieces of an RF event that are no zeros, in Hz, and the duration of all that is stored in s.
 
     `fields` are the samples of the pieces in T; equal ones are the same array.
@@ -147,7 +147,7 @@ def measurements_of(file: PulseqFile, settings: SaturationSettings) -> list[list
     """
     measurements: list[list[PlainEvent]] = []
     events: list[PlainEvent] = []
-    waveforms: dict[tuple[float, int, int, int], Waveform] = {}
+    waveforms: dict[tuple[float, int, int, int], StoredPulse] = {}
     pulses: dict[tuple[int, float], list[PlainEvent]] = {}
     fields: dict[bytes, np.ndarray] = {}
     for number, block in enumerate(file.blocks, 1):
@@ -201,7 +201,7 @@ def _require_saturation(file: PulseqFile, number: int, block: Block) -> None:
 
 
 def _played(
-    file: PulseqFile, block: Block, event: RfEvent, waveform: Waveform, settings: SaturationSettings
+    file: PulseqFile, block: Block, event: RfEvent, waveform: StoredPulse, settings: SaturationSettings
 ) -> list[PlainEvent]:
     """The pulses of an RF event, and the free evolution before, between and after them."""
     conventions, pieces = settings.conventions, waveform.pieces
@@ -239,13 +239,13 @@ def _delay(duration: float) -> PlainEvent:
 
 def _waveform(
     file: PulseqFile, event: RfEvent, settings: SaturationSettings, fields: dict[bytes, np.ndarray]
-) -> Waveform:
+) -> StoredPulse:
     stored = rf_samples(file, event)
     resample = means if settings.conventions.pulse_samples == "means" else every_nth
     pieces = rf_pieces(stored, settings.max_pulse_samples, resample)
     to_tesla = 2 * math.pi / settings.conventions.gyromagnetic_ratio
     fields_of = [to_tesla * _of_stored_duration(piece.dt) * piece.samples for piece in pieces]
-    return Waveform(pieces, tuple(fields.setdefault(field.tobytes(), field) for field in fields_of), stored.duration)
+    return StoredPulse(pieces, tuple(fields.setdefault(field.tobytes(), field) for field in fields_of), stored.duration)
 
 
 def _of_stored_duration(dt: float) -> float:

@@ -68,7 +68,7 @@ Tracks = tuple[tuple[PlainEvent, ...], ...]
 
 
 @dataclass
-class _Rows:
+class _FormTable:
     """All entries of one form: an example, and a row of each for the numbers and the waveforms of its parts."""
 
     example: Tracks | PlainEvent
@@ -91,7 +91,7 @@ class Entries:
         self._pool: list[np.ndarray] = []
         self._numbers_of: dict[tuple, int] = {}
         self._known: dict[int, int] = {}
-        self._tables: list[_Rows] = []
+        self._tables: list[_FormTable] = []
         forms: dict[Hashable, int] = {}
         placed: dict[int, tuple[int, int]] = {}
         kept, rows = [], []
@@ -120,7 +120,7 @@ class Entries:
             waveforms = [waveform for part in parts for waveform in part.waveforms]
         number = forms.setdefault(form, len(forms))
         if number == len(self._tables):
-            self._tables.append(_Rows(entry))
+            self._tables.append(_FormTable(entry))
         return number, self._tables[number].add(numbers, tuple([self._pooled(waveform) for waveform in waveforms]))
 
     def _pooled(self, waveform: np.ndarray) -> int:

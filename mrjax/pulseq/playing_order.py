@@ -42,7 +42,7 @@ def playings(sequence: AbstractContainer) -> Iterator[Playing]:
             "`sequence` must hold known numbers to be written, but some are traced; leave `jit` or `grad` first."
         )
     sequence = walk.validated(as_sequence(sequence))
-    tables = {located.path: _Rows(located) for located in walk.events_of(sequence.events)}
+    tables = {located.path: _RepetitionRows(located) for located in walk.events_of(sequence.events)}
     for path, repetition in playing_order(sequence):
         yield tables[path].played(repetition)
 
@@ -60,7 +60,7 @@ def playing_order(
                 yield from playing_order(entry, (*path, position), repetition)
 
 
-class _Rows:
+class _RepetitionRows:
     """The leaves of an event, a row for each repetition in which they change."""
 
     def __init__(self, located: Located):

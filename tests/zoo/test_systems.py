@@ -171,7 +171,9 @@ def test_a_folder_of_an_older_version_loads(tmp_path, rng):
 
 def test_a_folder_of_another_system_is_refused(trained_drone):
     other = registry.system_called("mrf_autoencoders")
-    with pytest.raises(ValueError, match=r"config.json is of a training of drone, not of mrf_autoencoders; choose another folder"):
+    with pytest.raises(
+        ValueError, match=r"config.json is of a training of drone, not of mrf_autoencoders; choose another folder"
+    ):
         runs.load(trained_drone, other)
     with pytest.raises(ValueError, match=r"is of a training of drone, not of mrf_autoencoders"):
         runs.trained(other, other.presets["smoke"], trained_drone, progress=False)
