@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.physics.jax_rules.one_kernel import apart
+from mrjax.physics.maths.transmit_field import TransmitField, transmitted
 from mrjax.physics.maths.trigonometry import cosine_and_sine
 
 Spins = Float[Array, "*spin"]
@@ -39,7 +40,7 @@ def rotated(magnetisation: Components, about_x: Angle, about_y: Angle, about_z: 
 def step(
     magnetisation: Components,
     angles: tuple[Angle, Angle, tuple[Angle, ...], tuple[Angle, ...]],
-    transmit: Spins | None,
+    transmit: TransmitField,
     coordinates: tuple[Spins, ...],
     precession: Spins,
     decay: tuple[Spins, Spins],
@@ -50,8 +51,7 @@ def step(
     meanwhile (`cayley_klein.played`); there may be none.
     """
     about_x, about_y, per_coordinate, skews = angles
-    if transmit is not None:
-        about_x, about_y = about_x * transmit, about_y * transmit
+    about_x, about_y = transmitted(about_x, about_y, transmit)
     if skews:
         skew = sum(angle * coordinate for angle, coordinate in zip(skews, coordinates, strict=True))
         about_x, about_y = about_x - skew * about_y, about_y + skew * about_x

@@ -2,14 +2,18 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mrjax.physics.state import AbstractState, size_of_repetitions
+from mrjax.sequence import AbstractContainer
 from mrjax.sequence.double_length import DoubleLength
 from mrjax.sequence.gradients import AXES
+from mrjax.sequence.walk import winding
 from mrjax.tissue import VELOCITY, Tissue
 
 Coordinates = tuple[Array | None, Array | None, Array | None]
@@ -44,7 +48,7 @@ class Places(eqx.Module):
         return self if self.time is None else dataclasses.replace(self, time=self.time + duration)
 
 
-class IsochromatState(eqx.Module):
+class IsochromatState(AbstractState):
     """Magnetisation of each spin relative to M0; spins on the first axis, voxels on the last."""
 
     x: Float[Array, "spin *voxel"]
@@ -54,8 +58,22 @@ class IsochromatState(eqx.Module):
     """Cycles wound so far by `Dephase`, whatever their sign: with fewer spins than that, magnetisation may look unwound."""
     places: Places
 
-    def with_magnetisation(self, x: Array, y: Array, z: Array) -> "IsochromatState":
-        """The same spins with another magnetisation."""
+    @property
+    def magnetisation(self) -> tuple[Array, Array, Array]:
+        return self.x, self.y, self.z
+
+    def n_mixing_axes(self, tissue: Tissue) -> int:
+        # spins that diffuse mix; others are on their own
+        return int(tissue.has("diffusion"))
+
+    def repeatable(self, engine: Any, sequence: AbstractContainer) -> "IsochromatState":
+        if winding(sequence):
+            size_of_repetitions(engine.n, 2, "n", type(engine).__name__)
+        return dataclasses.replace(self, wound=jnp.zeros_like(self.wound))
+
+    def with_magnetisation(self, *magnetisation: Array) -> "IsochromatState":
+        """The same spins with other `x`, `y` and `z`."""
+        x, y, z = magnetisation
         return IsochromatState(x, y, z, self.wound, self.places)
 
     def later(self, duration: Float[Array, ""]) -> "IsochromatState":

@@ -9,7 +9,7 @@ from jax.test_util import check_grads
 
 import mrjax as mr
 from mrjax.physics.epg import mixing
-from mrjax.physics.execution import chunks, cores, experiment as execution
+from mrjax.physics.execution import chunks, cores, dispatch
 from mrjax.physics.isochromats import kernel as bloch_kernel
 from mrjax.physics.jax_rules import one_kernel
 from mrjax.physics.jax_rules.one_kernel import apart, as_one_kernel, may_be_marked
@@ -165,7 +165,7 @@ def test_cores_give_what_one_gives(monkeypatch, n_parts):
     sequence = mr.protocols.mrf_fisp(np.linspace(0.1, 1.0, 30), 12e-3, te=5e-3)
     tissue = mr.Tissue(np.linspace(0.5, 2.0, 101)[:, None], np.linspace(0.05, 0.1, 2), b1=0.9)
     alone, state = mr.play(sequence, tissue, mr.EPG(10))
-    monkeypatch.setattr(execution, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(dispatch, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(cores, "available_cores", lambda: n_parts)
     signal, state_of_parts = mr.play(sequence, tissue, mr.EPG(10))
     assert signal.shape == (101, 2, 30)
@@ -176,7 +176,7 @@ def test_cores_give_what_one_gives(monkeypatch, n_parts):
 
 
 def test_threads_keep_to_the_callers_precision(monkeypatch):
-    monkeypatch.setattr(execution, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(dispatch, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(cores, "available_cores", lambda: 2)
     with jax.enable_x64(False):
         t2 = np.linspace(0.05, 0.1, 64, dtype=np.float32)
