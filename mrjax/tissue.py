@@ -30,6 +30,9 @@ NEUTRAL = {
 
 VELOCITY = ("velocity_x", "velocity_y", "velocity_z")
 
+EFFECTS = ("b1", "b1_phase", "off_resonance", "t2_prime", "diffusion", "pools", "velocity")
+"""What an engine computes besides relaxation, or refuses; `b1_phase` where `b1` is complex. `m0` multiplies the signal of
+every engine, and positions matter to an engine that plays a `Gradient`."""
 
 UNITS: dict[str, tuple[float, str]] = {
     "t1": (1e3, "ms"),
@@ -53,7 +56,9 @@ class Tissue(Module):
     - `m0`: Equilibrium magnetisation, any unit, real or complex (the phase is then that of the receiver).
     - `t2_prime`: Reversible dephasing time in s, $1/T_2^* = 1/T_2 + 1/T_2'$, of Lorentzian off-resonances. `inf` for none.
     - `off_resonance`: In Hz. Positive turns the transverse magnetisation by `exp(+2j * pi * off_resonance * t)`.
-    - `b1`: Transmit field relative to nominal; multiplies every flip angle.
+    - `b1`: Transmit field relative to nominal. Real, zero or more: it multiplies every flip angle. Complex, as of one channel or
+      the sum of several that transmit alike: its magnitude multiplies every flip angle, and its phase is added to that of every
+      RF pulse.
     - `diffusion`: Isotropic diffusion coefficient in m²/s, e.g. `1e-9`. It acts where a gradient has wound the
       magnetisation, so the engine must know the voxel size.
     - `pools`: `Pool`s that exchange with the water whose parameters stand above, a tuple of any number.
@@ -89,7 +94,7 @@ class Tissue(Module):
     m0: Inexact[Array, "..."] | float
     t2_prime: Float[Array, "..."] | float
     off_resonance: Float[Array, "..."] | float
-    b1: Float[Array, "..."] | float
+    b1: Inexact[Array, "..."] | float
     diffusion: Float[Array, "..."] | float
     pools: tuple[Pool, ...]
     x: Float[Array, "..."] | float
@@ -119,10 +124,10 @@ class Tissue(Module):
     ):
         self.t1 = _checks.real_array(t1, "t1")
         self.t2 = _checks.real_array(t2, "t2")
-        self.m0 = _checks.number_array(m0, "m0") if jnp.iscomplexobj(m0) else _checks.real_leaf(m0, "m0", NEUTRAL["m0"])
+        self.m0 = _number_leaf(m0, "m0")
         self.t2_prime = _checks.real_leaf(t2_prime, "t2_prime", NEUTRAL["t2_prime"])
         self.off_resonance = _checks.real_leaf(off_resonance, "off_resonance", NEUTRAL["off_resonance"])
-        self.b1 = _checks.real_leaf(b1, "b1", NEUTRAL["b1"])
+        self.b1 = _number_leaf(b1, "b1")
         self.diffusion = _checks.real_leaf(diffusion, "diffusion", NEUTRAL["diffusion"])
         self.pools = _pools(pools)
         self.x, self.y, self.z = (_checks.real_leaf(v, n, NEUTRAL[n]) for v, n in ((x, "x"), (y, "y"), (z, "z")))
@@ -153,6 +158,13 @@ class Tissue(Module):
         return not isinstance(getattr(self, effect), Neutral)
 
     @property
+    def effects(self) -> tuple[str, ...]:
+        """Those of `EFFECTS` that take part in the computation."""
+        present = {name: self.has(name) for name in ("b1", "off_resonance", "t2_prime", "diffusion")}
+        present |= {"b1_phase": jnp.iscomplexobj(self.b1), "pools": bool(self.pools), "velocity": self.moves}
+        return tuple(name for name in EFFECTS if present[name])
+
+    @property
     def moves(self) -> bool:
         """Whether a velocity takes part in the computation."""
         return any(self.has(name) for name in VELOCITY)
@@ -165,7 +177,7 @@ class Tissue(Module):
             "m0": lambda x: _checks.finite(x, "m0"),
             "t2_prime": lambda x: _checks.positive(x, "t2_prime", "s"),
             "off_resonance": lambda x: _checks.finite(x, "off_resonance"),
-            "b1": lambda x: _checks.finite(_checks.non_negative(x, "b1", "relative to nominal"), "b1"),
+            "b1": _transmit_field,
             "diffusion": lambda x: _checks.finite(_checks.non_negative(x, "diffusion", "m^2/s"), "diffusion"),
         }
         ranges |= {name: lambda x, name=name: _checks.finite(x, name) for name in ("x", "y", "z", *VELOCITY)}
@@ -190,6 +202,19 @@ class Tissue(Module):
             f"{name} of pools[{i}]": leaf for i, pool in enumerate(self.pools) for name, leaf in pool.leaves().items()
         }
         return {name: getattr(self, name) for name in ("t1", "t2", *NEUTRAL)} | of_pools
+
+
+def _number_leaf(value: Any, name: str) -> Any:
+    """A leaf that may be complex."""
+    return (
+        _checks.number_array(value, name) if jnp.iscomplexobj(value) else _checks.real_leaf(value, name, NEUTRAL[name])
+    )
+
+
+def _transmit_field(value: Array) -> Array:
+    """Checked: a real one has no phase, so that zero is the least."""
+    value = value if jnp.iscomplexobj(value) else _checks.non_negative(value, "b1", "relative to nominal")
+    return _checks.finite(value, "b1")
 
 
 def _pools(pools: Any) -> tuple[Pool, ...]:

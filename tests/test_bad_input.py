@@ -118,7 +118,7 @@ WRONG = {
     ),
     "pools in EPG": (
         lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, pools=(mr.Pool(1e-3, 30.0, 1.0, 0.1),))),
-        "EPG knows no `pools`; use `engine=BlochMcConnell(b0=...)`.",
+        "EPG knows no `pools`; use `engine=BlochMcConnell(b0=...)`, or leave it out of the tissue.",
     ),
     "field of the pools": (lambda: mr.BlochMcConnell(0.0), "`b0` must be positive (T), but got 0."),
     "fields of the pools": (
@@ -127,7 +127,7 @@ WRONG = {
     ),
     "t2_prime with pools": (
         lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, t2_prime=0.05), mr.BlochMcConnell(3.0)),
-        "`BlochMcConnell` knows no `t2_prime`; leave it out of the tissue.",
+        "BlochMcConnell knows no `t2_prime`; use `engine=Isochromats(...)`, or leave it out of the tissue.",
     ),
     "pools that are none": (
         lambda: mr.Tissue(1.0, 0.1, pools=None),
@@ -340,7 +340,7 @@ WRONG = {
     ),
     "epg and t2_prime": (
         lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, t2_prime=0.05)),
-        "EPG cannot represent a finite `t2_prime`; use `engine=Isochromats(...)`.",
+        "EPG knows no `t2_prime`; use `engine=Isochromats(...)`, or leave it out of the tissue.",
     ),
     "epg, diffusion": (
         lambda: mr.simulate(FID, mr.Tissue(1.0, 0.1, diffusion=1e-9)),

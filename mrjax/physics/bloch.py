@@ -15,6 +15,7 @@ from mrjax.physics.execution import chunks, cores
 from mrjax.physics.isochromats.kernel import Components, relaxed, step
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.loops import checkpointed_scan
+from mrjax.physics.maths.transmit_field import TransmitField, transmit_field
 from mrjax.tissue import Tissue
 
 WORTH_A_THREAD = 2**21
@@ -99,7 +100,7 @@ class Spins(eqx.Module):
     """What differs from spin to spin."""
 
     start: tuple[Float[Array, " spin"], Float[Array, " spin"], Float[Array, " spin"]]
-    transmit: Float[Array, " spin"] | None
+    transmit: TransmitField
     position: Float[Array, " spin"]
     frequency: Float[Array, " spin"]
     t1: Float[Array, " spin"]
@@ -140,7 +141,7 @@ def _spins(tissue: Tissue, position: Any, start: Magnetisation | None) -> tuple[
     flat = lambda value: jnp.broadcast_to(jnp.asarray(value, dtype), shape).reshape(-1)
     begin = (0.0, 0.0, 1.0) if start is None else (start.transverse.real, start.transverse.imag, start.longitudinal)
     frequency = tissue.off_resonance if tissue.has("off_resonance") else 0.0
-    transmit = flat(tissue.b1) if tissue.has("b1") else None
+    transmit = jax.tree.map(flat, transmit_field(tissue))
     x, y, z = map(flat, begin)
     return Spins((x, y, z), transmit, *map(flat, (position, frequency, tissue.t1, tissue.t2))), shape
 

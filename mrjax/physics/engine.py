@@ -9,7 +9,7 @@ import jax
 from jaxtyping import Array, Complex, PyTree
 
 from mrjax._module import Module
-from mrjax.physics.epg.stages import Course, Stage
+from mrjax.physics.loop import Loop, Samples
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.tissue import Tissue
 
@@ -21,7 +21,7 @@ class AbstractOperator(eqx.Module):
     """One event, prepared: its coefficients, computed once, and what they do to a state.
 
     Calling it is the body of a compiled loop, so it should only multiply and add; cosines and exponentials belong into
-    `AbstractEngine.prepare`.
+    `AbstractEngine.prepare`. Events of one kind should become operators of one structure, which differ in numbers alone.
     """
 
     @abstractmethod
@@ -30,19 +30,22 @@ class AbstractOperator(eqx.Module):
 
 
 class AbstractEngine(Module):
-    """How spins answer to a sequence. A new engine defines `init` and `prepare`, and an operator for each event it plays.
+    """How spins answer to a sequence.
+
+    A new engine defines `init`, `prepare`, and an operator for each event it plays; it names the `effects` of a tissue that
+    its operators compute. All other methods have a default that serves, and are there for what an engine wants beyond:
+
+    - `plan`: to look at the whole sequence before it is played, to choose sizes, to refuse it or to rewrite events;
+    - `play_loop`: to play loops other than one repetition after the other;
+    - `resumed`: where states that `play` returned have other sizes than those it needs;
+    - `bytes_per_voxel`: where more than the state fills the memory;
+    - `report`: to warn of a result that is not to be trusted.
 
     Engines work on tissues with one voxel axis; `simulate` does the flattening, the loops, the chunks and the checks.
     """
 
-    prepares_alike_together: ClassVar[bool] = False
-    """Whether `prepare` is worth compiling once for all events that differ in numbers alone."""
-
-    plays_pools: ClassVar[bool] = False
-    """Whether the engine knows the `pools` of a tissue."""
-
-    plays_motion: ClassVar[bool] = False
-    """Whether the engine knows the velocity of a tissue."""
+    effects: ClassVar[frozenset[str]] = frozenset()
+    """The names in `mrjax.tissue.EFFECTS` that the engine computes; `simulate` refuses a tissue with any other."""
 
     @abstractmethod
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> State:
@@ -52,81 +55,51 @@ class AbstractEngine(Module):
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         """The operator of an event whose leaves are scalars; mapped over repetitions outside the loops."""
 
-    def fits_one_kernel(self, loop: AbstractContainer) -> bool:
-        """Whether a loop over the operators keeps to what `one_kernel.as_one_kernel` asks for."""
-        del loop
-        return False
+    def plan(self, sequence: AbstractContainer, tissue: Tissue, state: State | None, keeps_state: bool) -> "Plan":
+        """All that is decided before anything is computed; refuses what the engine cannot play.
 
-    def translated(self, sequence: AbstractContainer, tissue: Tissue) -> AbstractContainer:
-        """The sequence in events of which the engine knows, before anything is traced, what they do to its sizes."""
-        del tissue
-        return sequence
+        **Arguments:**
 
-    def spread(self, tissue: Tissue) -> Tissue:
-        """The voxels that are played: those of the tissue, or, with one axis more, several for each of them."""
-        return tissue
+        - `sequence`, `tissue`: As they were passed to `simulate`, with their values checked.
+        - `state`: What is played from, in the form that `play` returned; None for thermal equilibrium.
+        - `keeps_state`: Whether the final state is wanted, not the samples alone.
+        """
+        del state, keeps_state
+        return Plan(self, sequence, tissue)
 
-    def gathered(self, signal: Complex[Array, "*spread n_samples"]) -> Complex[Array, "*voxels n_samples"]:
-        """The signal of the voxels of the tissue from that of the voxels played."""
-        return signal
+    def play_loop(self, loop: Loop, state: State) -> tuple[State, Samples]:
+        """The state and the samples after all repetitions of a loop."""
+        return loop.one_after_the_other(state)
 
-    def reads_all_orders(self, sequence: AbstractContainer) -> bool:
-        """Whether samples depend on orders that are dephased when they are taken, so that none may be dropped before."""
-        del sequence
-        return False
-
-    def lowered(self, event: AbstractEvent) -> tuple[AbstractEvent, ...]:
-        """The event as those that the engine prepares one by one; what they share over repetitions is prepared once."""
-        return (event,)
-
-    def plays_side_by_side(self, loop: AbstractContainer) -> bool:
-        """Whether all repetitions of a loop may be computed at once, because none depends on the one before."""
-        del loop
-        return False
+    def resumed(self, state: State, sequence: AbstractContainer, tissue: Tissue) -> State:
+        """A given state, brought to the sizes of this engine and the dtype that the sequence needs."""
+        del sequence, tissue
+        return state
 
     def bytes_per_voxel(self, sequence: AbstractContainer, tissue: Tissue) -> float:
         """Memory that one voxel needs in the inner loop: by default that of its state."""
         leaves = jax.tree.leaves(jax.eval_shape(self.init, sequence, tissue))
         return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) / max(1, math.prod(tissue.voxel_shape))
 
-    def sized(
-        self, sequence: AbstractContainer, tissue: Tissue, state: State | None, keeps_state: bool
-    ) -> "AbstractEngine":
-        """This engine with the sizes filled in that follow from what is played; refuses what it cannot play.
-
-        `keeps_state` says that the final state is wanted, not the samples alone.
-        """
-        del sequence, tissue, state, keeps_state
-        return self
-
-    def adopted(self, state: State, sequence: AbstractContainer, tissue: Tissue) -> State:
-        """A given state, brought to the sizes of this engine and the dtype that the sequence needs."""
-        del sequence, tissue
-        return state
-
-    def settled(self, state: State) -> State:
-        """The state with everything carried out that operators put off; called at the end of each round of a loop."""
-        return state
-
-    def stages(self, loop: AbstractContainer, course: Course) -> tuple[Stage, ...]:
-        """How to cut a loop that begins at a place in the sequence, where states of different sizes serve."""
-        del course
-        (length,) = loop.repetitions
-        return (Stage(0, length),)
-
-    def entering(self, state: State, stage: Stage) -> State:
-        """The state in the size of a stage."""
-        del stage
-        return state
-
-    def leaving(self, state: State, entered: State, stage: Stage) -> State:
-        """The state in its full size again, after a stage into which it went as `entered`."""
-        del entered, stage
-        return state
-
     def report(self, sequence: AbstractContainer, state: State) -> None:
         """Tell the user, by a warning, if the final state shows that the samples are not to be trusted."""
         del sequence, state
+
+
+class Plan(eqx.Module):
+    """What an engine has decided before anything is computed."""
+
+    engine: AbstractEngine
+    """The engine with the sizes filled in that follow from what is played."""
+    sequence: AbstractContainer
+    """What is played, in the events that the engine prepares one by one."""
+    tissue: Tissue
+    """The voxels that are played: those that were given, or, with axes more at the end, several for each of them, over which
+    the signal is summed."""
+    one_kernel: bool = eqx.field(static=True, default=False)
+    """Whether loops over the operators keep to what `one_kernel.as_one_kernel` asks for, arithmetic element by element."""
+    prepares_together: bool = eqx.field(static=True, default=False)
+    """Whether `prepare` is worth compiling once for all events that differ in numbers alone."""
 
 
 def cannot_play(engine: AbstractEngine, event: AbstractEvent) -> ValueError:
@@ -141,3 +114,25 @@ def require_state(state: Any, kind: type, engine: AbstractEngine) -> None:
             f"`state` must be the {kind.__name__} that `play` with {type(engine).__name__} returned, "
             f"but got {type(state).__name__}."
         )
+
+
+KNOWN_BY = {
+    "b1": "EPG()",
+    "b1_phase": "EPG()",
+    "off_resonance": "EPG()",
+    "t2_prime": "Isochromats(...)",
+    "diffusion": "EPG(voxel_size=...)",
+    "pools": "BlochMcConnell(b0=...)",
+    "velocity": "Isochromats()",
+}
+"""For each effect, an engine that computes it."""
+
+
+def require_effects_known(engine: AbstractEngine, tissue: Tissue) -> None:
+    """Refuse a tissue with an effect that the engine would leave out."""
+    for effect in tissue.effects:
+        if effect not in engine.effects:
+            name = {"b1_phase": "complex `b1`", "velocity": "velocity"}.get(effect, f"`{effect}`")
+            raise ValueError(
+                f"{type(engine).__name__} knows no {name}; use `engine={KNOWN_BY[effect]}`, or leave it out of the tissue."
+            )

@@ -1,6 +1,5 @@
 """The public entry: a sequence, a tissue and an engine give signals."""
 
-import math
 from typing import Any
 
 import equinox as eqx
@@ -11,10 +10,10 @@ from jaxtyping import Array, Complex
 from mrjax import _checks
 from mrjax._memory import remembered
 from mrjax._names import answers_misspelt_keywords
-from mrjax.physics.engine import AbstractEngine, State
+from mrjax.physics.engine import AbstractEngine, Plan, State, require_effects_known
 from mrjax.physics.epg.engine import EPG
-from mrjax.physics.epg.stages import Course
-from mrjax.physics.execution.experiment import Experiment, execute
+from mrjax.physics.execution.dispatch import execute
+from mrjax.physics.execution.interpreter import Simulation
 from mrjax.physics.gradient import AbstractGradient, Checkpoints
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
@@ -72,9 +71,9 @@ def simulate(
 
         ```
     """
-    signal, state, engine, played = _simulated(sequence, tissue, engine, None, batch_size, gradient, keeps_state=False)
+    signal, state, plan = _simulated(sequence, tissue, engine, None, batch_size, gradient, keeps_state=False)
     if _checks.is_concrete(signal):
-        engine.report(played, state)
+        plan.engine.report(plan.sequence, state)
     return signal
 
 
@@ -114,14 +113,12 @@ def play(
 
         ```
     """
-    signal, state, _, _ = _simulated(sequence, tissue, engine, state, batch_size, gradient, keeps_state=True)
+    signal, state, _ = _simulated(sequence, tissue, engine, state, batch_size, gradient, keeps_state=True)
     return signal, state
 
 
-def _simulated(
-    sequence, tissue, engine, state, batch_size, gradient, keeps_state
-) -> tuple[Array, State, AbstractEngine, AbstractContainer]:
-    """Check, compile and run; returns the engine with its sizes filled in as well, and the sequence as it plays it."""
+def _simulated(sequence, tissue, engine, state, batch_size, gradient, keeps_state) -> tuple[Array, State, Plan]:
+    """Check, compile and run; returns what the engine has planned as well."""
     engine = EPG() if engine is None else engine
     _require_kind(sequence, AbstractContainer, "sequence")
     _require_kind(tissue, Tissue, "tissue")
@@ -132,21 +129,14 @@ def _simulated(
         batch_size = _checks.positive_integer(batch_size, "batch_size")
     sequence = _valid_sequence(sequence)
     tissue = _valid_tissue(tissue)
-    if tissue.pools and not engine.plays_pools:
-        raise ValueError(f"{type(engine).__name__} knows no `pools`; use `engine=BlochMcConnell(b0=...)`.")
-    if tissue.moves and not engine.plays_motion:
-        raise ValueError(f"{type(engine).__name__} knows no velocity; use `engine=Isochromats()`, or leave it out.")
-    sequence = engine.translated(sequence, tissue)
-    engine = engine.sized(sequence, tissue, state, keeps_state)
+    require_effects_known(engine, tissue)
+    plan = engine.plan(sequence, tissue, state, keeps_state)
     if not keeps_state:
-        _require_samples(sequence)
-    engine, sequence, tissue, state = _in_one_dtype((engine, sequence, tissue, state))
-    tissue = engine.spread(tissue)
-    n_voxels = math.prod(tissue.voxel_shape)
-    keeps_all = keeps_state or engine.reads_all_orders(sequence)
-    course = Course.start(sequence, n_voxels, from_equilibrium=state is None, keeps_state=keeps_all)
-    state, signal = execute(Experiment(engine, sequence, gradient, course, batch_size), tissue, state)
-    return engine.gathered(signal), state, engine, sequence
+        _require_samples(plan.sequence)
+    plan, state = _in_one_dtype((plan, state))
+    state, signal = execute(Simulation.of(plan, gradient, batch_size), plan.tissue, state)
+    voxels_of_each = tuple(range(len(tissue.voxel_shape), signal.ndim - 1))
+    return (jnp.sum(signal, axis=voxels_of_each) if voxels_of_each else signal), state, plan
 
 
 @remembered

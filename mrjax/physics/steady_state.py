@@ -4,20 +4,17 @@ import dataclasses
 import warnings
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-import mrjax.physics as physics  # its engines are imported when they are first used
 from mrjax._names import answers_misspelt_keywords
 from mrjax.physics.engine import AbstractEngine
-from mrjax.physics.epg.engine import EPG
-from mrjax.physics.epg.operators import EPGState, resized
-from mrjax.physics.isochromats.state import IsochromatState
 from mrjax.physics.simulation import play
+from mrjax.physics.state import AbstractState
 from mrjax.sequence import AbstractContainer
-from mrjax.sequence.walk import winding
 from mrjax.tissue import Tissue
 
 
@@ -43,16 +40,16 @@ def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEn
       phases change, the period is that after which they recur, such as two repetitions of alternating pulses.
     - `tissue`: Of shape `(*voxels)`. In each voxel something must relax, else there is no steady state and the result is not
       finite.
-    - `engine`: An `EPG`, `Isochromats`, `BlochMcConnell` or `BlochODE`. Where the sequence winds across the voxel, each
-      repetition reaches higher orders: then `n_states`, or the number `n` of `Isochromats`, has to be given, some times T2 over
-      the duration of the sequence. An `EPGState` tells by `truncation_error` whether they were enough.
+    - `engine`: Any. Where the sequence winds across the voxel, each repetition reaches higher orders: then `n_states`, or the
+      number `n` of `Isochromats`, has to be given, some times T2 over the duration of the sequence. An `EPGState` tells by
+      `truncation_error` whether they were enough.
 
     **Returns:** The state of the engine, voxels on the last axes, as `play` does.
 
     **Derivatives:** in every leaf, forward and reverse.
 
-    **Raises:** `ValueError` for another engine, where something moves, for a sequence that winds without a number of states or
-    spins, and as `play`.
+    **Raises:** `ValueError` where something moves, for a sequence that winds without a number of states or spins, for an engine
+    of whose states it is not known what is magnetisation, and as `play`.
 
     !!! example
 
@@ -66,24 +63,18 @@ def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEn
 
         ```
     """
-    if not isinstance(engine, EPG | physics.Isochromats | physics.BlochMcConnell | physics.BlochODE):
+    if not isinstance(engine, AbstractEngine):
         got = f"the class {engine.__name__}" if isinstance(engine, type) else type(engine).__name__
-        raise ValueError(
-            "`engine` must be EPG(...), Isochromats(...), BlochMcConnell(...) or BlochODE(...), of whose states it is known what "
-            f"is magnetisation, but got {got}."
-        )
+        raise ValueError(f"`engine` must be an engine such as EPG(...) or BlochMcConnell(...), but got {got}.")
     if tissue.moves or getattr(engine, "motion", None) is not None:
         raise ValueError("Nothing may move in a steady state; leave velocities and `motion` out.")
-    after = lambda state: _played(sequence, tissue, engine, state)
-    start = _to_start_from(after(None), sequence, engine)
-    nothing = jax.tree.map(jnp.zeros_like, _magnetisation(start))
-    # spins that diffuse mix, as orders do; other spins are on their own
-    together = not isinstance(engine, physics.Isochromats | physics.BlochODE) or tissue.has("diffusion")
-    column = _vector(nothing, n_leading := _n_mixing_axes(start, together))
+    after = lambda state: _as_state(_played(sequence, tissue, engine, _as_played(state)), tissue)
+    start = _as_state(_played(sequence, tissue, engine, None), tissue).repeatable(engine, sequence)
+    nothing = jax.tree.map(jnp.zeros_like, start.magnetisation)
+    column = _vector(nothing, n_leading := start.n_mixing_axes(tissue))
     batch, n = column.shape[:-1], column.shape[-1]
-    play_from = lambda vector: _vector(
-        _magnetisation(after(_with(start, _unvector(vector, nothing, n_leading)))), n_leading
-    )
+    with_vector = lambda vector: start.with_magnetisation(*_unvector(vector, nothing, n_leading))
+    play_from = lambda vector: _vector(after(with_vector(vector)).magnetisation, n_leading)
     # without magnetisation, then with one unit of each component
     starts = jnp.concatenate([jnp.zeros((1, n), column.dtype), jnp.eye(n, dtype=column.dtype)])
     starts = jnp.broadcast_to(starts.reshape(n + 1, *(1,) * len(batch), n), (n + 1, *batch, n))
@@ -91,8 +82,7 @@ def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEn
     # those of I - A
     columns = starts[1:] - (ends[1:] - ends[:1])
     solved = jnp.linalg.solve(jnp.moveaxis(columns, 0, -1), ends[0][..., None])[..., 0]
-    state = _with(start, _unvector(solved, nothing, n_leading))
-    return _with_truncation(state, after) if isinstance(state, EPGState) else state
+    return _as_played(with_vector(solved).recurring(after))
 
 
 def _played(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEngine, state: Any) -> Any:
@@ -102,90 +92,61 @@ def _played(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEngine,
         return play(sequence, tissue, engine, state=state)[1]
 
 
-def _to_start_from(played: Any, sequence: AbstractContainer, engine: Any) -> Any:
-    """A state of the shape that every repetition keeps, after one repetition from equilibrium."""
-    match played:
-        case EPGState():
-            n = _number_kept(engine.n_states, played.z.shape[0], "n_states", "EPG")
-            return resized(played, n, played.z.dtype)
-        case physics.BlochMcConnellState():
-            n = _number_kept(engine.n_states, played.z.shape[1], "n_states", "BlochMcConnell")
-            return played.resized(n, played.z.dtype)
-        case IsochromatState():
-            if winding(sequence):
-                _number_kept(engine.n, 2, "n", "Isochromats")
-            return dataclasses.replace(played, wound=jnp.zeros_like(played.wound))
-        case _:
-            return dataclasses.replace(played, spins=_to_start_from(played.spins, sequence, engine))
+def _as_state(played: Any, tissue: Tissue) -> AbstractState:
+    """What an engine returned, as a state that tells what of it is magnetisation."""
+    if isinstance(played, AbstractState):
+        return played
+    shape, leaves = tissue.voxel_shape, jax.tree.leaves(played)
+    for leaf in leaves:
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact) or leaf.shape[leaf.ndim - len(shape) :] != shape:
+            raise ValueError(
+                f"`engine` must have states of real or complex arrays whose last axes are the voxels, {shape}, but has one of "
+                f"{leaf.dtype} and shape {leaf.shape}; make its state an `AbstractState`, which tells what is magnetisation."
+            )
+    return _Magnetisation(leaves, jax.tree.structure(played), len(shape))
 
 
-def _number_kept(given: int | None, reached: int, name: str, engine: str) -> int:
-    """How many orders or spins each repetition keeps: what is given, where one repetition winds to orders above zero."""
-    if reached == 1:
+class _Magnetisation(AbstractState):
+    """A state that is magnetisation altogether: the arrays of a tree, on one axis before those of the voxels."""
+
+    leaves: list[Array]
+    structure: Any = eqx.field(static=True)
+    n_voxel_axes: int = eqx.field(static=True)
+
+    @property
+    def magnetisation(self) -> tuple[Array, ...]:
+        return tuple(leaf.reshape(-1, *leaf.shape[leaf.ndim - self.n_voxel_axes :]) for leaf in self.leaves)
+
+    def with_magnetisation(self, *magnetisation: Array) -> "_Magnetisation":
+        leaves = [new.reshape(old.shape) for new, old in zip(magnetisation, self.leaves, strict=True)]
+        return dataclasses.replace(self, leaves=leaves)
+
+    def n_mixing_axes(self, tissue: Tissue) -> int:
+        del tissue
         return 1
-    if given is None:
-        raise ValueError(
-            f"`engine` must be {engine}({name}=...) with a number given: the sequence winds across the voxel, each repetition to "
-            f"higher orders. Give some times T2 over the duration of the sequence, or play `Spoil` in place of Dephase."
-        )
-    return given
+
+    @property
+    def tree(self) -> Any:
+        """The state as the engine knows it."""
+        return jax.tree.unflatten(self.structure, self.leaves)
 
 
-def _with_truncation(state: EPGState, after: Any) -> EPGState:
-    """The state with the energy that is lost in all repetitions: what one adds, and what each leaves of that before."""
-    with_energy = lambda energy: dataclasses.replace(
-        state, truncated_energy=energy, truncation_error=jnp.zeros_like(energy)
-    )
-    nothing = jnp.zeros_like(state.truncated_energy)
-    added = after(with_energy(nothing)).truncated_energy
-    left = after(with_energy(jnp.ones_like(nothing))).truncated_energy - added
-    settled = with_energy(added / jnp.maximum(1 - left, jnp.finfo(left.dtype).eps))
-    return dataclasses.replace(settled, truncation_error=after(settled).truncation_error)
-
-
-def _n_mixing_axes(state: Any, together: bool) -> int:
-    """How many axes of magnetisation lie before those of the voxels and hold what mixes."""
-    return 2 if isinstance(state, physics.BlochMcConnellState) else int(together)
-
-
-def _magnetisation(state: Any) -> tuple[Array, ...]:
-    """All that playing is affine in."""
-    match state:
-        case EPGState():
-            return state.plus, state.minus, state.z
-        case physics.BlochODEState():
-            return _magnetisation(state.spins)
-        case _:
-            return state.x, state.y, state.z
-
-
-def _with(state: Any, magnetisation: tuple[Array, ...]) -> Any:
-    """The state with other magnetisation; spins are where they are."""
-    first, second, third = magnetisation
-    match state:
-        case EPGState():
-            return dataclasses.replace(state, plus=first, minus=second, z=third)
-        case IsochromatState():
-            return state.with_magnetisation(first, second, third)
-        case physics.BlochODEState():
-            return dataclasses.replace(state, spins=state.spins.with_magnetisation(first, second, third))
-        case _:
-            return physics.BlochMcConnellState(first, second, third)
+def _as_played(state: AbstractState) -> Any:
+    return state.tree if isinstance(state, _Magnetisation) else state
 
 
 def _vector(magnetisation: tuple[Array, ...], n_leading: int) -> Float[Array, "*batch component"]:
     """All components that mix on the last axis, real."""
-    rows = jnp.concatenate([part.reshape(-1, *part.shape[n_leading:]) for part in magnetisation])
-    rows = jnp.concatenate([rows.real, rows.imag]) if jnp.iscomplexobj(rows) else rows
-    return jnp.moveaxis(rows, 0, -1)
+    rows = [part.reshape(-1, *part.shape[n_leading:]) for part in magnetisation]
+    imaginary = [part.imag for part in rows if jnp.iscomplexobj(part)]
+    return jnp.moveaxis(jnp.concatenate([part.real for part in rows] + imaginary), 0, -1)
 
 
 def _unvector(vector: Float[Array, "*batch component"], like: tuple[Array, ...], n_leading: int) -> tuple[Array, ...]:
     """The inverse of `_vector`."""
-    rows = jnp.moveaxis(vector, -1, 0)
-    if jnp.iscomplexobj(like[0]):
-        real, imaginary = jnp.split(rows, 2)
-        rows = real + 1j * imaginary
-    sizes = [int(np.prod(part.shape[:n_leading], dtype=int)) for part in like]
-    parts = jnp.split(rows, np.cumsum(sizes)[:-1])
-    return tuple(part.reshape(other.shape) for part, other in zip(parts, like, strict=True))
+    of_complex = [part for part in like if jnp.iscomplexobj(part)]
+    sizes = [int(np.prod(part.shape[:n_leading], dtype=int)) for part in (*like, *of_complex)]
+    parts = jnp.split(jnp.moveaxis(vector, -1, 0), np.cumsum(sizes)[:-1])
+    imaginary = iter(parts[len(like) :])
+    whole = lambda real, other: real + 1j * next(imaginary) if jnp.iscomplexobj(other) else real
+    return tuple(whole(real, other).reshape(other.shape) for real, other in zip(parts, like, strict=False))

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from mrjax.physics import EPG, EPGState
+from mrjax.physics.epg.operators import up_to_date
 from mrjax.plot import _style
 from mrjax.sequence import AbstractContainer, Dephase, Pulse, Sample
 from mrjax.sequence.containers import as_sequence
@@ -76,7 +77,7 @@ def _segments(
 ) -> tuple[list, list]:
     """Lines of the transverse and of the longitudinal states: start, end and amplitude, in time and order."""
     sequence = as_sequence(sequence)
-    engine = EPG().sized(sequence, tissue, None, keeps_state=True)
+    engine = EPG().plan(sequence, tissue, None, keeps_state=True).engine
     state = engine.init(sequence, tissue)
     transverse, longitudinal = [], []
     for timed in events:
@@ -89,7 +90,7 @@ def _segments(
                 k = row / state.orders_per_cycle
                 longitudinal.append(((timed.start, k), (end, k), float(np.abs(state.z[row, 0]))))
         state, _ = engine.prepare(jax.tree.map(jnp.asarray, timed.event), tissue)(state)
-        state = engine.settled(state)
+        state = up_to_date(state)
     return transverse, longitudinal
 
 

@@ -7,11 +7,10 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import mrjax as mr
-from mrjax.physics.epg.stages import Course
-from mrjax.physics.execution import experiment as execution, sharding
+from mrjax.physics.execution import dispatch, sharding
+from mrjax.physics.execution.interpreter import Simulation
 
 ENGINE = mr.EPG(10)
-COURSE = Course.start(mr.Sequence(), 1, from_equilibrium=True, keeps_state=False)
 
 
 def inputs() -> dict[str, np.ndarray]:
@@ -45,12 +44,12 @@ def one_device_gives_the_same_bits(tissue: mr.Tissue, mesh: Mesh) -> None:
 
 def nothing_is_gathered(tissue: mr.Tissue, mesh: Mesh) -> None:
     sequence, tissue = mr.Sequence(fisp()), spread(tissue, mesh)
-    engine = ENGINE.sized(sequence, tissue, None, keeps_state=False)
-    experiment = execution.Experiment(engine, sequence, mr.gradient.Checkpoints(), COURSE, None)
-    others, static = eqx.partition(experiment, eqx.is_array)
+    plan = ENGINE.plan(sequence, tissue, None, keeps_state=False)
+    simulation = Simulation.of(plan, mr.gradient.Checkpoints(), batch_size=None)
+    others, static = eqx.partition(simulation, eqx.is_array)
     where = sharding.voxel_sharding(tissue)
     placed = sharding.placed(tissue, None, others, where)
-    program = execution._on_devices.lower(*placed, static, where).compile().compiled.as_text()
+    program = dispatch._on_devices.lower(*placed, static, where).compile().compiled.as_text()
     assert not [kind for kind in ("all-gather", "all-reduce", "all-to-all", "collective-permute") if kind in program]
     traced = jax.jit(lambda tissue: mr.simulate(fisp(), tissue, ENGINE)).lower(tissue).compile()
     # under jit the checks of values reduce one number; the voxels stay where they are

@@ -11,7 +11,7 @@ import mrjax as mr
 from mrjax.jax_rules import one_kernel
 from mrjax.jax_rules.one_kernel import as_one_kernel, computed_once, may_be_marked
 from mrjax.physics.epg import mixing
-from mrjax.physics.execution import chunks, cores, experiment as execution
+from mrjax.physics.execution import chunks, cores, dispatch
 from mrjax.physics.isochromats import kernel as bloch_kernel
 from mrjax.physics.maths.trigonometry import cosine_and_sine
 
@@ -163,7 +163,7 @@ def test_cores_give_what_one_gives(monkeypatch, n_parts):
     sequence = mr.protocols.mrf_fisp(np.linspace(0.1, 1.0, 30), 12e-3, te=5e-3)
     tissue = mr.Tissue(np.linspace(0.5, 2.0, 101)[:, None], np.linspace(0.05, 0.1, 2), b1=0.9)
     alone, state = mr.play(sequence, tissue, mr.EPG(10))
-    monkeypatch.setattr(execution, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(dispatch, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(cores, "available_cores", lambda: n_parts)
     signal, state_of_parts = mr.play(sequence, tissue, mr.EPG(10))
     assert signal.shape == (101, 2, 30)
@@ -174,7 +174,7 @@ def test_cores_give_what_one_gives(monkeypatch, n_parts):
 
 
 def test_threads_keep_to_the_callers_precision(monkeypatch):
-    monkeypatch.setattr(execution, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(dispatch, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(cores, "available_cores", lambda: 2)
     with jax.enable_x64(False):
         t2 = np.linspace(0.05, 0.1, 64, dtype=np.float32)

@@ -3,33 +3,40 @@
 import dataclasses
 import math
 import warnings
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 from mrjax import _checks, _plausibility, units
-from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
-from mrjax.physics.epg.events import Interval, Turn, is_played_in_parts, reads_while_winding
+from mrjax.physics.engine import AbstractEngine, AbstractOperator, Plan, cannot_play, require_state
+from mrjax.physics.epg.events import (
+    ApplyPending,
+    PulseRotation,
+    WindingInterval,
+    is_played_in_parts,
+    reads_while_winding,
+)
 from mrjax.physics.epg.extent import Extent, in_parts
 from mrjax.physics.epg.operators import (
     AlongZ,
-    Attenuation,
+    ApplyingPending,
     EPGState,
     IdealSpoiling,
     LongitudinalReading,
     Reading,
-    Relaxation,
     Rotation,
     Shift,
     refined,
     resized,
-    settled,
 )
-from mrjax.physics.epg.sliced_tissue import SlicedTissue
-from mrjax.physics.epg.stages import Course, Stage
+from mrjax.physics.epg.orders import Orders, are_complex, in_multiples, needed_states
+from mrjax.physics.epg.slices import sliced
+from mrjax.physics.epg.stages import StagedRepeat, WindingAround, in_stages, played_in_stages
 from mrjax.physics.epg.waveforms import Waveforms
+from mrjax.physics.loop import Loop, Samples
 from mrjax.physics.maths import precession
 from mrjax.physics.slice_profile import SliceProfile
 from mrjax.physics.waveforms import rf_steps
@@ -45,7 +52,6 @@ from mrjax.sequence import (
     Spoil,
 )
 from mrjax.sequence.gradients import AXES, Axis
-from mrjax.sequence.partial_orders import Order
 from mrjax.sequence.walk import events_of, orders_per_cycle, winding
 from mrjax.tissue import Tissue
 
@@ -138,6 +144,8 @@ class EPG(AbstractEngine):
     slice_profile: SliceProfile | None = None
     gyromagnetic_ratio: float = eqx.field(static=True, default=2 * math.pi * units.GAMMA_BAR["1H"])
 
+    effects: ClassVar[frozenset[str]] = frozenset({"b1", "b1_phase", "off_resonance", "diffusion"})
+
     def __check_init__(self):
         if self.n_states is not None:
             _checks.positive_integer(self.n_states, "n_states")
@@ -150,11 +158,24 @@ class EPG(AbstractEngine):
                 f"`slice_profile` must be what `mrjax.slice_profile` returns, but got {type(self.slice_profile).__name__}."
             )
 
-    def fits_one_kernel(self, loop: AbstractContainer) -> bool:
+    def plan(self, sequence: AbstractContainer, tissue: Tissue, state: EPGState | None, keeps_state: bool) -> Plan:
+        require_state(state, EPGState, self)
+        if tissue.has("diffusion"):
+            precession.squared_winding(self.voxel_size)
+        sequence = self._in_parts(sequence, tissue)
+        engine = self._with_orders_for(sequence, state, keeps_state)
+        if self.slice_profile is not None:
+            self._require_instantaneous_pulses(sequence)
+            tissue = sliced(tissue, self.slice_profile)
+        reads_all_orders = engine._reads_all_orders(sequence)
+        place = WindingAround.start(sequence, from_equilibrium=state is None, keeps_all=keeps_state or reads_all_orders)
+        place = place if engine._finely == 1 else None
+        sequence = in_stages(sequence, place, engine._kept, math.prod(tissue.voxel_shape))
         # the mean over the voxel is a sum over orders
-        return not self.reads_all_orders(loop)
+        return Plan(engine, sequence, tissue, one_kernel=not reads_all_orders)
 
-    def translated(self, sequence: AbstractContainer, tissue: Tissue) -> AbstractContainer:
+    def _in_parts(self, sequence: AbstractContainer, tissue: Tissue) -> AbstractContainer:
+        """The sequence in events of which it is known how far they wind."""
         if not is_played_in_parts(sequence):
             return sequence
         if rf_steps.has_lasting_rf(sequence):
@@ -163,25 +184,10 @@ class EPG(AbstractEngine):
         size, parts = self.voxel_size, self.orders_per_cycle
         return in_parts(sequence, Extent.of(sequence, tissue, self.axis, size, self.gyromagnetic_ratio, parts))
 
-    def spread(self, tissue: Tissue) -> Tissue:
-        return tissue if self.slice_profile is None else SlicedTissue(tissue, self.slice_profile)
-
-    def gathered(self, signal: Complex[Array, "*spread n_samples"]) -> Complex[Array, "*voxels n_samples"]:
-        return signal if self.slice_profile is None else jnp.sum(signal, axis=-2)
-
-    def reads_all_orders(self, sequence: AbstractContainer) -> bool:
-        return self._finely > 1 or reads_while_winding(sequence)
-
-    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: EPGState | None, keeps_state: bool) -> "EPG":
-        require_state(state, EPGState, self)
-        if tissue.has("t2_prime"):
-            raise ValueError("EPG cannot represent a finite `t2_prime`; use `engine=Isochromats(...)`.")
-        if tissue.has("diffusion"):
-            precession.squared_winding(self.voxel_size)
-        if self.slice_profile is not None:
-            self._require_instantaneous_pulses(sequence)
+    def _with_orders_for(self, sequence: AbstractContainer, state: EPGState | None, keeps_state: bool) -> "EPG":
+        """This engine with as many orders, as finely, as are given or as the sequence and the state need."""
         of_state = 1 if state is None else state.orders_per_cycle
-        parts = self._parts(math.lcm(orders_per_cycle(sequence), of_state))
+        parts = in_multiples(math.lcm(orders_per_cycle(sequence), of_state), self.orders_per_cycle)
         present = 0 if state is None else (state.z.shape[0] - 1) * (parts // of_state)
         if keeps_state or parts > 1 or reads_while_winding(sequence):
             needed = 1 + present + winding(sequence, parts)
@@ -190,33 +196,28 @@ class EPG(AbstractEngine):
         n_states = needed if self.n_states is None else self.n_states
         if n_states <= present:
             raise ValueError(f"`n_states` must be at least the {present + 1} of the given state, but got {n_states}.")
-        return dataclasses.replace(self, n_states=min(n_states, needed), orders_per_cycle=parts)
+        return dataclasses.replace(self, n_states=min(n_states, needed), orders_per_cycle=parts, slice_profile=None)
 
-    def _parts(self, needed: int) -> int:
-        """Orders for each cycle."""
-        parts = needed if self.orders_per_cycle is None else self.orders_per_cycle
-        if parts % needed:
-            raise ValueError(
-                f"`orders_per_cycle` must be a multiple of the {needed} that the sequence or the state needs, but got {parts}."
-            )
-        return parts
+    def _reads_all_orders(self, sequence: AbstractContainer) -> bool:
+        """Whether samples depend on orders that are dephased when they are taken, so that none may be dropped before."""
+        return self._finely > 1 or reads_while_winding(sequence)
 
     def _require_instantaneous_pulses(self, sequence: AbstractContainer) -> None:
         for located in events_of((sequence,)):
-            if isinstance(located.event, Turn):
+            if isinstance(located.event, PulseRotation):
                 raise ValueError(
                     "`slice_profile` is that of `Pulse`s, which take no time, but the sequence has RF that lasts; give the "
                     "tissue positions along the slice in place of the profile, or play `Pulse`s."
                 )
 
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> EPGState:
-        dtype = jnp.result_type(tissue.t1, 1j) if _needs_complex(sequence, tissue) else tissue.t1.dtype
+        dtype = jnp.result_type(tissue.t1, 1j) if are_complex(sequence, tissue) else tissue.t1.dtype
         nothing = jnp.zeros((self._kept, *tissue.voxel_shape), dtype)
         never = jnp.zeros(tissue.voxel_shape, tissue.t1.dtype)
         return EPGState(nothing, nothing, nothing.at[0].set(1.0), never, never, None, self._finely)
 
-    def adopted(self, state: EPGState, sequence: AbstractContainer, tissue: Tissue) -> EPGState:
-        dtype = jnp.result_type(state.z, 1j) if _needs_complex(sequence, tissue) else state.z.dtype
+    def resumed(self, state: EPGState, sequence: AbstractContainer, tissue: Tissue) -> EPGState:
+        dtype = jnp.result_type(state.z, 1j) if are_complex(sequence, tissue) else state.z.dtype
         return resized(refined(state, self._finely), self._kept, dtype)
 
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
@@ -224,11 +225,11 @@ class EPG(AbstractEngine):
             case Pulse():
                 return Rotation.of(event, tissue)
             case Delay():
-                return self._relaxation(event.duration, tissue, 0)
+                return self._orders.relaxation(event.duration, tissue, 0)
             case Dephase():
                 time = event.duration if isinstance(event.duration, Array) else None
                 steps = int(event.order * self._finely)
-                return Shift(None if time is None else self._relaxation(time, tissue, event.order), steps)
+                return Shift(None if time is None else self._orders.relaxation(time, tissue, event.order), steps)
             case Spoil():
                 return IdealSpoiling()
             case Reset():
@@ -237,33 +238,24 @@ class EPG(AbstractEngine):
                 return LongitudinalReading()
             case Sample():
                 return Reading(jnp.exp(-1j * event.phase) if isinstance(event.phase, Array) else None)
-            case Interval():
+            case WindingInterval():
                 return self._waveforms(tissue).evolution(event)
-            case Turn():
+            case ApplyPending():
+                return ApplyingPending()
+            case PulseRotation():
                 return self._waveforms(tissue).tipping(event)
             case _:
                 raise cannot_play(self, event)
 
-    def settled(self, state: EPGState) -> EPGState:
-        return settled(state)
-
-    def stages(self, loop: AbstractContainer, course: Course) -> tuple[Stage, ...]:
-        return course.stages(loop, self._kept) if self._finely == 1 else super().stages(loop, course)
-
-    def entering(self, state: EPGState, stage: Stage) -> EPGState:
-        return resized(state, stage.n_states or self._kept)
-
-    def leaving(self, state: EPGState, entered: EPGState, stage: Stage) -> EPGState:
-        state = resized(state, self._kept)
-        if not stage.emptying:
-            return state
-        # what is dropped now is lost to the samples anyway
-        return dataclasses.replace(
-            state, truncated_energy=entered.truncated_energy, truncation_error=entered.truncation_error
-        )
+    def play_loop(self, loop: Loop, state: EPGState) -> tuple[EPGState, Samples]:
+        loop = dataclasses.replace(loop, one_kernel=not self._reads_all_orders(loop.container))
+        if isinstance(loop.container, StagedRepeat):
+            return played_in_stages(loop, loop.container.stages, state)
+        return loop.one_after_the_other(state)
 
     def report(self, sequence: AbstractContainer, state: EPGState) -> None:
-        exact = 1 + winding(sequence, self._finely) if self.reads_all_orders(sequence) else needed_states(sequence)
+        all_orders = self._reads_all_orders(sequence)
+        exact = 1 + winding(sequence, self._finely) if all_orders else needed_states(sequence)
         if self._kept >= exact or not state.truncation_error.size:
             return
         worst = float(np.max(_checks.held_here(state.truncation_error)))
@@ -276,55 +268,16 @@ class EPG(AbstractEngine):
 
     @property
     def _kept(self) -> int:
-        assert self.n_states is not None, "`sized` fills it in"
+        assert self.n_states is not None, "`plan` fills it in"
         return self.n_states
 
     @property
     def _finely(self) -> int:
         return self.orders_per_cycle or 1
 
+    @property
+    def _orders(self) -> Orders:
+        return Orders(self._kept, self._finely, self.voxel_size)
+
     def _waveforms(self, tissue: Tissue) -> Waveforms:
         return Waveforms(tissue, self.gyromagnetic_ratio, self.voxel_size, self._kept, self._finely)
-
-    def _relaxation(self, duration: Float[Array, ""], tissue: Tissue, order: Order) -> Relaxation:
-        """Relaxation and diffusion in a time during which a gradient winds `order` cycles."""
-        recovered, e2 = precession.recovery(duration, tissue.t1), precession.decay(duration, tissue.t2)
-        angle = precession.precession_angle(duration, tissue)
-        return Relaxation(
-            1 - recovered,
-            e2 if angle is None else e2 * jnp.exp(1j * angle),
-            recovered,
-            self._attenuation(precession.finite(duration), tissue, order) if tissue.has("diffusion") else None,
-        )
-
-    def _attenuation(self, duration: Float[Array, ""], tissue: Tissue, order: Order) -> Attenuation:
-        r"""$\exp(-b D)$ of each state, with $b = \tau (k_1^2 + k_1 k_2 + k_2^2) / 3$ while $k$ grows from $k_1$ to $k_2$."""
-        k = jnp.arange(self._kept, dtype=duration.dtype) / self._finely
-        by = float(order)
-        exponent = duration * tissue.diffusion * precession.squared_winding(self.voxel_size)
-
-        def attenuation(start, end):
-            b = (start**2 + start * end + end**2) / 3
-            return jnp.exp(-b[:, None] * exponent[None, :])
-
-        return Attenuation(attenuation(k, k + by), attenuation(k, k - by), attenuation(k, k))
-
-
-def needed_states(sequence: AbstractContainer, present: int = 0) -> int:
-    """Number of orders that take part in the samples: half of all winding takes one away, the other half back.
-
-    `present` is the highest order that is populated at the start.
-    """
-    return 1 + max(present, (present + winding(sequence)) // 2)
-
-
-def _needs_complex(sequence: AbstractContainer, tissue: Tissue) -> bool:
-    events = [located.event for located in events_of(sequence.events)]
-    if tissue.has("off_resonance") or isinstance(tissue, SlicedTissue):
-        return True
-    if any(isinstance(event, Pulse) and isinstance(event.phase, Array) for event in events):
-        return True
-    if any(isinstance(event, Turn) for event in events):
-        return True
-    gradients = (gradient for event in events if isinstance(event, Interval) for _, gradient in event.gradients)
-    return any(tissue.has(gradient.axis) for gradient in gradients)

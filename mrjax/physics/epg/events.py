@@ -30,7 +30,7 @@ from mrjax.sequence.partial_orders import Order
 from mrjax.sequence.walk import events_of
 
 
-class Part(AbstractLoweredEvent):
+class PartOfTogether(AbstractLoweredEvent):
     """A part of what is played together, from one moment to another."""
 
     whole: Together
@@ -43,7 +43,7 @@ class Part(AbstractLoweredEvent):
     def repetition_shapes(self) -> dict[str, tuple[int, ...]]:
         return self.whole.repetition_shapes()
 
-    def with_leaves(self, values: Mapping[str, Any]) -> "Part":
+    def with_leaves(self, values: Mapping[str, Any]) -> "PartOfTogether":
         return dataclasses.replace(self, whole=self.whole.with_leaves(values))
 
     @property
@@ -52,7 +52,7 @@ class Part(AbstractLoweredEvent):
         return list(self.whole.started(AbstractRF))[self.number // 3]
 
 
-class Turn(Part):
+class PulseRotation(PartOfTogether):
     """The rotation of a pulse, with the precession during all of it, in its middle."""
 
     @property
@@ -61,7 +61,7 @@ class Turn(Part):
         return jnp.zeros(())
 
 
-class Interval(Part):
+class WindingInterval(PartOfTogether):
     """A time in which gradients wind and spins relax; between pulses, spins precess as well, and samples are taken."""
 
     order: Order = eqx.field(static=True)
@@ -118,6 +118,10 @@ class Interval(Part):
         return [(start, gradient) for start, gradient in self.gradients if gradient.axis == self.axis]
 
 
+class ApplyPending(AbstractLoweredEvent):
+    """What pulses and relaxation have left pending is applied to every order; nothing happens to the spins."""
+
+
 def is_played_in_parts(sequence: AbstractContainer) -> bool:
     """Whether anything in the sequence lasts and is more than waiting."""
     return any(is_waveform(located.event) for located in events_of((sequence,)))
@@ -125,7 +129,7 @@ def is_played_in_parts(sequence: AbstractContainer) -> bool:
 
 def reads_while_winding(sequence: AbstractContainer) -> bool:
     """Whether samples are taken while gradients wind: then every order takes part in them."""
-    intervals = (located.event for located in events_of((sequence,)) if isinstance(located.event, Interval))
+    intervals = (located.event for located in events_of((sequence,)) if isinstance(located.event, WindingInterval))
     return any(interval.n_samples and interval.winding_gradients for interval in intervals)
 
 
@@ -149,11 +153,11 @@ def _ends(event: Any) -> bool:
     return not (isinstance(event, Delay) and _checks.is_concrete(event.duration) and np.isinf(event.duration).any())
 
 
-def intervals_of(whole: Together, axis: str | None) -> Iterator[Interval]:
+def intervals_of(whole: Together, axis: str | None) -> Iterator[WindingInterval]:
     """The parts of an event in which gradients wind."""
     n_pulses = sum(1 for _ in whole.started(AbstractRF))
     for number in range(3 * n_pulses + 1):
-        interval = Interval(whole, number, 0, axis)
+        interval = WindingInterval(whole, number, 0, axis)
         if number % 3 or not _is_empty(interval):
             yield interval
 
@@ -176,13 +180,13 @@ def _moments(whole: Together) -> list[Float[Array, "..."]]:
     return [*moments, whole.duration]
 
 
-def _is_empty(interval: Interval) -> bool:
+def _is_empty(interval: WindingInterval) -> bool:
     """Whether a part is known to take no time."""
     alone = len(interval.whole.tracks) == 1 and len(interval.whole.tracks[0]) == 1
     return alone and bool(list(interval.whole.started(AbstractRF)))
 
 
-def area_of(interval: Interval) -> np.ndarray:
+def area_of(interval: WindingInterval) -> np.ndarray:
     """Of the gradients that wind, in T s/m, for each repetition; nan where something is traced."""
     # with nan for what is traced, all that is known can be computed at once, also inside of `jit`
     known = jax.tree.map(lambda leaf: leaf if _checks.is_concrete(leaf) else np.full(leaf.shape, np.nan), interval)

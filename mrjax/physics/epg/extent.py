@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
-from mrjax.physics.epg.events import Interval, Turn, area_of, in_runs, intervals_of, wholes
+from mrjax.physics.epg.events import PulseRotation, WindingInterval, area_of, in_runs, intervals_of, wholes
 from mrjax.physics.waveforms.scanner_events import is_waveform, together_of
 from mrjax.physics.waveforms.winding import WHOLE, gradient_axes
 from mrjax.sequence import AbstractContainer, AbstractEvent, Together
@@ -25,10 +25,10 @@ LARGEST_DENOMINATOR = 16
 """Of the parts of a cycle that gradients may wind, unless `orders_per_cycle` is given."""
 
 BALANCED = 1e-5
-"""Part of what a gradient could wind by which it may miss balance: rounding in float32."""
+"""PartOfTogether of what a gradient could wind by which it may miss balance: rounding in float32."""
 
 NEAR = 0.1
-"""Part by which a voxel size may be changed rather than cut cycles more finely."""
+"""PartOfTogether by which a voxel size may be changed rather than cut cycles more finely."""
 
 HINT = (
     "change its area or `voxel_size`, play `Dephase`, use `engine=Isochromats(...)`, or give `EPG(orders_per_cycle=)` of which "
@@ -103,7 +103,7 @@ def _parts(whole: Together, extent: Extent, name: str) -> Iterator[AbstractEvent
     for interval in intervals_of(whole, extent.axis):
         yield dataclasses.replace(interval, order=_order(interval, extent, name))
         if interval.number % 3 == 1:
-            yield Turn(whole, interval.number)
+            yield PulseRotation(whole, interval.number)
 
 
 def idle_axes(sequence: AbstractContainer) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ def suggested(
     return f" The nearest `voxel_size` at which all gradients of the sequence do is {nearest:.8g} m."
 
 
-def _order(interval: Interval, extent: Extent, name: str) -> Order:
+def _order(interval: WindingInterval, extent: Extent, name: str) -> Order:
     """The cycles that are wound, where they are known and a multiple of the grid; an error that names the event otherwise."""
     if not interval.winding_gradients:
         return 0

@@ -1,6 +1,8 @@
 """The state of extended phase graphs, and what each event does to it."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,13 +12,15 @@ from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax.physics.engine import AbstractOperator
 from mrjax.physics.epg.mixing import Components, Mixing, mixed, mixed_and_wound, wound_at_once
-from mrjax.physics.epg.sliced_tissue import SlicedTissue
+from mrjax.physics.maths.cayley_klein import about
+from mrjax.physics.maths.transmit_field import rotation_vector
 from mrjax.physics.maths.trigonometry import cosine_and_sine
-from mrjax.sequence import Pulse
+from mrjax.physics.state import AbstractState, size_of_repetitions
+from mrjax.sequence import AbstractContainer, Pulse
 from mrjax.tissue import Tissue
 
 
-class EPGState(eqx.Module):
+class EPGState(AbstractState):
     """Configuration states; orders on the first axis, voxels on the last.
 
     Stored are `plus` and `minus`, a quarter turn from the transverse states F, because they and `z` stay real where all
@@ -30,10 +34,39 @@ class EPGState(eqx.Module):
     """Energy of the states dropped so far, relative to M0 squared and relaxing with T1."""
     truncation_error: Float[Array, "*voxel"]
     """The largest truncated energy so far: an estimate of the largest error of a sample, relative to M0."""
-    put_off: Mixing | None = None
+    pending: Mixing | None = None
     """What pulses and relaxation since the last winding do to every order; None in what `play` returns."""
     orders_per_cycle: int = eqx.field(static=True, default=1)
     """Orders by which one cycle across the voxel is wound: more than one where parts of cycles are."""
+
+    @property
+    def magnetisation(self) -> Components:
+        return self.plus, self.minus, self.z
+
+    def with_magnetisation(self, *magnetisation: Array) -> "EPGState":
+        """The state with these orders, `plus`, `minus` and `z`, for which nothing is pending."""
+        plus, minus, z = magnetisation
+        return dataclasses.replace(self, plus=plus, minus=minus, z=z, pending=None)
+
+    def n_mixing_axes(self, tissue: Tissue) -> int:
+        del tissue
+        return 1
+
+    def repeatable(self, engine: Any, sequence: AbstractContainer) -> "EPGState":
+        del sequence
+        n = size_of_repetitions(engine.n_states, self.z.shape[0], "n_states", type(engine).__name__)
+        return resized(self, n, self.z.dtype)
+
+    def recurring(self, after: Callable[[Any], Any]) -> "EPGState":
+        """With the energy that is lost in all repetitions: what one adds, and what each leaves of that before."""
+        with_energy = lambda energy: dataclasses.replace(
+            self, truncated_energy=energy, truncation_error=jnp.zeros_like(energy)
+        )
+        nothing = jnp.zeros_like(self.truncated_energy)
+        added = after(with_energy(nothing)).truncated_energy
+        left = after(with_energy(jnp.ones_like(nothing))).truncated_energy - added
+        endless = with_energy(added / jnp.maximum(1 - left, jnp.finfo(left.dtype).eps))
+        return dataclasses.replace(endless, truncation_error=after(endless).truncation_error)
 
     @property
     def f_plus(self) -> Complex[Array, "k *voxel"]:
@@ -50,16 +83,17 @@ class Rotation(AbstractOperator):
     """An RF pulse: the same rotation for every order (Weigel 2015, the operator T)."""
 
     cosine: Float[Array, "#voxel"]  # of half the flip angle
-    sine: Float[Array, "#voxel"]
-    axis: Complex[Array, "*#voxel"] | None  # e^{ip}
+    sine: Inexact[Array, "#voxel"]  # times the phase of b1, if it has one
+    axis: Complex[Array, ""] | None  # e^{ip}
 
     @classmethod
     def of(cls, pulse: Pulse, tissue: Tissue) -> "Rotation":
+        if jnp.iscomplexobj(tissue.b1):
+            vector = rotation_vector(pulse, tissue)
+            alpha, beta = about(vector.real, vector.imag, jnp.zeros_like(vector.real))
+            return cls(alpha.real, 1j * beta, None)
         angle = pulse.flip_angle * (tissue.b1 if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype))
         axis = jnp.exp(1j * pulse.phase) if isinstance(pulse.phase, Array) else None
-        if isinstance(tissue, SlicedTissue):
-            along_slice = jnp.exp(1j * tissue.pulse_phase)
-            axis = along_slice if axis is None else axis * along_slice
         return cls(*cosine_and_sine(angle / 2), axis)
 
     def __call__(self, state: EPGState) -> tuple[EPGState, None]:
@@ -70,7 +104,7 @@ class Rotation(AbstractOperator):
             swap=-((self.sine * axis) ** 2),
             tip=tip,
             untip=-jnp.conj(tip) / 2,
-            keep=self.cosine**2 - self.sine**2,
+            keep=self.cosine**2 - _squared_magnitude(self.sine),
         )
         return then(state, turning), None
 
@@ -96,9 +130,11 @@ class Relaxation(AbstractOperator):
         state = then(state, Mixing(stay=self.e2, keep=self.e1, recovered=self.recovered))
         state = dataclasses.replace(state, truncated_energy=shrinks * state.truncated_energy)
         if self.attenuation is not None:
-            plus, minus, z = _components(settled(state))
+            plus, minus, z = up_to_date(state).magnetisation
             n, attenuation = len(z), self.attenuation
-            state = _with(state, (attenuation.plus[:n] * plus, attenuation.minus[:n] * minus, attenuation.z[:n] * z))
+            state = state.with_magnetisation(
+                attenuation.plus[:n] * plus, attenuation.minus[:n] * minus, attenuation.z[:n] * z
+            )
         return state, None
 
 
@@ -114,7 +150,7 @@ class Shift(AbstractOperator):
         if state.orders_per_cycle > 1:
             return _wind_at_once(state, self.order), None
         for _ in range(abs(self.order)):
-            state = _wind(state) if self.order > 0 else _swapped(_wind(_swapped(settled(state))))
+            state = _wind(state) if self.order > 0 else _swapped(_wind(_swapped(up_to_date(state))))
         return state, None
 
 
@@ -142,10 +178,10 @@ class LongitudinalReading(AbstractOperator):
 
     def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, " voxel"]]:
         if state.orders_per_cycle == 1:
-            at_zero = state.z[0] if state.put_off is None else state.put_off.z_of_order(_components(state), 0)
+            at_zero = state.z[0] if state.pending is None else state.pending.z_of_order(state.magnetisation, 0)
             mean = jnp.real(at_zero)
         else:
-            state = settled(state)
+            state = up_to_date(state)
             # orders below zero are the conjugates of those above
             twice = 2 * jnp.sinc(in_cycles(state)).at[0].set(0.5)
             mean = jnp.sum(twice[:, None] * jnp.real(state.z), axis=0)
@@ -161,7 +197,7 @@ class Reading(AbstractOperator):
         if state.orders_per_cycle == 1:
             sample = -1j * plus_of_order(state, 0)
         else:
-            state = settled(state)
+            state = up_to_date(state)
             weight = jnp.sinc(in_cycles(state))[:, None]
             # order zero is stored twice
             negative = jnp.sum((weight * jnp.conj(state.minus))[1:], axis=0)
@@ -169,13 +205,15 @@ class Reading(AbstractOperator):
         return state, sample if self.turn is None else sample * self.turn
 
 
-def _components(state: EPGState) -> Components:
-    return state.plus, state.minus, state.z
+class ApplyingPending(AbstractOperator):
+    """What is pending is applied to every order."""
+
+    def __call__(self, state: EPGState) -> tuple[EPGState, None]:
+        return up_to_date(state), None
 
 
-def _with(state: EPGState, components: Components) -> EPGState:
-    plus, minus, z = components
-    return dataclasses.replace(state, plus=plus, minus=minus, z=z, put_off=None)
+def _squared_magnitude(value: Inexact[Array, "#voxel"]) -> Float[Array, "#voxel"]:
+    return value.real**2 + value.imag**2 if jnp.iscomplexobj(value) else value**2
 
 
 def in_cycles(state: EPGState) -> Float[Array, " k"]:
@@ -184,13 +222,13 @@ def in_cycles(state: EPGState) -> Float[Array, " k"]:
 
 
 def then(state: EPGState, mixing: Mixing) -> EPGState:
-    """The state with one more mixing put off."""
-    return dataclasses.replace(state, put_off=mixing.after(state.put_off))
+    """The state with one more mixing pending."""
+    return dataclasses.replace(state, pending=mixing.after(state.pending))
 
 
-def settled(state: EPGState) -> EPGState:
-    """The state with the mixing carried out that was put off."""
-    return state if state.put_off is None else _with(state, mixed(_components(state), state.put_off))
+def up_to_date(state: EPGState) -> EPGState:
+    """The state with the mixing applied that was pending."""
+    return state if state.pending is None else state.with_magnetisation(*mixed(state.magnetisation, state.pending))
 
 
 def resized(state: EPGState, n_states: int, dtype: DTypeLike | None = None) -> EPGState:
@@ -213,24 +251,24 @@ def refined(state: EPGState, orders_per_cycle: int) -> EPGState:
 
 def plus_of_order(state: EPGState, order: int) -> Inexact[Array, " voxel"]:
     """$F^+$ of one order, a quarter turn back."""
-    return state.plus[order] if state.put_off is None else state.put_off.plus_of_order(_components(state), order)
+    return state.plus[order] if state.pending is None else state.pending.plus_of_order(state.magnetisation, order)
 
 
 def _wind(state: EPGState) -> EPGState:
     """One cycle of dephasing; the highest order is dropped, and its energy counted."""
     top = jax.lax.stop_gradient(jnp.abs(plus_of_order(state, state.plus.shape[0] - 1)))
-    plus, minus, z = mixed_and_wound(_components(state), state.put_off)
-    return _counted(_with(state, (plus, minus, z)), top**2)
+    plus, minus, z = mixed_and_wound(state.magnetisation, state.pending)
+    return _counted(state.with_magnetisation(plus, minus, z), top**2)
 
 
 def _wind_at_once(state: EPGState, by: int) -> EPGState:
     """Any number of orders of dephasing; the highest are dropped, and their energy counted."""
     if by == 0:
         return state
-    state = settled(state)
+    state = up_to_date(state)
     state = state if by > 0 else _swapped(state)
     dropped = jax.lax.stop_gradient(jnp.sum(jnp.abs(state.plus[-abs(by) :]) ** 2, axis=0))
-    state = _counted(_with(state, wound_at_once(_components(state), abs(by))), dropped)
+    state = _counted(state.with_magnetisation(*wound_at_once(state.magnetisation, abs(by))), dropped)
     return state if by > 0 else _swapped(state)
 
 
@@ -243,4 +281,4 @@ def _counted(state: EPGState, dropped: Float[Array, " voxel"]) -> EPGState:
 
 def _swapped(state: EPGState) -> EPGState:
     """The state with the sense of winding reversed."""
-    return _with(state, (state.minus, state.plus, state.z))
+    return state.with_magnetisation(state.minus, state.plus, state.z)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax.physics.engine import AbstractOperator
-from mrjax.physics.epg.events import Interval, Turn
+from mrjax.physics.epg.events import PulseRotation, WindingInterval
 from mrjax.physics.epg.mixing import Mixing
 from mrjax.physics.epg.operators import (
     Attenuation,
@@ -19,12 +19,13 @@ from mrjax.physics.epg.operators import (
     Shift,
     in_cycles,
     plus_of_order,
-    settled,
     then,
+    up_to_date,
 )
 from mrjax.physics.maths import cayley_klein, precession
 from mrjax.physics.maths.quadrature import integrals_until, points_between
 from mrjax.physics.maths.sums import sum_of_given
+from mrjax.physics.maths.transmit_field import transmit_field
 from mrjax.sequence import Gradient, Together
 from mrjax.sequence.flattening import timeline_of
 from mrjax.sequence.gradients import AXES
@@ -56,7 +57,7 @@ class Samples(eqx.Module):
     r"""$D (2\pi / \Delta x)^2$ in 1/s; None without diffusion."""
 
     def read(self, state: EPGState) -> Complex[Array, "n voxel"]:
-        """The samples of a readout that begins in this state, which is settled."""
+        """The samples of a readout that begins in this state, with nothing pending."""
         if self.moments is None and state.orders_per_cycle == 1:
             return -1j * self.factor * plus_of_order(state, 0)[None]
         k = in_cycles(state)
@@ -88,7 +89,7 @@ class Evolution(AbstractOperator):
     samples: Samples | None
 
     def __call__(self, state: EPGState) -> tuple[EPGState, Complex[Array, "n voxel"] | None]:
-        state = settled(state) if self.samples is not None else state
+        state = up_to_date(state) if self.samples is not None else state
         samples = None if self.samples is None else self.samples.read(state)
         return self.shift(state)[0], samples
 
@@ -119,7 +120,7 @@ class Waveforms:
             return None
         return jnp.asarray(self.tissue.diffusion) * precession.squared_winding(self.voxel_size)
 
-    def evolution(self, interval: Interval) -> Evolution:
+    def evolution(self, interval: WindingInterval) -> Evolution:
         """Between pulses, or during half of one."""
         begin, end = interval.ends
         duration = interval.duration
@@ -135,7 +136,7 @@ class Waveforms:
         samples = self._samples(interval) if interval.n_samples else None
         return self._in_one_dtype(Evolution(Shift(relaxation, steps), samples))
 
-    def tipping(self, turn: Turn) -> Tipping:
+    def tipping(self, turn: PulseRotation) -> Tipping:
         """The pulse of a part."""
         start, pulse = turn.pulse
         around = [_during(gradient, begin - start, pulse.duration) for begin, gradient in turn.whole.started(Gradient)]  # pyright: ignore[reportAttributeAccessIssue]
@@ -147,8 +148,7 @@ class Waveforms:
         ]
         if self.tissue.has("off_resonance"):
             turns.append(cayley_klein.by_off_resonance(timeline, jnp.asarray(self.tissue.off_resonance)))
-        transmit = jnp.asarray(self.tissue.b1) if self.tissue.has("b1") else None
-        alpha, beta = cayley_klein.rotation_of(timeline, turns, self.gyromagnetic_ratio, transmit)
+        alpha, beta = cayley_klein.rotation_of(timeline, turns, self.gyromagnetic_ratio, transmit_field(self.tissue))
         return self._in_one_dtype(Tipping(rotating(alpha, beta)))
 
     def _in_one_dtype(self, operator: Any) -> Any:
@@ -160,7 +160,7 @@ class Waveforms:
 
         return jax.tree.map(cast, operator)
 
-    def _turn(self, interval: Interval, begin: Any, end: Any, duration: Any) -> Float[Array, "#voxel"] | None:
+    def _turn(self, interval: WindingInterval, begin: Any, end: Any, duration: Any) -> Float[Array, "#voxel"] | None:
         """Angle of the transverse magnetisation after part of an interval: off-resonance, and gradients at positions."""
         terms = [precession.precession_angle(duration, self.tissue)]
         for start, gradient in interval.whole.started(Gradient):
@@ -169,7 +169,7 @@ class Waveforms:
                 terms.append(self.gyromagnetic_ratio * (ends[1] - ends[0]) * getattr(self.tissue, gradient.axis))
         return sum_of_given(*terms)
 
-    def _attenuation(self, interval: Interval) -> Attenuation | None:
+    def _attenuation(self, interval: WindingInterval) -> Attenuation | None:
         if (rate := self.rate) is None:
             return None
         begin, end = interval.ends
@@ -178,7 +178,7 @@ class Waveforms:
         still = Moments(moments.wound, moments.time, jnp.zeros_like(moments.first), jnp.zeros_like(moments.second))
         return Attenuation(*(m.attenuation(order, rate) for m, order in ((moments, k), (moments, -k), (still, k))))
 
-    def _samples(self, interval: Interval) -> Samples:
+    def _samples(self, interval: WindingInterval) -> Samples:
         begin, end = interval.ends
         offsets = [start + readout.sample_offsets() for start, readout in interval.readouts]
         phases = [readout.receiver_phase() for _, readout in interval.readouts]
@@ -194,7 +194,7 @@ class Waveforms:
         moments = self._moments(interval, begin, times, end) if winds else None
         return Samples(receiver * jax.vmap(factor)(times), moments, self.rate)
 
-    def _moments(self, interval: Interval, begin: Array, times: Float[Array, " n"], end: Array) -> Moments:
+    def _moments(self, interval: WindingInterval, begin: Array, times: Float[Array, " n"], end: Array) -> Moments:
         """From the start of an interval until each of these times, exact for straight gradients."""
         gradients = interval.winding_gradients
         corners = [jnp.clip(start + gradient.times, begin, end) for start, gradient in gradients]

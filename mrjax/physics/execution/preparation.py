@@ -72,12 +72,14 @@ class Varying(eqx.Module):
         return {name: spread(name) for name in self.leaves}
 
 
-def prepare_all(engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue) -> tuple:
-    """The prepared operator of every event, in tuples nested as the sequence is."""
+def prepare_all(engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, together: bool) -> tuple:
+    """The prepared operator of every event, in tuples nested as the sequence is.
+
+    `together` prepares events that differ in numbers alone by one program.
+    """
     varying = [Varying.of(located.event, len(located.repeats)) for located in events_of((sequence,))]
-    prepare = _alike_together if engine.prepares_alike_together else _one_by_one
-    prepared = iter(prepare(engine, varying, tissue))
-    return _nested(sequence, prepared)
+    prepare = _alike_together if together else _one_by_one
+    return _nested(sequence, iter(prepare(engine, varying, tissue)))
 
 
 def _nested(container: AbstractContainer, prepared) -> tuple:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks, _plausibility, units
-from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
+from mrjax.physics.engine import AbstractEngine, AbstractOperator, Plan, cannot_play, require_state
 from mrjax.physics.isochromats.operators import (
     AlongZ,
     Diffusion,
@@ -52,7 +52,7 @@ from mrjax.sequence import (
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.partial_orders import Order
 from mrjax.sequence.walk import orders_per_cycle, winding
-from mrjax.tissue import Tissue
+from mrjax.tissue import EFFECTS, Tissue
 
 ENOUGH_FOR_T2_PRIME = 2000
 """Spins over which a Lorentzian is spread by default."""
@@ -129,7 +129,7 @@ class Isochromats(AbstractEngine):
     axes: tuple[str, ...] = eqx.field(static=True, default=())
     """Along which gradients are played; filled in from the sequence."""
 
-    plays_motion: ClassVar[bool] = True
+    effects: ClassVar[frozenset[str]] = frozenset(EFFECTS) - {"pools"}
 
     def __check_init__(self):
         if self.n is not None:
@@ -139,10 +139,13 @@ class Isochromats(AbstractEngine):
                 f"`motion` must be a motion such as mrjax.motion.RigidMotion(...), but got {type(self.motion).__name__}."
             )
 
-    def translated(self, sequence: AbstractContainer, tissue: Tissue) -> AbstractContainer:
-        if not rf_steps.has_lasting_rf(sequence):
-            return sequence
-        return rf_steps.finely_cut(sequence, self._bounds(sequence, tissue))
+    def plan(
+        self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool
+    ) -> Plan:
+        del keeps_state
+        if rf_steps.has_lasting_rf(sequence):
+            sequence = rf_steps.finely_cut(sequence, self._bounds(sequence, tissue))
+        return Plan(self.with_spins_for(sequence, tissue, state), sequence, tissue)
 
     def _bounds(self, sequence: AbstractContainer, tissue: Tissue) -> rf_steps.Bounds:
         bounds = rf_steps.Bounds.of(tissue, self.gyromagnetic_ratio, relaxes=True)
@@ -156,21 +159,13 @@ class Isochromats(AbstractEngine):
             bounds = reached(bounds, sequence, self.motion)
         return bounds
 
-    def sized(
-        self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool
+    def with_spins_for(
+        self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None
     ) -> "Isochromats":
-        del keeps_state
+        """This engine with as many spins as are given, or as the sequence needs."""
         require_state(state, IsochromatState, self)
         if tissue.has("diffusion"):
-            self._squared_winding()
-        if tissue.has("diffusion") and orders_per_cycle(sequence) > 1:
-            raise ValueError(
-                "`Isochromats` knows diffusion for whole orders of `Dephase` alone; use `engine=EPG(...)`."
-            )
-        if tissue.has("diffusion") and tissue.has("t2_prime"):
-            raise ValueError(
-                "`Isochromats` cannot combine `diffusion` with a finite `t2_prime`; leave one of them out."
-            )
+            self._require_playable_diffusion(sequence, tissue)
         axes = gradient_axes(sequence)
         wound = winding(sequence) + self._wound_by_gradients(sequence, tissue)
         if state is not None and _checks.is_concrete(state.wound):
@@ -192,6 +187,17 @@ class Isochromats(AbstractEngine):
                 stacklevel=_checks.frames_to_the_caller(),
             )
         return dataclasses.replace(self, n=n, axes=axes)
+
+    def _require_playable_diffusion(self, sequence: AbstractContainer, tissue: Tissue) -> None:
+        self._squared_winding()
+        if orders_per_cycle(sequence) > 1:
+            raise ValueError(
+                "`Isochromats` knows diffusion for whole orders of `Dephase` alone; use `engine=EPG(...)`."
+            )
+        if tissue.has("t2_prime"):
+            raise ValueError(
+                "`Isochromats` cannot combine `diffusion` with a finite `t2_prime`; leave one of them out."
+            )
 
     def _wound_by_gradients(self, sequence: AbstractContainer, tissue: Tissue) -> int:
         """Cycles that gradients wind across the voxel at most."""
@@ -218,7 +224,7 @@ class Isochromats(AbstractEngine):
         """Of every spin from the middle of its voxel, in m."""
         if self.voxel_size is None or not self.axes:
             return None, None, None
-        assert self.n is not None, "`sized` fills it in"
+        assert self.n is not None, "`plan` fills it in"
         positions = lattice(self.n, self.axes)
         column = (self.n, *(1 for _ in tissue.voxel_shape))
         offset = lambda i, axis: jnp.asarray(positions[axis], tissue.t1.dtype).reshape(column) * self._extents[i]
@@ -249,7 +255,7 @@ class Isochromats(AbstractEngine):
                 raise cannot_play(self, event)
 
     def _played(self, event: Together, tissue: Tissue) -> AbstractOperator:
-        assert self.n is not None, "`sized` fills it in"
+        assert self.n is not None, "`plan` fills it in"
         over = self._wound_over() if tissue.has("diffusion") else None
         return Waveforms(event, tissue, self.n, self.gyromagnetic_ratio, self.motion, over).operator()
 

@@ -3,6 +3,7 @@
 from jaxtyping import Array, Float
 
 from mrjax.jax_rules import computed_once
+from mrjax.physics.maths.transmit_field import TransmitField, transmitted
 from mrjax.physics.maths.trigonometry import sinc_and_versine
 
 Spins = Float[Array, "*spin"]
@@ -40,7 +41,7 @@ def rotated(magnetisation: Components, about_x: Angle, about_y: Angle, about_z: 
 def step(
     magnetisation: Components,
     angles: tuple[Angle, Angle, tuple[Angle, ...], tuple[Angle, ...]],
-    transmit: Spins | None,
+    transmit: TransmitField,
     coordinates: tuple[Spins, ...],
     precession: Spins,
     decay: tuple[Spins, Spins],
@@ -51,8 +52,7 @@ def step(
     meanwhile (`cayley_klein.rotation_of`); there may be none.
     """
     about_x, about_y, per_coordinate, skews = angles
-    if transmit is not None:
-        about_x, about_y = about_x * transmit, about_y * transmit
+    about_x, about_y = transmitted(about_x, about_y, transmit)
     if skews:
         skew = sum(angle * coordinate for angle, coordinate in zip(skews, coordinates, strict=True))
         about_x, about_y = about_x - skew * about_y, about_y + skew * about_x

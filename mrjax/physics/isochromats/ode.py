@@ -8,16 +8,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Inexact, Int
 
 from mrjax import _checks, units
-from mrjax.physics.engine import AbstractEngine, AbstractOperator, require_state
+from mrjax.physics.engine import AbstractEngine, AbstractOperator, Plan, require_state
 from mrjax.physics.isochromats.engine import Isochromats
 from mrjax.physics.isochromats.operators import weights
 from mrjax.physics.isochromats.state import IsochromatState
 from mrjax.physics.isochromats.torrey import FreeDiffusion
 from mrjax.physics.isochromats.waveforms import Surroundings
 from mrjax.physics.motion import AbstractMotion
+from mrjax.physics.state import AbstractState
 from mrjax.physics.waveforms.scanner_events import is_waveform, together_of
 from mrjax.sequence import (
     AbstractContainer,
@@ -51,7 +52,7 @@ def _default_adjoint() -> "diffrax.AbstractAdjoint":
     return diffrax.RecursiveCheckpointAdjoint()
 
 
-class BlochODEState(eqx.Module):
+class BlochODEState(AbstractState):
     """As `IsochromatState`, with the work of the solver so far."""
 
     spins: IsochromatState
@@ -59,6 +60,19 @@ class BlochODEState(eqx.Module):
     """Steps that were tried."""
     n_rejected: Int[Array, "*voxel"]
     """Those of them that were too long for the tolerances and were tried again."""
+
+    @property
+    def magnetisation(self) -> tuple[Array, Array, Array]:
+        return self.spins.magnetisation
+
+    def with_magnetisation(self, *magnetisation: Array) -> "BlochODEState":
+        return dataclasses.replace(self, spins=self.spins.with_magnetisation(*magnetisation))
+
+    def n_mixing_axes(self, tissue: Tissue) -> int:
+        return self.spins.n_mixing_axes(tissue)
+
+    def repeatable(self, engine: Any, sequence: AbstractContainer) -> "BlochODEState":
+        return dataclasses.replace(self, spins=self.spins.repeatable(engine, sequence))
 
 
 class BlochODE(AbstractEngine):
@@ -113,7 +127,7 @@ class BlochODE(AbstractEngine):
     isochromats: Isochromats | None = None
     """What plays all other events; filled in from the sequence."""
 
-    plays_motion: ClassVar[bool] = True
+    effects: ClassVar[frozenset[str]] = Isochromats.effects
 
     def __check_init__(self):
         import diffrax
@@ -137,16 +151,15 @@ class BlochODE(AbstractEngine):
     def _plain(self) -> Isochromats:
         return Isochromats(self.n, self.voxel_size, self.motion, self.gyromagnetic_ratio)
 
-    def sized(
-        self, sequence: AbstractContainer, tissue: Tissue, state: BlochODEState | None, keeps_state: bool
-    ) -> "BlochODE":
+    def plan(self, sequence: AbstractContainer, tissue: Tissue, state: BlochODEState | None, keeps_state: bool) -> Plan:
+        del keeps_state
         require_state(state, BlochODEState, self)
-        spins = None if state is None else state.spins
-        return dataclasses.replace(self, isochromats=self._plain().sized(sequence, tissue, spins, keeps_state))
+        others = self._plain().with_spins_for(sequence, tissue, None if state is None else state.spins)
+        return Plan(dataclasses.replace(self, isochromats=others), sequence, tissue)
 
     @property
     def _others(self) -> Isochromats:
-        assert self.isochromats is not None, "`sized` fills it in"
+        assert self.isochromats is not None, "`plan` fills it in"
         return self.isochromats
 
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> BlochODEState:
@@ -180,7 +193,7 @@ class Integrated(AbstractOperator):
     event: Together
     engine: BlochODE
     surroundings: Surroundings
-    transmit: Float[Array, "#voxel"] | None
+    transmit: Inexact[Array, "#voxel"] | None
     diffusion: FreeDiffusion | None
 
     def __call__(self, state: BlochODEState) -> tuple[BlochODEState, Any]:

@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax.physics.engine import AbstractOperator
+from mrjax.physics.isochromats.kernel import rotated
 from mrjax.physics.isochromats.state import IsochromatState, across_the_voxel
+from mrjax.physics.maths.transmit_field import rotation_vector
 from mrjax.sequence import Pulse
 from mrjax.sequence.partial_orders import Order
 from mrjax.tissue import Tissue
@@ -27,6 +29,8 @@ class Rotation(AbstractOperator):
 
     @classmethod
     def of(cls, pulse: Pulse, tissue: Tissue) -> "Rotation":
+        if jnp.iscomplexobj(tissue.b1):
+            return cls._by(rotation_vector(pulse, tissue))
         angle = pulse.flip_angle * (tissue.b1 if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype))
         along_x, along_y = jnp.cos(jnp.asarray(pulse.phase)), jnp.sin(jnp.asarray(pulse.phase))
         cosine, sine = jnp.cos(angle), jnp.sin(angle)
@@ -39,6 +43,15 @@ class Rotation(AbstractOperator):
             -along_x * sine,
             cosine,
         )
+
+    @classmethod
+    def _by(cls, vector: Complex[Array, "#voxel"]) -> "Rotation":
+        about_x, about_y, nothing = vector.real, vector.imag, jnp.zeros_like(vector.real)
+        one = jnp.ones_like(nothing)
+        along_y = rotated((nothing, one, nothing), about_x, about_y, nothing)
+        along_x = rotated((one, nothing, nothing), about_x, about_y, nothing)
+        along_z = rotated((nothing, nothing, one), about_x, about_y, nothing)
+        return cls(along_x[0], along_x[1], along_z[0], along_y[1], along_z[1], along_z[2])
 
     def turned(self, x: Array, y: Array, z: Array) -> tuple[Array, Array, Array]:
         """Magnetisation with the voxels on the second axis, turned."""

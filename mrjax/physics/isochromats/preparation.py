@@ -12,6 +12,7 @@ from mrjax.physics.isochromats.waveforms import FreePrecession, InTurn, Irradiat
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.matrix_exponential import exponential_less_one, padded
 from mrjax.physics.maths.quadrature import integrals_until, points_between
+from mrjax.physics.maths.transmit_field import transmit_field
 from mrjax.physics.motion import AbstractMotion
 from mrjax.physics.waveforms.step_moments import moments_of_steps
 from mrjax.sequence import AbstractRF, ContinuousWave, Gradient, Readout, Together
@@ -125,7 +126,7 @@ class Waveforms:
         dt = jnp.asarray(pulse.duration) / n
         edges, middle = start + dt * jnp.arange(n + 1), start + pulse.duration / 2
         winding, skew = self._winding(edges[:-1], edges[1:], middle), self._skew(edges, dt, middle)
-        transmit = jnp.asarray(self.tissue.b1) if self.tissue.has("b1") else None
+        transmit = transmit_field(self.tissue)
         about = self.gamma * dt * field
         return Irradiation(about.real, about.imag, winding, skew, offset, dt, transmit, self.surroundings, self.motion)  # pyright: ignore[reportArgumentType]
 

@@ -1,19 +1,25 @@
 """The state of isochromats: the magnetisation of each spin, and where it is."""
 
+import dataclasses
 import math
+from typing import Any
 
-import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mrjax.physics.isochromats.places import Places
+from mrjax.physics.state import AbstractState, size_of_repetitions
+from mrjax.sequence import AbstractContainer
+from mrjax.sequence.walk import winding
+from mrjax.tissue import Tissue
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 PLASTIC = 0.7548776662466927
 """The root of x^3 + x^2 = 1: its powers are as far from fractions as two numbers together can be."""
 
 
-class IsochromatState(eqx.Module):
+class IsochromatState(AbstractState):
     """Magnetisation of each spin relative to M0; spins on the first axis, voxels on the last."""
 
     x: Float[Array, "spin *voxel"]
@@ -23,8 +29,22 @@ class IsochromatState(eqx.Module):
     """Cycles wound so far by `Dephase`, whatever their sign: with fewer spins than that, magnetisation may look unwound."""
     places: Places
 
-    def with_magnetisation(self, x: Array, y: Array, z: Array) -> "IsochromatState":
-        """The same spins with another magnetisation."""
+    @property
+    def magnetisation(self) -> tuple[Array, Array, Array]:
+        return self.x, self.y, self.z
+
+    def n_mixing_axes(self, tissue: Tissue) -> int:
+        # spins that diffuse mix; others are on their own
+        return int(tissue.has("diffusion"))
+
+    def repeatable(self, engine: Any, sequence: AbstractContainer) -> "IsochromatState":
+        if winding(sequence):
+            size_of_repetitions(engine.n, 2, "n", type(engine).__name__)
+        return dataclasses.replace(self, wound=jnp.zeros_like(self.wound))
+
+    def with_magnetisation(self, *magnetisation: Array) -> "IsochromatState":
+        """The same spins with other `x`, `y` and `z`."""
+        x, y, z = magnetisation
         return IsochromatState(x, y, z, self.wound, self.places)
 
     def later(self, duration: Float[Array, ""]) -> "IsochromatState":

@@ -15,6 +15,7 @@ from mrjax.physics.isochromats.state import IsochromatState
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.loops import checkpointed_scan
 from mrjax.physics.maths.sums import sum_of_given
+from mrjax.physics.maths.transmit_field import TransmitField
 from mrjax.physics.motion import AbstractMotion
 from mrjax.sequence.double_length import angle
 from mrjax.tissue import Tissue
@@ -137,7 +138,7 @@ class Irradiation(AbstractOperator):
     offset: Float[Array, ""]
     """Of the RF in Hz."""
     dt: Float[Array, ""]
-    transmit: Float[Array, "#voxel"] | None
+    transmit: TransmitField
     surroundings: Surroundings
     motion: AbstractMotion | None
 
@@ -160,7 +161,7 @@ class Irradiation(AbstractOperator):
         detuning = -2 * jnp.pi * self.offset[None, None] + (0.0 if frequency is None else frequency)
         turning = jnp.broadcast_to(self.dt * detuning, shape)
         coordinates, coefficients, skews = self._coordinates(position, velocity, shape)
-        transmit = None if self.transmit is None else jnp.broadcast_to(self.transmit[None], shape)
+        transmit = jax.tree.map(lambda part: jnp.broadcast_to(part[None], shape), self.transmit)
         half, whole = decays(self.dt / 2), decays(self.dt)
         angles = (self.about_x, self.about_y, coefficients, skews)
         arguments = (transmit, coordinates, turning, whole)

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from mrjax.physics.maths.transmit_field import TransmitField, transmitted
 from mrjax.physics.maths.trigonometry import cosine_and_sinc
 from mrjax.sequence import Timeline
 from mrjax.sequence.precision import Numbers
@@ -37,10 +38,7 @@ class TurnsAboutZ:
 
 
 def rotation_of(
-    timeline: Timeline,
-    turns: list[TurnsAboutZ],
-    gyromagnetic_ratio: float,
-    transmit: Float[Array, "#spin"] | None = None,
+    timeline: Timeline, turns: list[TurnsAboutZ], gyromagnetic_ratio: float, transmit: TransmitField = None
 ) -> Rotation:
     r"""What the RF of a timeline does to spins that something turns about z meanwhile.
 
@@ -58,8 +56,7 @@ def rotation_of(
 
     def step(rotation: Rotation, now: tuple) -> tuple[Rotation, None]:
         about_x, about_y, ahead, by_place = now
-        if transmit is not None:
-            about_x, about_y = about_x * transmit, about_y * transmit
+        about_x, about_y = transmitted(about_x, about_y, transmit)
         # seen from the frame that turns with the RF, which is constant there
         at_places = list(zip(by_place, places, strict=True))
         about_z = -ahead + sum((angle * place for (angle, _), place in at_places), start=0.0)

@@ -6,6 +6,7 @@ import warnings
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
@@ -13,11 +14,13 @@ from jaxtyping import Array, Float
 from mrjax import _checks
 from mrjax.conventions import Conventions
 from mrjax.jax_rules import in_float64_on_cpu
-from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, require_state
-from mrjax.physics.epg.engine import needed_states
+from mrjax.physics.engine import AbstractEngine, AbstractOperator, Plan, cannot_play, require_state
+from mrjax.physics.epg.orders import needed_states
 from mrjax.physics.isochromats.operators import Rotation
+from mrjax.physics.loop import Loop, Samples
+from mrjax.physics.maths.transmit_field import transmit_field, transmitted
 from mrjax.physics.pools.dynamics import Irradiated, Pools, relative_fractions
-from mrjax.physics.pools.lowering import FrameRotation, with_phases_as_frame_rotations
+from mrjax.physics.pools.frames import FrameRotation, in_turning_frames
 from mrjax.physics.pools.operators import (
     AlongZ,
     BlochMcConnellState,
@@ -137,18 +140,28 @@ class BlochMcConnell(AbstractEngine):
         if self.n_states is not None:
             _checks.positive_integer(self.n_states, "n_states")
 
-    def lowered(self, event: AbstractEvent) -> tuple[AbstractEvent, ...]:
-        return with_phases_as_frame_rotations(event, follows=self.conventions.rf_phase == "accumulated")
+    effects: ClassVar[frozenset[str]] = frozenset({"b1", "b1_phase", "off_resonance", "pools"})
 
-    plays_pools: ClassVar[bool] = True
-    prepares_alike_together: ClassVar[bool] = True
+    def plan(
+        self, sequence: AbstractContainer, tissue: Tissue, state: BlochMcConnellState | None, keeps_state: bool
+    ) -> Plan:
+        require_state(state, BlochMcConnellState, self)
+        _require_pools(state, tissue)
+        self._require_fractions(tissue)
+        if rf_steps.has_lasting_rf(sequence):
+            sequence = in_turning_frames(self._finely_cut(sequence, tissue), self._frames_follow)
+        return Plan(self._with_orders_for(sequence, state, keeps_state), sequence, tissue, prepares_together=True)
 
-    def plays_side_by_side(self, loop: AbstractContainer) -> bool:
-        return isinstance(loop.events[0], Reset)
+    def play_loop(self, loop: Loop, state: BlochMcConnellState) -> tuple[BlochMcConnellState, Samples]:
+        begins_anew = isinstance(loop.container.events[0], Reset)
+        return loop.side_by_side(state) if begins_anew else loop.one_after_the_other(state)
 
-    def translated(self, sequence: AbstractContainer, tissue: Tissue) -> AbstractContainer:
-        if not rf_steps.has_lasting_rf(sequence):
-            return sequence
+    @property
+    def _frames_follow(self) -> bool:
+        """Whether the frame of a pulse begins where that of the pulse before has got to."""
+        return self.conventions.rf_phase == "accumulated"
+
+    def _finely_cut(self, sequence: AbstractContainer, tissue: Tissue) -> AbstractContainer:
         ratio = self.conventions.gyromagnetic_ratio
         bounds = rf_steps.Bounds.of(tissue, ratio, relaxes=False)
         shifts = [rf_steps.largest(pool.shift_ppm, PLAUSIBLE_SHIFT) for pool in tissue.pools]
@@ -156,19 +169,19 @@ class BlochMcConnell(AbstractEngine):
         farthest = bounds.off_resonance + max(shifts, default=0.0) * 1e-6 * larmor
         return rf_steps.finely_cut(sequence, dataclasses.replace(bounds, off_resonance=farthest))
 
-    def sized(self, sequence: AbstractContainer, tissue: Tissue, state: Any, keeps_state: bool) -> "BlochMcConnell":
-        require_state(state, BlochMcConnellState, self)
-        for effect in ("t2_prime", "diffusion"):
-            if tissue.has(effect):
-                raise ValueError(f"`BlochMcConnell` knows no `{effect}`; leave it out of the tissue.")
-        _require_pools(state, tissue)
+    def _require_fractions(self, tissue: Tissue) -> None:
+        if self.conventions.fractions == "of_all" and tissue.pools:
+            fractions = sum((pool.fraction for pool in tissue.pools[1:]), start=tissue.pools[0].fraction)
+            _checks.require(fractions, fractions < 1, '`fraction`s must sum to less than 1 where `fractions="of_all"`')
+
+    def _with_orders_for(
+        self, sequence: AbstractContainer, state: BlochMcConnellState | None, keeps_state: bool
+    ) -> "BlochMcConnell":
+        """This engine with as many orders as are given, or as the sequence and the state need."""
         if orders_per_cycle(sequence) > 1:
             raise ValueError(
                 "`BlochMcConnell` winds whole cycles alone; play `Dephase` of integers, or use `engine=EPG()`."
             )
-        if self.conventions.fractions == "of_all" and tissue.pools:
-            fractions = sum((pool.fraction for pool in tissue.pools[1:]), start=tissue.pools[0].fraction)
-            _checks.require(fractions, fractions < 1, '`fraction`s must sum to less than 1 where `fractions="of_all"`')
         present = 0 if state is None else state.z.shape[1] - 1
         needed = 1 + present + winding(sequence) if keeps_state else needed_states(sequence, present)
         if self.n_states is not None and self.n_states <= present:
@@ -183,13 +196,13 @@ class BlochMcConnell(AbstractEngine):
         b0 = _checks.finite(_checks.positive(self.b0, "b0", "T"), "b0")
         return dataclasses.replace(self, b0=b0, n_states=min(self.n_states or needed, needed))
 
-    def adopted(self, state: BlochMcConnellState, sequence: AbstractContainer, tissue: Tissue) -> BlochMcConnellState:
+    def resumed(self, state: BlochMcConnellState, sequence: AbstractContainer, tissue: Tissue) -> BlochMcConnellState:
         del sequence
         return state.resized(self._kept, self._dtype(tissue))
 
     @property
     def _kept(self) -> int:
-        assert self.n_states is not None, "`sized` fills it in"
+        assert self.n_states is not None, "`plan` fills it in"
         return self.n_states
 
     def _dtype(self, tissue: Tissue) -> DTypeLike:
@@ -239,9 +252,7 @@ class BlochMcConnell(AbstractEngine):
     def _played(self, event: Together, pools: Pools, tissue: Tissue) -> AbstractOperator:
         alone = lambda part: self.prepare(part, tissue)
         reading = self._reading(None, tissue)
-        return PoolWaveforms(
-            event, tissue, pools, self.conventions, self.method, reading, alone, self.lowered
-        ).operator()
+        return PoolWaveforms(event, tissue, pools, self.conventions, self.method, reading, alone).operator()
 
     def _pools(self, tissue: Tissue) -> Pools:
         return Pools.of(tissue, self.b0, self.conventions)
@@ -253,16 +264,17 @@ class BlochMcConnell(AbstractEngine):
 
     def _irradiation(self, event: AbstractRF, pools: Pools, tissue: Tissue) -> Propagation:
         waveform, dt = jnp.asarray(event.b1_samples), event.dt
-        transmit = jnp.asarray(tissue.b1) if tissue.has("b1") else jnp.ones(1, tissue.t1.dtype)
+        transmit = jnp.ones(1, tissue.t1.dtype) if (given := transmit_field(tissue)) is None else given
         imaginary = (self.conventions.shape_phase_sign * waveform.imag).astype(waveform.real.dtype)
         offset = event.offset if isinstance(event.offset, Array) else 0.0
         irradiated = Irradiated(pools, offset)
         n, ratio = irradiated.size, self.conventions.gyromagnetic_ratio
 
-        def propagator(irradiated: Irradiated, method: AbstractPropagation, *rf: Array) -> Array:
+        def propagator(irradiated: Irradiated, method: AbstractPropagation, *rf: Any) -> Array:
             real, imaginary, dt, transmit = rf
-            per_voxel = lambda part: part[:, None] * (ratio * transmit)[None]
-            return method.propagator(irradiated, (per_voxel(real), per_voxel(imaginary)), dt)[:, :n, :n]
+            strength = jax.tree.map(lambda part: (ratio * part)[None], transmit)
+            field = transmitted(real[:, None], imaginary[:, None], strength)
+            return method.propagator(irradiated, field, dt)[:, :n, :n]
 
         rf = (waveform.real, imaginary, jnp.asarray(dt, waveform.real.dtype), transmit)
         return Propagation(in_float64_on_cpu(propagator, irradiated, self.method, *rf))

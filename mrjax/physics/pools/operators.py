@@ -1,5 +1,7 @@
 """The magnetisation of water and pools, and what each event does to it."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,9 +13,12 @@ from mrjax.physics.isochromats.operators import Rotation
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.matrix_exponential import exponential_less_one, full_precision, padded
 from mrjax.physics.pools.dynamics import Pools
+from mrjax.physics.state import AbstractState, size_of_repetitions
+from mrjax.sequence import AbstractContainer
+from mrjax.tissue import Tissue
 
 
-class BlochMcConnellState(eqx.Module):
+class BlochMcConnellState(AbstractState):
     r"""Magnetisation of the water and of its pools, relative to the equilibrium of the water.
 
     The second axis holds orders of dephasing: order $k$ is the Fourier coefficient of $\exp(2\pi i k r)$ over the voxel,
@@ -25,6 +30,22 @@ class BlochMcConnellState(eqx.Module):
     y: Inexact[Array, "mobile order *voxel"]
     z: Inexact[Array, "pool order *voxel"]
     """As `x`, then of the semisolid pools."""
+
+    @property
+    def magnetisation(self) -> tuple[Array, Array, Array]:
+        return self.x, self.y, self.z
+
+    def with_magnetisation(self, *magnetisation: Array) -> "BlochMcConnellState":
+        return BlochMcConnellState(*magnetisation)
+
+    def n_mixing_axes(self, tissue: Tissue) -> int:
+        del tissue
+        return 2
+
+    def repeatable(self, engine: Any, sequence: AbstractContainer) -> "BlochMcConnellState":
+        del sequence
+        n = size_of_repetitions(engine.n_states, self.z.shape[1], "n_states", type(engine).__name__)
+        return self.resized(n, self.z.dtype)
 
     def resized(self, n_orders: int, dtype) -> "BlochMcConnellState":
         """With more or fewer orders, real or complex."""

@@ -14,7 +14,9 @@ from mrjax.physics.engine import AbstractOperator
 from mrjax.physics.isochromats.waveforms import InTurn
 from mrjax.physics.maths.matrix_exponential import exponential_less_one, padded
 from mrjax.physics.maths.sums import sum_of_given
+from mrjax.physics.maths.transmit_field import transmit_field, transmitted
 from mrjax.physics.pools.dynamics import Irradiated, Pools
+from mrjax.physics.pools.frames import in_turning_frame
 from mrjax.physics.pools.operators import BlochMcConnellState, FreeEvolution, Propagation, TransverseReading, applied
 from mrjax.physics.pools.propagation import AbstractPropagation
 from mrjax.physics.waveforms.step_moments import moments_of_steps
@@ -75,8 +77,6 @@ class PoolWaveforms:
     """Of a sample without receiver phase."""
     alone: Callable[[AbstractEvent], AbstractOperator]
     """The operator of an event that is played alone."""
-    parts_of: Callable[[AbstractEvent], tuple[AbstractEvent, ...]]
-    """A pulse between the turns of its phase and its offset."""
 
     def operator(self) -> AbstractOperator:
         """All that happens, in turn."""
@@ -87,7 +87,7 @@ class PoolWaveforms:
                 waiting.append((start, entry))
                 continue
             operators.append(self._precession(now, start, waiting))
-            for part in self.parts_of(entry):
+            for part in in_turning_frame(entry, follows=self.conventions.rf_phase == "accumulated"):
                 is_rf = isinstance(part, AbstractRF) and bool(self._positions)
                 operators.append(self._propagation(start, part) if is_rf else self.alone(part))
             now, waiting = start + entry.duration, []
@@ -142,10 +142,10 @@ class PoolWaveforms:
                 mean = jnp.diff(gradient.area_until(edges - begin)) / jnp.where(dt > 0, dt, 1.0)
                 moment, _ = moments_of_steps(gradient, edges - begin, dt, edges[0])
                 rate, skew = rate + mean[:, None] * position, skew + moment[:, None] * position
-        transmit = jnp.asarray(self.tissue.b1) if self.tissue.has("b1") else jnp.ones(1, self.tissue.t1.dtype)
+        transmit = jnp.ones(1, self.tissue.t1.dtype) if (given := transmit_field(self.tissue)) is None else given
         real, imaginary = samples.real, self.conventions.shape_phase_sign * samples.imag
-        strength = (self.conventions.gyromagnetic_ratio * transmit)[None]
-        x, y = real[:, None] * strength, imaginary[:, None] * strength
+        strength = jax.tree.map(lambda part: (self.conventions.gyromagnetic_ratio * part)[None], transmit)
+        x, y = transmitted(real[:, None], imaginary[:, None], strength)
         # the first commutator of Magnus, with the sign of `cayley_klein.rotation_of`
         field = jnp.broadcast_arrays(x - skew * y, y + skew * x, rate)
         irradiated = Irradiated(self.pools, pulse.offset if isinstance(pulse.offset, Array) else 0.0)

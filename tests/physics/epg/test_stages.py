@@ -11,7 +11,7 @@ import pytest
 
 import mrjax as mr
 from mrjax.physics.epg import stages
-from mrjax.physics.epg.stages import Course, Stage
+from mrjax.physics.epg.stages import Stage, WindingAround
 
 TISSUE = mr.Tissue(jnp.array([0.4, 1.0, 2.0]), jnp.array([0.03, 0.1, 0.4]), b1=jnp.array([0.8, 1.0, 1.1]))
 
@@ -64,8 +64,8 @@ def always_in_stages(in_whole_loops):
 
 def test_a_loop_from_equilibrium_is_cut_where_orders_fill_and_empty():
     loop = mr.Repeat(mr.Dephase(1), mr.Sample(), n_repetitions=30)
-    start = Course.start(mr.Sequence(loop), 2**30, from_equilibrium=True, keeps_state=False)
-    assert start.stages(loop, 10) == (
+    start = WindingAround.start(mr.Sequence(loop), from_equilibrium=True, keeps_all=False)
+    assert start.stages(loop, 10, 2**30) == (
         Stage(0, 3, 4),
         Stage(3, 6, 7),
         Stage(6, 9),
@@ -78,10 +78,9 @@ def test_a_loop_from_equilibrium_is_cut_where_orders_fill_and_empty():
 
 def test_a_loop_is_whole_where_nothing_is_known_or_little_is_saved():
     loop = mr.Repeat(mr.Dephase(1), mr.Sample(), n_repetitions=30)
-    kept = Course.start(mr.Sequence(loop), 2**30, from_equilibrium=False, keeps_state=True)
-    few = Course.start(mr.Sequence(loop), 2, from_equilibrium=True, keeps_state=False)
-    for course in (kept, few):
-        assert course.stages(loop, 10) == (Stage(0, 30),)
+    kept = WindingAround.start(mr.Sequence(loop), from_equilibrium=False, keeps_all=True)
+    start = WindingAround.start(mr.Sequence(loop), from_equilibrium=True, keeps_all=False)
+    assert kept.stages(loop, 10, 2**30) == start.stages(loop, 10, 2) == (Stage(0, 30),)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -101,10 +100,10 @@ def test_stages_from_a_given_state(always_in_stages):
 
 def test_what_cannot_return_is_no_truncation(always_in_stages):
     """Emptying stages drop orders on purpose; no energy is counted for them."""
-    engine = mr.EPG().sized(fisp(), TISSUE, None, keeps_state=False)
+    engine = mr.EPG().plan(fisp(), TISSUE, None, keeps_state=False).engine
     before = engine.init(fisp(), TISSUE.flattened())
     lost = dataclasses.replace(mr.EPG(1).init(fisp(), TISSUE.flattened()), truncation_error=jnp.ones(3))
-    left = engine.leaving(lost, before, Stage(0, 3, 1, emptying=True))
+    left = stages.left_behind(lost, before, Stage(0, 3, 1, emptying=True), len(before.z))
     assert left.z.shape == before.z.shape
     np.testing.assert_array_equal(left.truncation_error, before.truncation_error)
 

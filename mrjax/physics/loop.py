@@ -1,0 +1,71 @@
+"""A loop of a sequence with its operators prepared, and the ways to play it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex
+
+from mrjax.jax_rules import as_one_kernel
+from mrjax.physics.gradient import AbstractGradient
+from mrjax.sequence import AbstractContainer
+
+Samples = Complex[Array, "n_samples voxel"] | None
+RepeatedSamples = Complex[Array, "repetition n_samples voxel"] | None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What an engine needs to play a `Repeat`."""
+
+    container: AbstractContainer
+    """The `Repeat`, or what the engine's plan has put in its place."""
+    repetition: Callable[[Any, Any], tuple[Any, Samples]]
+    """Plays one repetition: from a state and the coefficients of that repetition to a state and the samples."""
+    coefficients: Any
+    """Of the operators that change from repetition to repetition, which lie on the first axis."""
+    gradient: AbstractGradient
+    one_kernel: bool
+    """Whether the loop may be compiled into one kernel."""
+
+    @property
+    def n_repetitions(self) -> int:
+        """How often it is played."""
+        (length,) = self.container.repetitions
+        return length
+
+    def one_after_the_other(self, state: Any) -> tuple[Any, Samples]:
+        """All repetitions in turn."""
+        play = lambda state, coefficients: self.some(state, coefficients, 0, self.n_repetitions)
+        return self.compiled(play, state)
+
+    def side_by_side(self, state: Any) -> tuple[Any, Samples]:
+        """All repetitions at once, each from the same state: for those that do not depend on the one before."""
+        repetition = lambda coefficients: self.repetition(state, coefficients)
+        states, samples = jax.vmap(repetition, axis_size=self.n_repetitions)(self.coefficients)
+        return jax.tree.map(lambda leaf: leaf[-1], states), _in_a_row(samples)
+
+    def compiled(self, play: Callable[[Any, Any], tuple[Any, RepeatedSamples]], state: Any) -> tuple[Any, Samples]:
+        """`play(state, coefficients)`, in one kernel where the loop may be; `play` calls `some` once or more."""
+        play = as_one_kernel(play) if self.one_kernel else play
+        state, samples = play(state, self.coefficients)
+        return state, _in_a_row(samples)
+
+    def some(self, state: Any, coefficients: Any, start: int, stop: int) -> tuple[Any, RepeatedSamples]:
+        """Repetitions `start` to `stop` in turn, with the coefficients of all of them."""
+        if stop - start < self.n_repetitions:
+            coefficients = jax.tree.map(lambda leaf: leaf[start:stop], coefficients)
+        return self.gradient.scan(self.repetition, state, coefficients, stop - start)
+
+
+def joined(samples: list[Array | None]) -> Array | None:
+    """Samples that were taken one after the other; None where none were."""
+    taken = [sample for sample in samples if sample is not None]
+    return jnp.concatenate(taken) if taken else None
+
+
+def _in_a_row(samples: Array | None) -> Samples:
+    """Samples of one repetition after the other."""
+    return None if samples is None else samples.reshape(samples.shape[0] * samples.shape[1], samples.shape[2])
