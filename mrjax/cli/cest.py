@@ -33,7 +33,7 @@ BOUNDS = {
 """Where a fit looks, from its start."""
 
 
-class Experiment(eqx.Module):
+class SaturationExperiment(eqx.Module):
     """Measurements of one Pulseq file on the pools of one YAML file."""
 
     pools: PoolFile = eqx.field(static=True)
@@ -43,7 +43,7 @@ class Experiment(eqx.Module):
     m0_scans: tuple[int, ...] = eqx.field(static=True)
 
     @classmethod
-    def read(cls, options: argparse.Namespace) -> "Experiment":
+    def read(cls, options: argparse.Namespace) -> "SaturationExperiment":
         """From the files and options of the command line."""
         pools = read_pools(options.pools, legacy_lineshape=options.legacy_lineshape)
         # a pulse that pulseq-cest would resample to a longer one keeps its duration and its area
@@ -78,7 +78,7 @@ class Experiment(eqx.Module):
 class Model(eqx.Module):
     """The measurements as a function of the parameters that are fitted."""
 
-    experiment: Experiment
+    experiment: SaturationExperiment
     free: tuple[str, ...] = eqx.field(static=True)
     in_units_of_m0: bool = eqx.field(static=True)
 
@@ -134,7 +134,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def run_simulate(options: argparse.Namespace) -> int:
     """Simulate, write and draw."""
-    experiment = Experiment.read(options)
+    experiment = SaturationExperiment.read(options)
     magnetisation = experiment.magnetisation(experiment.pools.tissue)
     z, offsets = np.asarray(experiment.normalised(magnetisation)), np.array(experiment.offset_ppm)[experiment.saturated]
     paths = [z_spectra.write(options.out / "z_spectrum.csv", offsets, z), _written_conventions(experiment, options.out)]
@@ -148,7 +148,7 @@ def run_simulate(options: argparse.Namespace) -> int:
 def run_fit(options: argparse.Namespace) -> int:
     """Read, fit, write and tell."""
     console = Console()
-    experiment = Experiment.read(options)
+    experiment = SaturationExperiment.read(options)
     starts = {name: float(start_of(experiment, name)) for name in options.free}
     measured, in_units_of_m0 = _read(options, experiment)
     model = Model(experiment, tuple(starts), in_units_of_m0)
@@ -167,7 +167,7 @@ def run_fit(options: argparse.Namespace) -> int:
     return outcome.exit_status("cest", measured, result)
 
 
-def _read(options: argparse.Namespace, experiment: Experiment) -> tuple[measurement.Measurement, bool]:
+def _read(options: argparse.Namespace, experiment: SaturationExperiment) -> tuple[measurement.Measurement, bool]:
     """The data, and whether they are divided by M0, which their number tells."""
     n_all, n_saturated = len(experiment.offset_ppm), len(experiment.saturated)
     if z_spectra.is_one(options.data[0]):
@@ -183,7 +183,7 @@ def _read(options: argparse.Namespace, experiment: Experiment) -> tuple[measurem
         raise ValueError(f"{error} All {n_all} measurements, or the {n_saturated} without M0 scans.") from error
 
 
-def _of_spectrum(options: argparse.Namespace, experiment: Experiment) -> measurement.Measurement:
+def _of_spectrum(options: argparse.Namespace, experiment: SaturationExperiment) -> measurement.Measurement:
     """One voxel, from a table as `simulate` writes it."""
     if len(options.data) > 1 or options.mask is not None:
         raise ValueError(f"{options.data[0]} is a spectrum, which is fitted alone, without further files or --mask.")
@@ -211,7 +211,7 @@ def _fit(
     return result
 
 
-def start_of(experiment: Experiment, name: str) -> Array:
+def start_of(experiment: SaturationExperiment, name: str) -> Array:
     """The value of a parameter in the pool file; its name is checked."""
     tissue = experiment.pools.tissue
     if name == "b1":
@@ -230,7 +230,7 @@ def start_of(experiment: Experiment, name: str) -> Array:
     raise ValueError(f"--free must name {'; '.join(known)}; but got {name!r}.")
 
 
-def replaced(tissue: Tissue, name: str, value: Array, experiment: Experiment) -> Tissue:
+def replaced(tissue: Tissue, name: str, value: Array, experiment: SaturationExperiment) -> Tissue:
     """The tissue with one parameter changed."""
     owner, _, parameter = name.rpartition(".")
     if name == "off_resonance_ppm":
@@ -243,11 +243,11 @@ def replaced(tissue: Tissue, name: str, value: Array, experiment: Experiment) ->
     return dataclasses.replace(tissue, pools=tuple(pools))
 
 
-def _hz_per_ppm(experiment: Experiment) -> float:
+def _hz_per_ppm(experiment: SaturationExperiment) -> float:
     return experiment.pools.b0 * experiment.pools.conventions.gyromagnetic_ratio / (2e6 * np.pi)
 
 
-def _written_conventions(experiment: Experiment, out: Path) -> Path:
+def _written_conventions(experiment: SaturationExperiment, out: Path) -> Path:
     """What the result rests on, beside it."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / "conventions.json"

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from mrjax.cli import fingerprinting
 from mrjax.cli.batches import COLUMNS
-from mrjax.cli.fingerprinting import Experiment
+from mrjax.cli.fingerprinting import FingerprintingExperiment
 from mrjax.io import write_nifti
 from mrjax.phantoms import brain
 
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     return 0 if refined.finished.all() else 130
 
 
-def errors_by_tissue(experiment: Experiment, maps: dict[str, np.ndarray]) -> Table:
+def errors_by_tissue(experiment: FingerprintingExperiment, maps: dict[str, np.ndarray]) -> Table:
     """Median errors and the coverage of the error bars, for pure voxels of each tissue and for mixed ones."""
     table = Table(title=f"noise {experiment.noise_std:g} of M0 of water in real and imaginary part")
     table.add_column("tissue")
@@ -82,7 +82,7 @@ def _cells(maps: dict[str, np.ndarray], parameter: str, voxels: np.ndarray, one_
     return [f"{np.median(estimate) * 1e3:.0f} ms", f"{np.median(np.abs(estimate / truth - 1)):.2%}", covered]
 
 
-def write(experiment: Experiment, maps: dict[str, np.ndarray], out: Path) -> list[Path]:
+def write(experiment: FingerprintingExperiment, maps: dict[str, np.ndarray], out: Path) -> list[Path]:
     """NIfTI maps and the figure."""
     from mrjax.cli import demo_figure  # with matplotlib, which help need not wait for
 

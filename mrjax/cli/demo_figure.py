@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mrjax.cli.fingerprinting import Experiment
+from mrjax.cli.fingerprinting import FingerprintingExperiment
 from mrjax.plot import parameter_map, sequence_diagram, signal_curves
 
 
-def draw(experiment: Experiment, maps: dict[str, np.ndarray]) -> Figure:
+def draw(experiment: FingerprintingExperiment, maps: dict[str, np.ndarray]) -> Figure:
     """Sequence and fingerprints above; true, estimated, error and standard-deviation maps of T1 and T2 below."""
     figure = Figure(figsize=(15, 12), layout="constrained")
     above, below = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=(1, 2.1))))
@@ -21,7 +21,7 @@ def draw(experiment: Experiment, maps: dict[str, np.ndarray]) -> Figure:
     return figure
 
 
-def _fingerprints(axes: Axes, experiment: Experiment) -> None:
+def _fingerprints(axes: Axes, experiment: FingerprintingExperiment) -> None:
     """The purest voxel of each tissue."""
     phantom, times = experiment.phantom, np.asarray(experiment.sequence.sample_times)
     purest = [int(np.argmax(fraction[experiment.mask])) for fraction in np.asarray(phantom.fractions)]

@@ -20,7 +20,7 @@ STATES_OF_TRUTH, STATES_OF_FIT = 64, 24
 
 
 @dataclass(frozen=True)
-class Experiment:
+class FingerprintingExperiment:
     """What was played on what, and what came out."""
 
     phantom: Phantom
@@ -57,7 +57,7 @@ class Fingerprint(eqx.Module):
         return jnp.sum(jnp.conj(atoms) * self.signals, axis=-1) / jnp.sum(jnp.abs(atoms) ** 2, axis=-1)
 
 
-def scan(phantom: Phantom, noise_std: float, seed: int) -> Experiment:
+def scan(phantom: Phantom, noise_std: float, seed: int) -> FingerprintingExperiment:
     """The published schedule, played on every tissue of every voxel; the signals of a voxel add up, with noise."""
     flip_angle, tr = mr.protocols.published_fisp_schedule()
     sequence = mr.protocols.mrf_fisp(flip_angle, tr, te=1.908 * ms, inversion_time=18 * ms)
@@ -67,7 +67,7 @@ def scan(phantom: Phantom, noise_std: float, seed: int) -> Experiment:
     signals = np.asarray(mr.simulate(sequence, tissues, mr.EPG(STATES_OF_TRUTH)).sum(axis=0))
     rng = np.random.default_rng(seed)
     noise = noise_std * (rng.standard_normal(signals.shape) + 1j * rng.standard_normal(signals.shape))
-    return Experiment(phantom, sequence, b1, mask, noise_std, (signals + noise).astype(np.complex64))
+    return FingerprintingExperiment(phantom, sequence, b1, mask, noise_std, (signals + noise).astype(np.complex64))
 
 
 def transmit_field(shape: tuple[int, ...]) -> np.ndarray:
@@ -76,7 +76,7 @@ def transmit_field(shape: tuple[int, ...]) -> np.ndarray:
     return (1.15 - 0.35 * (x**2 + y**2) / 0.8 + 0.04 * x - 0.03 * y).clip(0.6, 1.2).astype(np.float32)
 
 
-def match(experiment: Experiment) -> dict[str, np.ndarray]:
+def match(experiment: FingerprintingExperiment) -> dict[str, np.ndarray]:
     """The best atom of a coarse dictionary over T1, T2 and B1; B1 is known, as from a field map."""
     b1 = experiment.b1[experiment.mask]
     grid = {
@@ -90,7 +90,7 @@ def match(experiment: Experiment) -> dict[str, np.ndarray]:
     return {name: np.asarray(best.parameters[name]) for name in BOUNDS}
 
 
-def refine(experiment: Experiment, start: dict[str, np.ndarray], progress: Progress) -> Result:
+def refine(experiment: FingerprintingExperiment, start: dict[str, np.ndarray], progress: Progress) -> Result:
     """Least squares through the simulation itself, from the matched atoms, with standard deviations."""
     model = _model(experiment)
     model_of = lambda here: Fingerprint(model.sequence, model.b1[here], model.signals[here])
@@ -99,7 +99,7 @@ def refine(experiment: Experiment, start: dict[str, np.ndarray], progress: Progr
     return fit_in_batches(model_of, experiment.signals, start, limits, progress, noise_std=noise_std, batch_size=1024)
 
 
-def maps(experiment: Experiment, result: Result) -> dict[str, np.ndarray]:
+def maps(experiment: FingerprintingExperiment, result: Result) -> dict[str, np.ndarray]:
     """True, estimated and error maps over the slice; nan outside the brain."""
     model = _model(experiment)
     # voxels that an interrupt left unfitted stay nan; any possible value stands in for the simulation
@@ -120,7 +120,7 @@ def maps(experiment: Experiment, result: Result) -> dict[str, np.ndarray]:
     return drawn
 
 
-def _model(experiment: Experiment) -> Fingerprint:
+def _model(experiment: FingerprintingExperiment) -> Fingerprint:
     b1 = jnp.asarray(experiment.b1[experiment.mask])
     return Fingerprint(experiment.sequence, b1, jnp.asarray(experiment.signals))
 

@@ -26,13 +26,13 @@ COST_OF_LOOP = 2
 
 
 @dataclass(frozen=True)
-class Loop:
+class BlockLoop:
     """A pattern of `period` entries that is played `count` times, and what the first of them holds."""
 
     start: int
     period: int
     count: int
-    body: tuple["int | Loop", ...] = ()
+    body: tuple["int | BlockLoop", ...] = ()
 
     @property
     def end(self) -> int:
@@ -45,7 +45,7 @@ class Loop:
         return self.period * (self.count - 1)
 
 
-def folded(forms: Int[np.ndarray, " n"], begins_well: Bool[np.ndarray, " n"]) -> tuple[int | Loop, ...]:
+def folded(forms: Int[np.ndarray, " n"], begins_well: Bool[np.ndarray, " n"]) -> tuple[int | BlockLoop, ...]:
     """Entries by their places in the row, with loops.
 
     Taken is the loop that saves most, then those before it, inside it and after it.
@@ -59,13 +59,13 @@ def folded(forms: Int[np.ndarray, " n"], begins_well: Bool[np.ndarray, " n"]) ->
 
 
 def built(
-    nodes: tuple[int | Loop, ...], event: Callable[[Int[np.ndarray, "*repetitions"]], AbstractEvent]
+    nodes: tuple[int | BlockLoop, ...], event: Callable[[Int[np.ndarray, "*repetitions"]], AbstractEvent]
 ) -> list[AbstractEvent | AbstractContainer]:
     """Events and repeats of what was folded; `event` makes one of the places where the repetitions play it."""
 
-    def within(nodes: tuple[int | Loop, ...], later: Int[np.ndarray, "*repetitions"]) -> Iterator:
+    def within(nodes: tuple[int | BlockLoop, ...], later: Int[np.ndarray, "*repetitions"]) -> Iterator:
         for node in nodes:
-            if isinstance(node, Loop):
+            if isinstance(node, BlockLoop):
                 inside = later[..., None] + node.period * np.arange(node.count)
                 yield Repeat(*within(node.body, inside), n_repetitions=node.count)
             else:
@@ -74,13 +74,13 @@ def built(
     return list(within(nodes, np.zeros((), int)))
 
 
-def _folded(forms: np.ndarray, begins_well: np.ndarray, start: int, end: int) -> list[int | Loop]:
-    found: list[int | Loop] = []
+def _folded(forms: np.ndarray, begins_well: np.ndarray, start: int, end: int) -> list[int | BlockLoop]:
+    found: list[int | BlockLoop] = []
     # a stack, not recursion: there may be thousands of loops in a row
-    pending: list[tuple[int, int] | Loop] = [(start, end)]
+    pending: list[tuple[int, int] | BlockLoop] = [(start, end)]
     while pending:
         part = pending.pop()
-        if isinstance(part, Loop):
+        if isinstance(part, BlockLoop):
             found.append(part)
             continue
         start, end = part
@@ -90,11 +90,11 @@ def _folded(forms: np.ndarray, begins_well: np.ndarray, start: int, end: int) ->
             continue
         first = start + loop.start
         body = tuple(_folded(forms, begins_well, first, first + loop.period))
-        pending += [(start + loop.end, end), Loop(first, loop.period, loop.count, body), (start, first)]
+        pending += [(start + loop.end, end), BlockLoop(first, loop.period, loop.count, body), (start, first)]
     return found
 
 
-def _best_loop(forms: np.ndarray, begins_well: np.ndarray) -> Loop | None:
+def _best_loop(forms: np.ndarray, begins_well: np.ndarray) -> BlockLoop | None:
     best = None
     for period in range(1, min(LONGEST_PATTERN, forms.size // 2) + 1):
         least = WORTH_A_LOOP if best is None else best.saving
@@ -104,7 +104,7 @@ def _best_loop(forms: np.ndarray, begins_well: np.ndarray) -> Loop | None:
         if np.count_nonzero(recurs) <= least:
             continue
         for first, last in _stretches(recurs, period):
-            loop = Loop(first, period, (last - first + period) // period)
+            loop = BlockLoop(first, period, (last - first + period) // period)
             if loop.saving > (WORTH_A_LOOP if best is None else best.saving):
                 best = loop
     return None if best is None else _shifted(best, forms, begins_well)
@@ -118,7 +118,7 @@ def _stretches(recurs: Bool[np.ndarray, " n"], period: int) -> Iterator[tuple[in
     return zip(firsts[long].tolist(), lasts[long].tolist(), strict=True)
 
 
-def _shifted(loop: Loop, forms: np.ndarray, begins_well: np.ndarray) -> Loop:
+def _shifted(loop: BlockLoop, forms: np.ndarray, begins_well: np.ndarray) -> BlockLoop:
     """The same loop from the first of its entries that begins well, else as late as it is played as often."""
     reach = forms[loop.start : loop.start + loop.saving + loop.period]
     later = forms[loop.start + loop.period : loop.end + loop.period]
@@ -126,10 +126,10 @@ def _shifted(loop: Loop, forms: np.ndarray, begins_well: np.ndarray) -> Loop:
     latest = min(after[0] if after.size else later.size, later.size) - loop.saving
     starts = loop.start + np.arange(min(latest, loop.period - 1) + 1)
     good = starts[begins_well[starts]]
-    return Loop(int(good[0] if good.size else starts[-1]), loop.period, loop.count)
+    return BlockLoop(int(good[0] if good.size else starts[-1]), loop.period, loop.count)
 
 
-def folded_measurements(entries: Entries, lengths: list[int]) -> tuple[int | Loop, ...]:
+def folded_measurements(entries: Entries, lengths: list[int]) -> tuple[int | BlockLoop, ...]:
     """Entries by their places, with loops over measurements, and loops within each.
 
     Of all ways to write a measurement with loops that one is taken which stores the fewest numbers, so that what many pulses
@@ -140,7 +140,7 @@ def folded_measurements(entries: Entries, lengths: list[int]) -> tuple[int | Loo
     - `entries`: Events that stand alone, measurement after measurement.
     - `lengths`: How many of them each measurement has.
     """
-    found: list[int | Loop] = []
+    found: list[int | BlockLoop] = []
     starts = np.cumsum([0, *lengths])
     forms = [entries.forms[start:end].tobytes() for start, end in itertools.pairwise(starts)]
     for _, neighbours in itertools.groupby(range(len(lengths)), key=forms.__getitem__):
@@ -224,14 +224,14 @@ def _first_stands_alone(group: _Group) -> bool:
     return group.n_measurements > 2 and (only_the_first_differs(delays) or only_the_first_differs(b1))
 
 
-def _repeated(group: _Group) -> list[int | Loop]:
+def _repeated(group: _Group) -> list[int | BlockLoop]:
     nodes = list(_within(group, 0, group.forms.size))
     if group.n_measurements == 1:
         return nodes
-    return [Loop(group.start, group.forms.size, group.n_measurements, tuple(nodes))]
+    return [BlockLoop(group.start, group.forms.size, group.n_measurements, tuple(nodes))]
 
 
-def _within(group: _Group, start: int, end: int) -> Iterator[int | Loop]:
+def _within(group: _Group, start: int, end: int) -> Iterator[int | BlockLoop]:
     """The entries from one place of the first measurement to another, with loops."""
     loop = _cheapest_loop(group, start, end)
     if loop is None:
@@ -239,29 +239,29 @@ def _within(group: _Group, start: int, end: int) -> Iterator[int | Loop]:
         return
     yield from _within(group, start, loop.start)
     first = group.start + loop.start
-    yield Loop(first, loop.period, loop.count, tuple(range(first, first + loop.period)))
+    yield BlockLoop(first, loop.period, loop.count, tuple(range(first, first + loop.period)))
     yield from _within(group, loop.end, end)
 
 
-def _cheapest_loop(group: _Group, start: int, end: int) -> Loop | None:
+def _cheapest_loop(group: _Group, start: int, end: int) -> BlockLoop | None:
     """The loop that saves most; of equals the one with the shortest pattern, and that which begins with a pulse."""
 
-    def merit(loop: Loop) -> tuple[int, int, bool]:
+    def merit(loop: BlockLoop) -> tuple[int, int, bool]:
         return _saving(group, loop), -loop.period, bool(group.begins_well[loop.start])
 
     best = max(_candidates(group.forms[start:end], start), key=merit, default=None)
     return best if best is not None and _saving(group, best) > 0 else None
 
 
-def _candidates(forms: Int[np.ndarray, " n"], start: int) -> Iterator[Loop]:
+def _candidates(forms: Int[np.ndarray, " n"], start: int) -> Iterator[BlockLoop]:
     """Every pattern that recurs at once, as often as it does, beginning with each of its entries."""
     for period in range(1, min(LONGEST_PATTERN_OF_A_MEASUREMENT, forms.size // 2) + 1):
         for first, last in _stretches(forms[:-period] == forms[period:], period):
             for shifted in range(first, min(first + period, last - period + 1)):
-                yield Loop(start + shifted, period, (last + period - shifted) // period)
+                yield BlockLoop(start + shifted, period, (last + period - shifted) // period)
 
 
-def _saving(group: _Group, loop: Loop) -> int:
+def _saving(group: _Group, loop: BlockLoop) -> int:
     """Numbers to be stored and events to be compiled without the loop, less those with it."""
     apart = sum(group.costs[loop.start : loop.end])
     patterns = (range(first, loop.end, loop.period) for first in range(loop.start, loop.start + loop.period))

@@ -17,7 +17,7 @@ from test_reader import IMAGING, MOST_CALLS, mutated, read_quietly
 import mrjax as mr
 from mrjax import units
 from mrjax.pulseq import PulseqError, read, to_sequence, write
-from mrjax.pulseq.loops import Loop, built, folded
+from mrjax.pulseq.loops import BlockLoop, built, folded
 from mrjax.pulseq.playing_order import playings
 from mrjax.sequence import Annotation, Label, Together
 from mrjax.sequence.walk import events_of
@@ -322,7 +322,7 @@ def test_transmitting_while_receiving_is_refused(tmp_path):
 def places(nodes, later=0):
     """The entries of a folded row, written out again."""
     for node in nodes:
-        if isinstance(node, Loop):
+        if isinstance(node, BlockLoop):
             for n in range(node.count):
                 yield from places(node.body, later + n * node.period)
         else:
@@ -370,7 +370,7 @@ def test_built_events_know_where_each_repetition_plays_them():
         asked.append(at)
         return mr.Delay(1.0)
 
-    (outer,) = built((Loop(0, 3, 2, (0, Loop(1, 1, 2, (1,)))),), event)
+    (outer,) = built((BlockLoop(0, 3, 2, (0, BlockLoop(1, 1, 2, (1,)))),), event)
     assert outer.n_repetitions == 2
     assert [at.tolist() for at in asked] == [[0, 3], [[1, 2], [4, 5]]]
 

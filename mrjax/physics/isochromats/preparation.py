@@ -8,7 +8,14 @@ from jaxtyping import Array, Float
 
 from mrjax.physics.engine import AbstractOperator
 from mrjax.physics.isochromats.operators import Diffusion
-from mrjax.physics.isochromats.waveforms import FreePrecession, InTurn, Irradiation, Solved, Surroundings, Winding
+from mrjax.physics.isochromats.waveforms import (
+    FreePrecession,
+    GradientMoments,
+    InTurn,
+    Irradiation,
+    Solved,
+    Surroundings,
+)
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.matrix_exponential import exponential_less_one, padded
 from mrjax.physics.maths.quadrature import integrals_until, points_between
@@ -60,7 +67,9 @@ class Waveforms:
         operators.append(self._free(now, self.event.duration, waiting))
         return operators[0] if len(operators) == 1 else InTurn(tuple(operators))
 
-    def _winding(self, start: Float[Array, "*time"], end: Float[Array, "*time"], middle: Array) -> Winding | None:
+    def _winding(
+        self, start: Float[Array, "*time"], end: Float[Array, "*time"], middle: Array
+    ) -> GradientMoments | None:
         """Between two times, or between several."""
         if not self.axes:
             return None
@@ -74,7 +83,7 @@ class Waveforms:
         shape = (len(self.axes), 2, *jnp.broadcast_shapes(jnp.shape(start), jnp.shape(end)))
         between = lambda x: self.gamma * (x.reshape(shape)[:, 1] - x.reshape(shape)[:, 0])
         area, moment = between(areas), between(moments)
-        return Winding(area, moment - middle * area, self.axes)
+        return GradientMoments(area, moment - middle * area, self.axes)
 
     def _free(self, start: Array, end: Array, readouts: list[tuple[Array, Readout]]) -> FreePrecession:
         middle = (start + end) / 2
@@ -130,7 +139,7 @@ class Waveforms:
         about = self.gamma * dt * field
         return Irradiation(about.real, about.imag, winding, skew, offset, dt, transmit, self.surroundings, self.motion)  # pyright: ignore[reportArgumentType]
 
-    def _skew(self, edges: Float[Array, " n"], dt: Float[Array, ""], middle: Array) -> Winding | None:
+    def _skew(self, edges: Float[Array, " n"], dt: Float[Array, ""], middle: Array) -> GradientMoments | None:
         """Moments of the gradients about the middle of each step over its duration, and as spins move from `middle` on."""
         if not self.axes:
             return None
@@ -139,7 +148,7 @@ class Waveforms:
             row = self.axes.index(AXES.index(gradient.axis))
             area, moment = moments_of_steps(gradient, edges - begin, dt, middle - begin)
             areas, moments = areas.at[row].add(area), moments.at[row].add(moment)
-        return Winding(self.gamma * areas, self.gamma * moments, self.axes)
+        return GradientMoments(self.gamma * areas, self.gamma * moments, self.axes)
 
     def _solved(self, pulse: ContinuousWave, axis: Array, offset: Array) -> Solved:
         transmit = jnp.asarray(self.tissue.b1)[None] if self.tissue.has("b1") else jnp.ones((1, 1))

@@ -21,7 +21,7 @@ from mrjax.sequence.double_length import angle
 from mrjax.tissue import Tissue
 
 
-class Winding(eqx.Module):
+class GradientMoments(eqx.Module):
     r"""What gradients do during a time or until several: $\gamma \int G\,dt$ and $\gamma \int G\,t\,dt$ for each axis used.
 
     Times count from the middle of the whole event, where positions and velocities are taken.
@@ -76,12 +76,12 @@ class FreePrecession(AbstractOperator):
     """Relaxation and precession while gradients are on, with the samples of a readout."""
 
     duration: Float[Array, ""]
-    winding: Winding | None
+    winding: GradientMoments | None
     surroundings: Surroundings
     motion: AbstractMotion | None
     diffusion: Diffusion | None
     sample_times: Float[Array, " n_samples"] | None
-    sample_winding: Winding | None
+    sample_winding: GradientMoments | None
     sample_diffusion: Diffusion | None
     receiver: Complex[Array, " n_samples"] | None
 
@@ -95,7 +95,9 @@ class FreePrecession(AbstractOperator):
         z = e1 * state.z + precession.recovery(self.duration, self.surroundings.t1)[None]
         return state.with_magnetisation(x, y, z).later(self.duration), samples
 
-    def _transverse(self, state: IsochromatState, time: Array, winding: Winding | None, position: Any, velocity: Any):
+    def _transverse(
+        self, state: IsochromatState, time: Array, winding: GradientMoments | None, position: Any, velocity: Any
+    ):
         """Both transverse components after some time."""
         e2 = precession.decay(time, self.surroundings.t2)[None]
         turned_by = sum_of_given(
@@ -116,7 +118,7 @@ class FreePrecession(AbstractOperator):
 
         # one sample at a time: all at once, the magnetisation of every spin at every time would fill the memory
         winding = self.sample_winding
-        by_time = None if winding is None else Winding(winding.area.T, winding.moment.T, winding.axes)
+        by_time = None if winding is None else GradientMoments(winding.area.T, winding.moment.T, winding.axes)
         diffusion = self.sample_diffusion
         integrals = None if diffusion is None else (diffusion.duration, diffusion.first, diffusion.second)
         return jax.lax.map(sample, (self.sample_times, by_time, integrals, self.receiver))
@@ -131,9 +133,9 @@ class Irradiation(AbstractOperator):
     about_x: Float[Array, " n"]
     """In rad for each step."""
     about_y: Float[Array, " n"]
-    winding: Winding | None
+    winding: GradientMoments | None
     """Of each step, `(axis, n)`."""
-    skew: Winding | None
+    skew: GradientMoments | None
     r"""$-\gamma \int G\,t\,dt$ from the middle of each step over its duration, likewise: by it the RF is turned."""
     offset: Float[Array, ""]
     """Of the RF in Hz."""
