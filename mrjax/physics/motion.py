@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
-from mrjax.physics.isochromats.state import Coordinates, Places, summed
+from mrjax.physics.maths.trigonometry import sinc_and_versine
 from mrjax.physics.waveforms.rf_steps import FARTHEST, PLAUSIBLE, Bounds
 from mrjax.sequence import AbstractContainer, timing
 
@@ -80,40 +80,13 @@ class RigidMotion(AbstractMotion):
     def displaced(self, x: Array, y: Array, z: Array, time: Array) -> tuple[Array, Array, Array]:
         at = lambda values: tuple(jnp.interp(time, self.times, values[:, i]) for i in range(3))
         u, v, w = at(self.rotation)
-        square = u**2 + v**2 + w**2
-        small = square < 1e-12
-        angle = jnp.sqrt(jnp.where(small, 1.0, square))
-        sinc = jnp.where(small, 1 - square / 6, jnp.sin(angle) / angle)
-        versine = jnp.where(small, 0.5 - square / 24, (1 - jnp.cos(angle)) / angle**2)
+        sinc, versine = sinc_and_versine(u**2 + v**2 + w**2)
         cross = lambda a, b, c: (v * c - w * b, w * a - u * c, u * b - v * a)
         first = cross(x, y, z)
         second = cross(*first)
         shift = at(self.translation)
         a, b, c = (r + sinc * f + versine * s + d for r, f, s, d in zip((x, y, z), first, second, shift, strict=True))
         return a, b, c
-
-
-def located(places: Places, motion: AbstractMotion | None, later: Array) -> tuple[Coordinates, Coordinates]:
-    """Positions and velocities some time after now; None for zero."""
-    if places.time is None:
-        return places.coordinates, (None, None, None)
-    time = (places.time + later).rounded[None]
-    flown = tuple(
-        summed(start, None if speed is None else speed * time)
-        for start, speed in zip(places.coordinates, places.velocity, strict=True)
-    )
-    if motion is None:
-        return flown, places.velocity  # pyright: ignore[reportReturnType]
-    filled = [jnp.zeros_like(time) if x is None else x for x in flown]
-    speeds = [jnp.zeros_like(time) if x is None else x for x in places.velocity]
-    shape = jnp.broadcast_shapes(time.shape, *(x.shape for x in (*filled, *speeds)))
-    spread = lambda x: jnp.broadcast_to(x, shape)
-    # velocities of the flow turn with the object
-    return jax.jvp(
-        motion.displaced,
-        tuple(map(spread, (*filled, time))),
-        tuple(map(spread, (*speeds, jnp.ones_like(time)))),
-    )
 
 
 def reached(bounds: Bounds, sequence: AbstractContainer, motion: AbstractMotion | None) -> Bounds:

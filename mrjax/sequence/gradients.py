@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mrjax import _checks
+from mrjax._shapes import of_one_rank
 from mrjax.sequence.events import AbstractEvent, checked_now, replace_checked
 
 Axis = Literal["x", "y", "z"]
@@ -128,7 +129,7 @@ class Gradient(AbstractEvent):
     @property
     def area(self) -> Float[Array, "..."]:
         """The integral over time in T s/m."""
-        waveform, times = _of_one_rank(self.waveform, self.times)
+        waveform, times = of_one_rank(self.waveform, self.times)
         return jnp.sum((waveform[..., 1:] + waveform[..., :-1]) / 2 * jnp.diff(times, axis=-1), axis=-1)
 
     def area_until(self, time: Float[Array, " time"]) -> Float[Array, " time"]:
@@ -175,11 +176,6 @@ class Gradient(AbstractEvent):
     def _slopes(self) -> Float[Array, " piece"]:
         steps = jnp.diff(self.times)
         return jnp.where(steps > 0, jnp.diff(self.waveform) / jnp.where(steps > 0, steps, 1.0), 0.0)
-
-
-def _of_one_rank(first: Array, second: Array) -> tuple[Array, Array]:
-    rank = max(first.ndim, second.ndim)
-    return tuple(array.reshape(*(1,) * (rank - array.ndim), *array.shape) for array in (first, second))  # pyright: ignore[reportReturnType]
 
 
 def _rising(times: Array, name: str) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike
 
 from mrjax import _checks, _plausibility
+from mrjax._shapes import with_rank
 
 Numbers: TypeAlias = ArrayLike | Sequence[Any]  # a number, an array, or a (nested) list of numbers
 
@@ -26,8 +27,8 @@ def align(samples: dict[str, Numbers], voxels: dict[str, Numbers]) -> tuple[Arra
     rank = len(_checks.broadcast_shape({name: arrays[name] for name in voxels}))
     sample_axes = {name: sample_axis(arrays[name], name) for name in samples}
     _require_one_length(sample_axes)
-    aligned = {name: padded(array, rank + 1) for name, array in sample_axes.items()}
-    aligned |= {name: padded(arrays[name][..., None], rank + 1) for name in voxels}
+    aligned = {name: with_rank(array, rank + 1) for name, array in sample_axes.items()}
+    aligned |= {name: with_rank(arrays[name][..., None], rank + 1) for name in voxels}
     return tuple(aligned.values())
 
 
@@ -51,11 +52,6 @@ def sample_axis(array: Array, name: str) -> Array:
 def not_longer(time: Array, name: str, longest: Array, name_of_longest: str) -> Array:
     """`time`, checked not to exceed `longest`."""
     return _checks.require(time, time <= longest, f"`{name}` must not exceed `{name_of_longest}` (s)")
-
-
-def padded(array: Array, rank: int) -> Array:
-    """`array` with axes of length one in front, up to `rank`."""
-    return array.reshape((1,) * (rank - array.ndim) + array.shape)
 
 
 def _checked(values: dict[str, Numbers]) -> dict[str, Array]:

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax import _checks, units
+from mrjax._shapes import with_rank
 from mrjax.pool import Pool
-from mrjax.signals._arguments import Numbers, padded, sample_axis
+from mrjax.signals._arguments import Numbers, sample_axis
 
 
 class Saturation(NamedTuple):
@@ -50,17 +51,19 @@ def saturation(
     }
     dtype = jnp.result_type(field, *arrays.values(), *leaves.values())
     rank = len(_checks.broadcast_shape({name: arrays[name] for name in voxels} | leaves))
-    along: dict[str, Any] = {name: padded(sample_axis(arrays[name], name).astype(dtype), rank + 1) for name in samples}
+    along: dict[str, Any] = {
+        name: with_rank(sample_axis(arrays[name], name).astype(dtype), rank + 1) for name in samples
+    }
     _checks.broadcast_shape(along)
     across = {name: _voxel_axes(arrays[name], rank, dtype) for name in voxels}
     return Saturation(
         offset=2 * math.pi * (along["offset"] - across["off_resonance"]),
         nutation=units.GAMMA["1H"] * along["rf_amplitude"] * across["b1"],
-        duration=along.get("duration", padded(jnp.asarray(math.inf, dtype), rank + 1)),
+        duration=along.get("duration", with_rank(jnp.asarray(math.inf, dtype), rank + 1)),
         r1=1 / across["t1"],
         r2=1 / across["t2"],
         pools=tuple(jax.tree.map(lambda x: _voxel_axes(x, rank, dtype), _with_shift(pool)) for pool in pools),
-        larmor=padded((units.GAMMA_BAR["1H"] * field).astype(dtype), rank + 1),
+        larmor=with_rank((units.GAMMA_BAR["1H"] * field).astype(dtype), rank + 1),
     )
 
 
@@ -97,7 +100,7 @@ def _with_shift(pool: Pool) -> Pool:
 
 
 def _voxel_axes(array: Array, rank: int, dtype: jnp.dtype) -> Array:
-    return padded(array.astype(dtype)[..., None], rank + 1)
+    return with_rank(array.astype(dtype)[..., None], rank + 1)
 
 
 def _finite(value: Array, name: str) -> Array:

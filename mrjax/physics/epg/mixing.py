@@ -5,15 +5,13 @@ what recovers. Such maps compose voxel by voxel, at the price of one order; the 
 each winding, however many events lie between.
 """
 
-from functools import reduce
-from operator import add
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from mrjax.jax_rules import computed_once
+from mrjax.physics.maths.sums import sum_of_given
 
 Orders = Inexact[Array, "k voxel"]
 Components = tuple[Orders, Orders, Orders]
@@ -53,13 +51,13 @@ class Mixing(eqx.Module):
             swap=_sum((self.stay, first.swap), (self.swap, _conj(first.stay)), (self.tip, _conj(first.untip))),
             tip=_sum((self.stay, first.tip), (self.swap, _conj(first.tip)), (self.tip, first.keep)),
             untip=_sum((untip, first.stay), (_conj(untip), _conj(first.swap)), (self.keep, first.untip)),
-            keep=_plus(_twice_real(untip, first.tip), _times(self.keep, first.keep)),
-            tipped=_plus(
+            keep=sum_of_given(_twice_real(untip, first.tip), _times(self.keep, first.keep)),
+            tipped=sum_of_given(
                 _sum((self.stay, first.tipped), (self.swap, _conj(first.tipped)), (self.tip, first.recovered)),
                 self.tipped,
             ),
-            recovered=_plus(
-                _plus(_twice_real(untip, first.tipped), _times(self.keep, first.recovered)), self.recovered
+            recovered=sum_of_given(
+                sum_of_given(_twice_real(untip, first.tipped), _times(self.keep, first.recovered)), self.recovered
             ),
         )
 
@@ -67,14 +65,14 @@ class Mixing(eqx.Module):
         """$F^+$ of one order after this mixing."""
         plus, minus, z = (orders[order] for orders in components)
         gained = self.tipped if order % len(components[0]) == 0 else None
-        mixed = _plus(_sum((self.stay, plus), (self.swap, minus), (self.tip, z)), gained)
+        mixed = sum_of_given(_sum((self.stay, plus), (self.swap, minus), (self.tip, z)), gained)
         return jnp.zeros_like(plus) if mixed is None else jnp.broadcast_to(mixed, plus.shape).astype(plus.dtype)
 
     def z_of_order(self, components: Components, order: int) -> Inexact[Array, " voxel"]:
         """$Z$ of one order after this mixing."""
         plus, minus, z = (orders[order] for orders in components)
         gained = self.recovered if order % len(components[0]) == 0 else None
-        mixed = _plus(_sum((self.untip, plus), (_conj(self.untip), minus), (self.keep, z)), gained)
+        mixed = sum_of_given(_sum((self.untip, plus), (_conj(self.untip), minus), (self.keep, z)), gained)
         return jnp.zeros_like(z) if mixed is None else jnp.broadcast_to(mixed, z.shape).astype(z.dtype)
 
 
@@ -131,12 +129,7 @@ def _gaining(orders: Orders | None, gain: Factor, like: Orders) -> Orders:
 
 
 def _sum(*products: tuple[Factor, Factor]) -> Factor:
-    return reduce(_plus, (_times(left, right) for left, right in products))
-
-
-def _plus(left: Factor, right: Factor) -> Factor:
-    present = [term for term in (left, right) if term is not None]
-    return reduce(add, present) if present else None
+    return sum_of_given(*(_times(left, right) for left, right in products))
 
 
 def _times(left: Factor, right: Factor) -> Factor:

@@ -7,7 +7,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax.physics.engine import AbstractOperator
@@ -24,6 +23,8 @@ from mrjax.physics.epg.operators import (
     then,
 )
 from mrjax.physics.maths import cayley_klein, precession
+from mrjax.physics.maths.quadrature import integrals_until, points_between
+from mrjax.physics.maths.sums import sum_of_given
 from mrjax.sequence import Gradient, Together
 from mrjax.sequence.flattening import timeline_of
 from mrjax.sequence.gradients import AXES
@@ -166,8 +167,7 @@ class Waveforms:
             if self.tissue.has(gradient.axis):
                 ends = gradient.area_until(jnp.stack([begin - start, end - start]))
                 terms.append(self.gyromagnetic_ratio * (ends[1] - ends[0]) * getattr(self.tissue, gradient.axis))
-        present = [term for term in terms if term is not None]
-        return sum(present[1:], start=present[0]) if present else None
+        return sum_of_given(*terms)
 
     def _attenuation(self, interval: Interval) -> Attenuation | None:
         if (rate := self.rate) is None:
@@ -207,14 +207,11 @@ class Waveforms:
                 area = area + gradient.area_until(at - start) - gradient.area_until(begin[None] - start)
             return cycles * area
 
-        # what is wound is quadratic on each piece, so that three points of Gauss give its square exactly
-        nodes, weights = np.polynomial.legendre.leggauss(3)
-        middle, half = (edges[1:] + edges[:-1]) / 2, jnp.diff(edges) / 2
-        inside = wound((middle[:, None] + half[:, None] * nodes[None]).reshape(-1)).reshape(-1, 3)
-        areas = lambda values: jnp.cumsum(half * jnp.sum(weights[None] * values, axis=1))
-        until = lambda values: jnp.concatenate([jnp.zeros_like(half[:1]), areas(values)])
+        # what is wound is quadratic on each piece
+        inside = wound(points_between(edges).reshape(-1)).reshape(-1, 3)
+        first, second = integrals_until(edges, inside), integrals_until(edges, inside**2)
         place = jnp.searchsorted(edges, times)
-        return Moments(wound(times), times - begin, until(inside)[place], until(inside**2)[place])
+        return Moments(wound(times), times - begin, first[place], second[place])
 
 
 def rotating(alpha: Complex[Array, "#voxel"], beta: Complex[Array, "#voxel"]) -> Mixing:

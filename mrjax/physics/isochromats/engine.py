@@ -23,8 +23,9 @@ from mrjax.physics.isochromats.operators import (
     Winding,
     lorentzian,
 )
+from mrjax.physics.isochromats.places import Coordinates, Places
 from mrjax.physics.isochromats.preparation import Waveforms
-from mrjax.physics.isochromats.state import Coordinates, IsochromatState, Places, lattice
+from mrjax.physics.isochromats.state import IsochromatState, lattice
 from mrjax.physics.maths import precession
 from mrjax.physics.motion import AbstractMotion, reached
 from mrjax.physics.waveforms import rf_steps

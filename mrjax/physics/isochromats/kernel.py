@@ -1,15 +1,16 @@
 """The Bloch equations in a field that is constant over each step: the same for every spin, or growing with its coordinates."""
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.jax_rules import computed_once
-from mrjax.physics.maths.trigonometry import cosine_and_sine
+from mrjax.physics.maths.trigonometry import sinc_and_versine
 
 Spins = Float[Array, "*spin"]
 Components = tuple[Spins, Spins, Spins]
 Angle = Float[Array, ""] | Spins
 """The same for all spins, or one for each."""
+
+_sinc_and_versine = computed_once(sinc_and_versine)
 
 
 def relaxed(magnetisation: Components, e1: Spins, e2: Spins) -> Components:
@@ -59,15 +60,3 @@ def step(
     for angle, coordinate in zip(per_coordinate, coordinates, strict=True):
         about_z = about_z + angle * coordinate
     return relaxed(rotated(magnetisation, about_x, about_y, about_z), *decay)
-
-
-@computed_once
-def _sinc_and_versine(square: Spins) -> tuple[Spins, Spins]:
-    r"""$\sin t / t$ and $(1 - \cos t) / t^2$ of $t^2$, smooth at zero."""
-    small = square < 1e-4
-    angle = jnp.sqrt(jnp.where(small, 1.0, square))
-    cosine_of_half, sine_of_half = cosine_and_sine(angle / 2)
-    sinc = 2 * sine_of_half * cosine_of_half / angle
-    versine = 2 * (sine_of_half / angle) ** 2
-    near_zero = (1 - square / 6 * (1 - square / 20 * (1 - square / 42)), (1 - square / 12 * (1 - square / 30)) / 2)
-    return jnp.where(small, near_zero[0], sinc), jnp.where(small, near_zero[1], versine)

@@ -18,7 +18,7 @@ from mrjax.physics.isochromats.operators import weights
 from mrjax.physics.isochromats.state import IsochromatState
 from mrjax.physics.isochromats.torrey import FreeDiffusion
 from mrjax.physics.isochromats.waveforms import Surroundings
-from mrjax.physics.motion import AbstractMotion, located
+from mrjax.physics.motion import AbstractMotion
 from mrjax.sequence import AbstractContainer, AbstractEvent, Delay, Gradient, Readout, Together
 from mrjax.sequence.double_length import angle
 from mrjax.sequence.gradients import AXES
@@ -236,7 +236,7 @@ class Integrated(AbstractOperator):
     def _precession(self, time: Array, spins: IsochromatState) -> Array:
         frequency = self.surroundings.angular_frequency(spins.x.shape[0])
         about_z = jnp.zeros((1, 1), spins.x.dtype) if frequency is None else frequency
-        position, _ = located(spins.places, self.engine.motion, time)
+        position, _ = spins.places.coordinates_after(time, self.engine.motion)
         for start, gradient in self.event.started(Gradient):
             coordinate = position[AXES.index(gradient.axis)]
             if coordinate is not None:

@@ -4,7 +4,6 @@ import math
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax.physics.engine import AbstractOperator
@@ -12,6 +11,7 @@ from mrjax.physics.isochromats.operators import Diffusion
 from mrjax.physics.isochromats.waveforms import FreePrecession, InTurn, Irradiation, Solved, Surroundings, Winding
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.matrix_exponential import exponential_less_one, padded
+from mrjax.physics.maths.quadrature import integrals_until, points_between
 from mrjax.physics.motion import AbstractMotion
 from mrjax.physics.waveforms.step_moments import moments_of_steps
 from mrjax.sequence import ContinuousWave, Gradient, Readout, ShapedPulse, Together
@@ -105,16 +105,14 @@ class Waveforms:
             return Diffusion(rate, end - start, jnp.zeros_like(end), jnp.zeros_like(end))
         times = [begin + gradient.times for begin, gradient in self.gradients]
         edges = jnp.sort(jnp.clip(jnp.concatenate([start[None], jnp.ravel(end), *times]), start, jnp.max(end)))
-        # what is wound is quadratic on each piece, so that three points of Gauss give its square exactly
-        nodes, weights = np.polynomial.legendre.leggauss(3)
-        middle, half = (edges[1:] + edges[:-1]) / 2, jnp.diff(edges) / 2
-        points = middle[:, None] + half[:, None] * nodes[None]
+        # what is wound is quadratic on each piece
+        points = points_between(edges)
         winding = self._winding(jnp.broadcast_to(start, points.shape), points, start)
         assert winding is not None, "there are gradients"
         wound = winding.area[0] * self.diffuses_over / (2 * math.pi)
-        until = lambda values: jnp.concatenate([jnp.zeros(1), jnp.cumsum(half * (values @ weights))])
+        first, second = integrals_until(edges, wound), integrals_until(edges, wound**2)
         at = jnp.searchsorted(edges, end)
-        return Diffusion(rate, end - start, until(wound)[at], until(wound**2)[at])
+        return Diffusion(rate, end - start, first[at], second[at])
 
     def _irradiation(self, start: Array, pulse: ContinuousWave | ShapedPulse) -> AbstractOperator:
         axis = jnp.exp(1j * jnp.asarray(pulse.phase))

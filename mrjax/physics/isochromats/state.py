@@ -1,47 +1,16 @@
 """The state of isochromats: the magnetisation of each spin, and where it is."""
 
-import dataclasses
 import math
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from mrjax.sequence.double_length import DoubleLength
-from mrjax.sequence.gradients import AXES
-from mrjax.tissue import VELOCITY, Tissue
-
-Coordinates = tuple[Array | None, Array | None, Array | None]
-"""Along x, y and z, of shapes that broadcast to `(spin, voxel)`; None for zero."""
+from mrjax.physics.isochromats.places import Places
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 PLASTIC = 0.7548776662466927
 """The root of x^3 + x^2 = 1: its powers are as far from fractions as two numbers together can be."""
-
-
-class Places(eqx.Module):
-    """Where spins are at the start of the sequence in m, how fast they move in m/s, and the time since then."""
-
-    coordinates: Coordinates
-    velocity: Coordinates
-    time: DoubleLength | None
-    """In s, `(*voxel,)`, in two parts, since single precision loses milliseconds over thousands of events; None where nothing
-    moves."""
-
-    @classmethod
-    def of(cls, tissue: Tissue, offsets: Coordinates, moves: bool) -> "Places":
-        """Spins at some offsets from the middle of every voxel."""
-        given = lambda name: getattr(tissue, name)[None] if tissue.has(name) else None
-        spread = lambda x: None if x is None else jnp.broadcast_to(x, (x.shape[0], *tissue.voxel_shape))
-        x, y, z = (spread(summed(given(name), offset)) for name, offset in zip(AXES, offsets, strict=True))
-        velocity_x, velocity_y, velocity_z = (spread(given(name)) for name in VELOCITY)
-        time = DoubleLength.of(jnp.zeros(tissue.voxel_shape, tissue.t1.dtype)) if moves else None
-        return cls((x, y, z), (velocity_x, velocity_y, velocity_z), time)
-
-    def later(self, duration: Float[Array, ""]) -> "Places":
-        """After some time."""
-        return self if self.time is None else dataclasses.replace(self, time=self.time + duration)
 
 
 class IsochromatState(eqx.Module):
@@ -84,9 +53,3 @@ def lattice(n: int, axes: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 def _coprime_near(value: float, n: int) -> int:
     return next(s for s in range(max(1, round(value)), 2 * n + 2) if math.gcd(s, n) == 1)
-
-
-def summed(*terms: Array | None) -> Array | None:
-    """The sum of the terms that are there; None of none."""
-    present = [term for term in terms if term is not None]
-    return sum(present[1:], start=present[0]) if present else None

@@ -11,10 +11,11 @@ from mrjax.jax_rules import as_one_kernel
 from mrjax.physics.engine import AbstractOperator, State
 from mrjax.physics.isochromats.kernel import Components, relaxed, step
 from mrjax.physics.isochromats.operators import Diffusion, lorentzian, turned, weights
-from mrjax.physics.isochromats.state import IsochromatState, summed
+from mrjax.physics.isochromats.state import IsochromatState
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.loops import checkpointed_scan
-from mrjax.physics.motion import AbstractMotion, located
+from mrjax.physics.maths.sums import sum_of_given
+from mrjax.physics.motion import AbstractMotion
 from mrjax.sequence.double_length import angle
 from mrjax.tissue import Tissue
 
@@ -35,7 +36,7 @@ class Winding(eqx.Module):
         """By which each spin is turned; for one time."""
         terms = [self.area[i] * position[axis] for i, axis in enumerate(self.axes) if position[axis] is not None]
         terms += [self.moment[i] * velocity[axis] for i, axis in enumerate(self.axes) if velocity[axis] is not None]
-        return summed(*terms)
+        return sum_of_given(*terms)
 
 
 class Surroundings(eqx.Module):
@@ -56,13 +57,13 @@ class Surroundings(eqx.Module):
     def angular_frequency(self, n: int) -> Float[Array, "#spin #voxel"] | None:
         """Of each of `n` spins in rad/s."""
         off_resonance = None if self.frequency is None else 2 * jnp.pi * self.frequency[None]
-        return summed(off_resonance, self._spread(n))
+        return sum_of_given(off_resonance, self._spread(n))
 
     def angle(self, time: Float[Array, ""], n: int) -> Float[Array, "#spin #voxel"] | None:
         """By which each of `n` spins turns in some time in rad, whole turns of off-resonance left out."""
         time, spread = precession.finite(time), self._spread(n)
         turned_by = None if self.frequency is None else angle(self.frequency, time)[None]
-        return summed(turned_by, None if spread is None else time * spread)
+        return sum_of_given(turned_by, None if spread is None else time * spread)
 
     def _spread(self, n: int) -> Float[Array, "spin #voxel"] | None:
         if self.t2_prime is None:
@@ -84,7 +85,7 @@ class FreePrecession(AbstractOperator):
     receiver: Complex[Array, " n_samples"] | None
 
     def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Complex[Array, "n_samples voxel"] | None]:
-        position, velocity = located(state.places, self.motion, self.duration / 2)
+        position, velocity = state.places.coordinates_after(self.duration / 2, self.motion)
         samples = None if self.sample_times is None else self._samples(state, position, velocity)
         if self.diffusion is not None:
             state, _ = self.diffusion(state)
@@ -96,7 +97,7 @@ class FreePrecession(AbstractOperator):
     def _transverse(self, state: IsochromatState, time: Array, winding: Winding | None, position: Any, velocity: Any):
         """Both transverse components after some time."""
         e2 = precession.decay(time, self.surroundings.t2)[None]
-        turned_by = summed(
+        turned_by = sum_of_given(
             self.surroundings.angle(time, state.x.shape[0]),
             None if winding is None else winding.angle(position, velocity),
         )
@@ -143,7 +144,7 @@ class Irradiation(AbstractOperator):
     def __call__(self, state: IsochromatState) -> tuple[IsochromatState, None]:
         n = self.about_x.shape[0]
         duration = n * self.dt
-        position, velocity = located(state.places, self.motion, duration / 2)
+        position, velocity = state.places.coordinates_after(duration / 2, self.motion)
         magnetisation = self._played((state.x, state.y, state.z), position, velocity)
         ahead = angle(self.offset, duration)[None, None]
         state = state.with_magnetisation(*turned(magnetisation[0], magnetisation[1], ahead), magnetisation[2])

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from mrjax.physics.maths.trigonometry import cosine_and_sine
+from mrjax.physics.maths.trigonometry import cosine_and_sinc
 from mrjax.sequence import Timeline
 from mrjax.sequence.precision import Numbers
 
@@ -102,7 +102,7 @@ def by_resonance(timeline: Timeline, follows: Float[Array, "#spin"]) -> Turns:
 
 def about(x: Float[Array, "*spin"], y: Float[Array, "*spin"], z: Float[Array, "*spin"]) -> Rotation:
     """Right-handed rotation by a vector of angles in rad."""
-    cosine, sinc = _cosine_and_sinc((x**2 + y**2 + z**2) / 4)
+    cosine, sinc = cosine_and_sinc((x**2 + y**2 + z**2) / 4)
     return cosine - 0.5j * sinc * z, sinc * (y - 1j * x) / 2
 
 
@@ -116,15 +116,3 @@ def about_z_after(earlier: Rotation, angle: Float[Array, "..."]) -> Rotation:
     """A rotation, then one about z."""
     half = jnp.exp(-0.5j * angle)
     return half * earlier[0], jnp.conj(half) * earlier[1]
-
-
-def _cosine_and_sinc(square: Float[Array, "*spin"]) -> tuple[Float[Array, "*spin"], Float[Array, "*spin"]]:
-    r"""$\cos t$ and $\sin t / t$ of $t^2$, smooth at zero."""
-    small = square < 1e-4
-    t = jnp.sqrt(jnp.where(small, 1.0, square))
-    cosine, sine = cosine_and_sine(t)
-    near_zero = (
-        1 - square / 2 * (1 - square / 12 * (1 - square / 30)),
-        1 - square / 6 * (1 - square / 20 * (1 - square / 42)),
-    )
-    return jnp.where(small, near_zero[0], cosine), jnp.where(small, near_zero[1], sine / t)

@@ -1,4 +1,4 @@
-"""Cosine and sine of angles that differ from voxel to voxel and from pulse to pulse."""
+"""Cosine and sine of angles that differ from voxel to voxel and from pulse to pulse, and their quotients at small angles."""
 
 import math
 
@@ -14,6 +14,9 @@ _QUARTER_TURN = {
         math.pi / 2 - math.floor(math.pi * 2**31) / 2**32 + 6.123233995736766e-17,
     ),
 }
+SMALL = 1e-4
+"""Square of an angle below which series of four terms are exact to rounding."""
+
 _TERMS = {jnp.float32: 5, jnp.float64: 9}
 
 
@@ -49,3 +52,27 @@ def _taylor(x: Float[Array, "..."], n_terms: int) -> tuple[Float[Array, "..."], 
         cosine = (cosine + (-1) ** n / math.factorial(2 * n)) * square
         sine = (sine + (-1) ** n / math.factorial(2 * n + 1)) * square
     return 1 + cosine, x + x * sine
+
+
+def cosine_and_sinc(square: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    r"""$\cos t$ and $\sin t / t$ of $t^2$, smooth at zero."""
+    small = square < SMALL
+    t = jnp.sqrt(jnp.where(small, 1.0, square))
+    cosine, sine = cosine_and_sine(t)
+    near_zero = (1 - square / 2 * (1 - square / 12 * (1 - square / 30)), _sinc_near_zero(square))
+    return jnp.where(small, near_zero[0], cosine), jnp.where(small, near_zero[1], sine / t)
+
+
+def sinc_and_versine(square: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    r"""$\sin t / t$ and $(1 - \cos t) / t^2$ of $t^2$, smooth at zero and without cancellation near it."""
+    small = square < SMALL
+    t = jnp.sqrt(jnp.where(small, 1.0, square))
+    cosine_of_half, sine_of_half = cosine_and_sine(t / 2)
+    sinc = 2 * sine_of_half * cosine_of_half / t
+    versine = 2 * (sine_of_half / t) ** 2
+    near_zero = (_sinc_near_zero(square), (1 - square / 12 * (1 - square / 30)) / 2)
+    return jnp.where(small, near_zero[0], sinc), jnp.where(small, near_zero[1], versine)
+
+
+def _sinc_near_zero(square: Float[Array, "..."]) -> Float[Array, "..."]:
+    return 1 - square / 6 * (1 - square / 20 * (1 - square / 42))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax._checks import Neutral
+from mrjax._shapes import of_one_rank
 from mrjax.sequence.double_length import angle
 from mrjax.sequence.events import AbstractEvent
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
@@ -41,16 +42,10 @@ def _ahead(event: ContinuousWave | ShapedPulse) -> Array | None:
     """By how much a frame at the offset of the pulse gets ahead during it, less whole turns."""
     if isinstance(event.offset, Neutral):
         return None
-    return angle(*_aligned(jnp.asarray(event.offset), jnp.asarray(event.duration)))
+    return angle(*of_one_rank(jnp.asarray(event.offset), jnp.asarray(event.duration)))
 
 
 def _sum(first: Array, *rest: Array) -> Array:
     for other in rest:
-        first = jnp.add(*_aligned(first, other))
+        first = jnp.add(*of_one_rank(first, other))
     return first
-
-
-def _aligned(first: Array, second: Array) -> tuple[Array, Array]:
-    """Both with as many axes, the last ones in common."""
-    rank = max(first.ndim, second.ndim)
-    return tuple(value.reshape((1,) * (rank - value.ndim) + value.shape) for value in (first, second))  # type: ignore

@@ -13,6 +13,7 @@ from mrjax.conventions import Conventions
 from mrjax.physics.engine import AbstractOperator
 from mrjax.physics.isochromats.waveforms import InTurn
 from mrjax.physics.maths.matrix_exponential import exponential_less_one, padded
+from mrjax.physics.maths.sums import sum_of_given
 from mrjax.physics.pools.dynamics import Irradiated, Pools
 from mrjax.physics.pools.operators import BlochMcConnellState, FreeEvolution, Propagation, TransverseReading, applied
 from mrjax.physics.pools.propagation import AbstractPropagation
@@ -108,7 +109,8 @@ class PoolWaveforms:
                 areas = (until[1:] - until[:1]).reshape(*end.shape, 1)
                 position = self._positions[gradient.axis]
                 terms.append(areas * position.reshape((1,) * end.ndim + position.shape))
-        return self.conventions.gyromagnetic_ratio * sum(terms[1:], start=terms[0]) if terms else None
+        per_unit = sum_of_given(*terms)
+        return None if per_unit is None else self.conventions.gyromagnetic_ratio * per_unit
 
     def _precession(self, start: Array, end: Array, readouts: list[tuple[Array, Readout]]) -> Precession:
         # rounding must not make a time negative where pulses adjoin

@@ -1,9 +1,9 @@
 """How gradients change during the steps of RF."""
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
+from mrjax.physics.maths.quadrature import points_between, weights_between
 from mrjax.sequence import Gradient
 
 
@@ -21,12 +21,10 @@ def moments_of_steps(
     """
     n = edges.size - 1
     ends = jnp.sort(jnp.concatenate([edges, jnp.clip(gradient.times, edges[0], edges[-1])]))
-    # the gradient is straight between the ends, so that three points of Gauss give its products with time exactly
-    nodes, weights = np.polynomial.legendre.leggauss(3)
-    center, half = (ends[1:] + ends[:-1]) / 2, jnp.diff(ends) / 2
-    times = center[:, None] + half[:, None] * nodes[None]
-    step = jnp.clip(jnp.searchsorted(edges, center, side="right") - 1, 0, n - 1)
-    arm = half[:, None] * weights[None] * (times - (edges[step] + dt / 2)[:, None]) / jnp.where(dt > 0, dt, 1.0)
+    # the gradient is straight between the ends, so that its products with time are polynomials
+    times = points_between(ends)
+    step = jnp.clip(jnp.searchsorted(edges, (ends[1:] + ends[:-1]) / 2, side="right") - 1, 0, n - 1)
+    arm = weights_between(ends) * (times - (edges[step] + dt / 2)[:, None]) / jnp.where(dt > 0, dt, 1.0)
     value = arm * gradient.line_at(times.reshape(-1))[0].reshape(times.shape)
     in_steps = lambda values: jnp.zeros(n, values.dtype).at[step].add(jnp.sum(values, axis=1))
     return in_steps(value), in_steps(value * (times - middle))

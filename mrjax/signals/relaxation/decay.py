@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax import _checks
-from mrjax.signals._arguments import Numbers, align, checked, not_longer, padded, sample_axis
+from mrjax._shapes import with_rank
+from mrjax.signals._arguments import Numbers, align, checked, not_longer, sample_axis
 from mrjax.signals.relaxation import _exponentials
 
 
@@ -83,7 +84,7 @@ def t2star(t2: Numbers, t2_prime: Numbers) -> Float[Array, "*voxels"]:
     """
     arrays = checked({"t2": t2, "t2_prime": t2_prime})
     rank = len(_checks.broadcast_shape({**arrays}))
-    rate = 1 / padded(arrays["t2"], rank) + 1 / padded(arrays["t2_prime"], rank)
+    rate = 1 / with_rank(arrays["t2"], rank) + 1 / with_rank(arrays["t2_prime"], rank)
     decays = rate > 0
     return jnp.where(decays, 1 / jnp.where(decays, rate, 1.0), jnp.inf)
 
@@ -188,8 +189,8 @@ def multi_exponential(
     _require_components(t2, fractions)
     per_voxel = {"t2": t2[..., 0], "fractions": fractions[..., 0], "m0": m0}
     rank = len(_checks.broadcast_shape({**per_voxel})) + 2  # samples and components come after the voxels
-    t2, fractions = padded(t2[..., None, :], rank), padded(fractions[..., None, :], rank)
-    te, m0 = padded(te[:, None], rank), padded(m0[..., None], rank - 1)
+    t2, fractions = with_rank(t2[..., None, :], rank), with_rank(fractions[..., None, :], rank)
+    te, m0 = with_rank(te[:, None], rank), with_rank(m0[..., None], rank - 1)
     return m0 * jnp.sum(fractions * _exponentials.decay(te, t2), axis=-1)
 
 
