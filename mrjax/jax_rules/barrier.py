@@ -1,9 +1,9 @@
 """JAX's optimization barrier, with derivatives for every version of JAX that mrjax supports.
 
-`jax.lax.optimization_barrier` makes the compiler compute a group of values before it uses any of them. JAX 0.12 cannot
-transpose it where some of the values are known and the others linear, and JAX 0.10 replaced derivatives that are zero by
-their structure by arrays of zeros, which later versions do not (https://github.com/jax-ml/jax/pull/39429). So the barrier here
-has derivatives of its own.
+`jax.lax.optimization_barrier` makes the compiler compute a group of values before it uses any of them. Its rules for
+derivatives are experimental (https://github.com/jax-ml/jax/pull/27174), and their treatment of zeros has changed
+(https://github.com/jax-ml/jax/pull/39429): `jax.linear_transpose` of JAX 0.12 fails where some of the values are known and the
+others linear, which JAX 0.8 to 0.10 transpose. So the barrier here has derivatives of its own.
 """
 
 from typing import Any

@@ -1,6 +1,7 @@
 """What must hold of numbers that are known only at run time: an error, or nan where a search is free to try.
 
-JAX has no errors that depend on values (`equinox.error_if` brings them), and none that a caller can turn into nan. So a check
+JAX's own errors that depend on values do not work under `vmap` (https://github.com/jax-ml/jax/issues/27483); those of
+`equinox.error_if` do, but a caller cannot turn them into nan. So a check
 is an operation of its own in what JAX traces, and does not say what happens where it does not hold. Where the program runs as it
 is, it raises. A fit takes the traced program and lets its checks give nan in place of raising; so it does not matter whether a
 model was compiled before the fit, during it or after it: the same trace serves.
