@@ -157,7 +157,7 @@ def _profile(timeline: Timeline, axis: int, position: Array, weights: Array, gyr
         cayley_klein.by_gradient(timeline, axis, places, gyromagnetic_ratio),
         cayley_klein.by_resonance(timeline, alone),
     ]
-    alpha, beta = cayley_klein.played(timeline, turns, gyromagnetic_ratio)
+    alpha, beta = cayley_klein.rotation_of(timeline, turns, gyromagnetic_ratio)
     nominal = _tipped(alpha[-1:], beta[-1:])[0]
     wound = _wound(timeline, axis, position, gyromagnetic_ratio)
     return SliceProfile(position, alpha[:-1], beta[:-1], wound, nominal, weights)

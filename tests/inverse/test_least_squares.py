@@ -7,6 +7,7 @@ import pytest
 
 import mrjax as mr
 from mrjax.inverse import FitStatus, least_squares, per_voxel_jacobian
+from mrjax.jax_rules import PLAIN_JAX
 from mrjax.signals import relaxation
 
 TE = jnp.linspace(0.01, 0.15, 12)
@@ -164,6 +165,7 @@ def test_steps_to_impossible_values_are_taken_back(wrap):
     np.testing.assert_allclose(fit.parameters["t2"], [0.02, 0.1], rtol=1e-8)
 
 
+@pytest.mark.skipif(PLAIN_JAX, reason="nan, not an error, in plain JAX")
 def test_traced_bounds_that_cross_are_refused():
     fit = jax.jit(lambda low: least_squares(decay, jnp.ones((1, 12)), {"m0": 1.0, "t2": 0.07}, bounds=(low, 0.01)))
     with pytest.raises(Exception, match="must be below the upper ones"):

@@ -10,6 +10,7 @@ import pytest
 from experiments import VOXEL_SIZE, every_event, tissue
 
 import mrjax as mr
+from mrjax.jax_rules import PLAIN_JAX
 from mrjax.physics.maths.loops import checkpointed_scan
 
 FID = mr.Sequence(mr.Pulse(jnp.pi / 2), mr.Delay(10e-3), mr.Sample())
@@ -129,6 +130,7 @@ def test_checkpointed_scan_equals_a_plain_scan(length):
     np.testing.assert_allclose(gradient, 0.9 ** np.arange(length)[::-1], rtol=1e-14)
 
 
+@pytest.mark.skipif(PLAIN_JAX, reason="nan, not an error, in plain JAX")
 def test_values_traced_by_jit_are_checked_when_it_runs():
     compiled = eqx.filter_jit(lambda t2: mr.simulate(FID, mr.Tissue(1.0, t2)))
     np.testing.assert_allclose(np.abs(compiled(jnp.array([0.1]))), np.exp(-0.1), rtol=1e-12)

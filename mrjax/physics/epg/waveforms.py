@@ -148,7 +148,7 @@ class Waveforms:
         if self.tissue.has("off_resonance"):
             turns.append(cayley_klein.by_off_resonance(timeline, jnp.asarray(self.tissue.off_resonance)))
         transmit = jnp.asarray(self.tissue.b1) if self.tissue.has("b1") else None
-        alpha, beta = cayley_klein.played(timeline, turns, self.gyromagnetic_ratio, transmit)
+        alpha, beta = cayley_klein.rotation_of(timeline, turns, self.gyromagnetic_ratio, transmit)
         return self._in_one_dtype(Tipping(rotating(alpha, beta)))
 
     def _in_one_dtype(self, operator: Any) -> Any:

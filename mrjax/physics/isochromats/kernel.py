@@ -48,7 +48,7 @@ def step(
     """The hot step: rotate, then relax.
 
     Of the angles the last are those by which the RF is skewed for a unit of each coordinate, where gradients change
-    meanwhile (`cayley_klein.played`); there may be none.
+    meanwhile (`cayley_klein.rotation_of`); there may be none.
     """
     about_x, about_y, per_coordinate, skews = angles
     if transmit is not None:

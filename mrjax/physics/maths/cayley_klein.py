@@ -26,7 +26,7 @@ Rotation = tuple[Complex[Array, " spin"], Complex[Array, " spin"]]
 
 
 @dataclass(frozen=True)
-class Turns:
+class TurnsAboutZ:
     """What turns spins about z in each step, for a unit of some coordinate."""
 
     angle: Float[Numbers, " n_steps"]
@@ -36,8 +36,11 @@ class Turns:
     """The coordinate of every spin."""
 
 
-def played(
-    timeline: Timeline, turns: list[Turns], gyromagnetic_ratio: float, transmit: Float[Array, "#spin"] | None = None
+def rotation_of(
+    timeline: Timeline,
+    turns: list[TurnsAboutZ],
+    gyromagnetic_ratio: float,
+    transmit: Float[Array, "#spin"] | None = None,
 ) -> Rotation:
     r"""What the RF of a timeline does to spins that something turns about z meanwhile.
 
@@ -82,22 +85,24 @@ def _in_segments(step: Callable, rotation: Rotation, steps: Any, n_steps: int) -
     return jax.lax.scan(segment, rotation, jax.tree.map(cut, steps))[0]
 
 
-def by_gradient(timeline: Timeline, axis: int, position: Float[Array, "#spin"], gyromagnetic_ratio: float) -> Turns:
+def by_gradient(
+    timeline: Timeline, axis: int, position: Float[Array, "#spin"], gyromagnetic_ratio: float
+) -> TurnsAboutZ:
     """By the gradient along an axis, numbered."""
     per_second = gyromagnetic_ratio * timeline.duration
     rise = timeline.gradient[:, 1, axis] - timeline.gradient[:, 0, axis]
-    return Turns(per_second * timeline.mean_gradient[:, axis], per_second * rise, position)
+    return TurnsAboutZ(per_second * timeline.mean_gradient[:, axis], per_second * rise, position)
 
 
-def by_off_resonance(timeline: Timeline, frequency: Float[Array, "#spin"]) -> Turns:
+def by_off_resonance(timeline: Timeline, frequency: Float[Array, "#spin"]) -> TurnsAboutZ:
     """By a frequency in Hz."""
-    return Turns(2 * jnp.pi * timeline.duration, jnp.zeros_like(timeline.duration), frequency)
+    return TurnsAboutZ(2 * jnp.pi * timeline.duration, jnp.zeros_like(timeline.duration), frequency)
 
 
-def by_resonance(timeline: Timeline, follows: Float[Array, "#spin"]) -> Turns:
+def by_resonance(timeline: Timeline, follows: Float[Array, "#spin"]) -> TurnsAboutZ:
     """As fast as the RF turns, for spins where `follows` is one."""
     angle = 2 * jnp.pi * timeline.rf_offset * timeline.duration
-    return Turns(angle, jnp.zeros_like(angle), follows)
+    return TurnsAboutZ(angle, jnp.zeros_like(angle), follows)
 
 
 def about(x: Float[Array, "*spin"], y: Float[Array, "*spin"], z: Float[Array, "*spin"]) -> Rotation:

@@ -17,7 +17,7 @@ from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play, 
 from mrjax.physics.epg.engine import needed_states
 from mrjax.physics.isochromats.operators import Rotation
 from mrjax.physics.pools.dynamics import Irradiated, Pools, relative_fractions
-from mrjax.physics.pools.lowering import Turn, with_phases_as_turns
+from mrjax.physics.pools.lowering import FrameRotation, with_phases_as_frame_rotations
 from mrjax.physics.pools.operators import (
     AlongZ,
     BlochMcConnellState,
@@ -139,7 +139,7 @@ class BlochMcConnell(AbstractEngine):
             _checks.positive_integer(self.n_states, "n_states")
 
     def lowered(self, event: AbstractEvent) -> tuple[AbstractEvent, ...]:
-        return with_phases_as_turns(event, follows=self.conventions.rf_phase == "accumulated")
+        return with_phases_as_frame_rotations(event, follows=self.conventions.rf_phase == "accumulated")
 
     plays_pools: ClassVar[bool] = True
     prepares_alike_together: ClassVar[bool] = True
@@ -211,7 +211,7 @@ class BlochMcConnell(AbstractEngine):
         match event:
             case ContinuousWave() | ShapedPulse():
                 return self._irradiation(event, pools, tissue)
-            case Turn():
+            case FrameRotation():
                 return TurnTransverse(jnp.cos(event.angle), jnp.sin(event.angle))
             case Pulse():
                 return InstantTurn(Rotation.of(event, tissue))

@@ -13,13 +13,13 @@ from mrjax.sequence.events import AbstractEvent
 from mrjax.sequence.rf import ContinuousWave, ShapedPulse
 
 
-class Turn(AbstractEvent):
+class FrameRotation(AbstractEvent):
     """The frame from which the magnetisation is seen turns by an angle in rad; nothing happens to the spins."""
 
     angle: Float[Array, "..."]
 
 
-def with_phases_as_turns(event: AbstractEvent, follows: bool) -> tuple[AbstractEvent, ...]:
+def with_phases_as_frame_rotations(event: AbstractEvent, follows: bool) -> tuple[AbstractEvent, ...]:
     """An RF event as a turn, the same event of phase zero seen from a frame that turns at its offset, and a turn back.
 
     `follows` leaves out the angle by which that frame has got ahead: then the frame of the next pulse begins there.
@@ -28,9 +28,9 @@ def with_phases_as_turns(event: AbstractEvent, follows: bool) -> tuple[AbstractE
         return (event,)
     phase, ahead = _angle(event.phase), 0.0 if follows else _ahead(event)
     plain = dataclasses.replace(event, phase=Neutral(0.0))
-    before = () if phase is None else (Turn(-phase),)
+    before = () if phase is None else (FrameRotation(-phase),)
     terms = [term for term in (phase, ahead) if isinstance(term, Array)]
-    after = (Turn(_sum(*terms)),) if terms else ()
+    after = (FrameRotation(_sum(*terms)),) if terms else ()
     return (*before, plain, *after)
 
 

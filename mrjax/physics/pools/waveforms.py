@@ -146,7 +146,7 @@ class PoolWaveforms:
         real, imaginary = samples.real, self.conventions.shape_phase_sign * samples.imag
         strength = (self.conventions.gyromagnetic_ratio * transmit)[None]
         x, y = real[:, None] * strength, imaginary[:, None] * strength
-        # the first commutator of Magnus, with the sign of `cayley_klein.played`
+        # the first commutator of Magnus, with the sign of `cayley_klein.rotation_of`
         field = jnp.broadcast_arrays(x - skew * y, y + skew * x, rate)
         irradiated = Irradiated(self.pools, pulse.offset if isinstance(pulse.offset, Array) else 0.0)
         size = irradiated.size

@@ -1,4 +1,4 @@
-"""What rotations miss that stand for samples of RF under gradients, estimated before anything is computed."""
+"""The error of playing each sample of RF as one rotation while gradients change, estimated before anything is computed."""
 
 from dataclasses import dataclass
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import mrjax as mr
-from mrjax.jax_rules import in_float64_on_cpu
+from mrjax.jax_rules import PLAIN_JAX, in_float64_on_cpu
+
+pytestmark = pytest.mark.skipif(PLAIN_JAX, reason="plain JAX stays in float32")
 
 ENGINE = mr.BlochMcConnell(b0=3.0)
 
