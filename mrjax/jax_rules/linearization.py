@@ -37,6 +37,8 @@ def program_primitive(name: str, lowered: Callable[[ClosedJaxpr], Program]) -> P
     primitive.def_effectful_abstract_eval(lambda *_, jaxpr, otherwise: (jaxpr.out_avals, jaxpr.effects))
     run = lambda *values, jaxpr, otherwise: lowered(jaxpr)(*values)
     mlir.register_lowering(primitive, mlir.lower_fun(run, multiple_results=True))
+    # JAX 0.12 takes "high" operations inside, such as those of diffrax's loops, apart before it lowers a program
+    primitive.to_lojax = run  # pyright: ignore[reportAttributeAccessIssue]
     batching.primitive_batchers[primitive] = functools.partial(_batched, primitive)
     ad.primitive_jvps[primitive] = functools.partial(_pushed, primitive)
     ad.primitive_transposes[primitive] = _transposed

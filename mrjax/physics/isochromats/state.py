@@ -1,6 +1,5 @@
 """The state of isochromats: the magnetisation of each spin, and where it is."""
 
-import dataclasses
 import math
 from typing import Any
 
