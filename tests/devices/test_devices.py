@@ -21,12 +21,14 @@ def start(script: str, *arguments: str, n_devices: int) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+@pytest.mark.slow
 def test_eight_devices():
     process = start("on_eight_devices.py", n_devices=8)
     output, _ = process.communicate(timeout=400)
     assert process.returncode == 0, output[-4000:]
 
 
+@pytest.mark.slow
 def test_two_processes():
     with socket.socket() as free:
         free.bind(("localhost", 0))

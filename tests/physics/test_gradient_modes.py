@@ -20,6 +20,11 @@ MODES = {
 ENGINES = {"EPG": mr.EPG(11), "Isochromats": mr.Isochromats(41)}
 
 
+def slow_but_for(*quick):
+    """The names of all modes, those that are not named marked as slow."""
+    return [mode if mode in quick else pytest.param(mode, marks=pytest.mark.slow) for mode in MODES]
+
+
 def fisp(flip_angle=None) -> mr.Sequence:
     return mr.protocols.mrf_fisp(jnp.linspace(0.2, 1.0, 20) if flip_angle is None else flip_angle, 12e-3, te=5e-3)
 
@@ -52,9 +57,15 @@ def value_and_gradient(engine, mode, batch_size=None):
 @pytest.mark.parametrize(
     ("engine", "mode", "batch_size"),
     [
-        *[("EPG", mode, None) for mode in MODES if mode != "direct"],
-        *[("Isochromats", mode, None) for mode in ("checkpoints", "forward", "forward jacobian")],
-        *[("EPG", mode, 2) for mode in ("checkpoints", "direct", "forward jacobian")],
+        *[("EPG", mode, None) for mode in ("checkpoints", "forward", "forward jacobian")],
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [
+                ("EPG", "three checkpoints", None),
+                *[("Isochromats", mode, None) for mode in ("checkpoints", "forward", "forward jacobian")],
+                *[("EPG", mode, 2) for mode in ("checkpoints", "direct", "forward jacobian")],
+            ]
+        ),
     ],
 )
 def test_gradients_in_the_tissue_agree(engine, mode, batch_size):
@@ -72,7 +83,7 @@ def plain_signal(p):
     return mr.simulate(fisp(), tissue(p), ENGINES["EPG"])
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", slow_but_for("checkpoints", "forward jacobian"))
 def test_directional_derivatives_agree(mode):
     p = parameters()
     direction = jax.tree.map(lambda x: 0.1 * x, p)
@@ -87,7 +98,7 @@ def test_directional_derivatives_agree(mode):
 direct_gradient = compiled_quickly(jax.grad(lambda p: loss(p, mr.gradient.Direct())))
 
 
-@pytest.mark.parametrize("mode", ["checkpoints", "direct", "forward", "forward jacobian"])
+@pytest.mark.parametrize("mode", slow_but_for("checkpoints"))
 def test_hessian_vector_products_agree_with_differences_of_gradients(mode):
     p = parameters()
     direction = jax.tree.map(lambda x: 0.1 * x, p)
@@ -109,7 +120,7 @@ def gradient_in_angles(mode):
     return compiled_quickly(jax.grad(in_angles))(jnp.linspace(0.2, 1.0, 20))
 
 
-@pytest.mark.parametrize("mode", ["checkpoints", "forward"])
+@pytest.mark.parametrize("mode", ["checkpoints", pytest.param("forward", marks=pytest.mark.slow)])
 def test_gradients_in_the_sequence_agree(mode):
     np.testing.assert_allclose(gradient_in_angles(mode), gradient_in_angles("direct"), rtol=1e-9, atol=1e-13)
 
@@ -123,7 +134,7 @@ def test_forward_jacobian_refuses_the_sequence():
         jax.grad(in_angles)(jnp.linspace(0.2, 1.0, 20))
 
 
-@pytest.mark.parametrize("mode", ["checkpoints", "direct", "forward", "forward jacobian"])
+@pytest.mark.parametrize("mode", slow_but_for("checkpoints"))
 def test_final_states_are_differentiable(mode):
     def in_t1(t1):
         _, state = mr.play(fisp(), mr.Tissue(t1, 0.1), ENGINES["EPG"], gradient=MODES[mode])

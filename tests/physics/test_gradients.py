@@ -12,6 +12,7 @@ from jax.test_util import check_grads
 import mrjax as mr
 
 ENGINES = {"EPG": mr.EPG(voxel_size=VOXEL_SIZE), "Isochromats": mr.Isochromats(voxel_size=VOXEL_SIZE)}
+ISOCHROMATS_SLOW = ["EPG", pytest.param("Isochromats", marks=pytest.mark.slow)]
 
 
 def as_leaves(tree):
@@ -37,7 +38,7 @@ def along(direction, by):
     return [x + by * d for x, d in zip(RELATIVE, direction, strict=True)]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ISOCHROMATS_SLOW)
 def test_forward_mode_in_every_leaf_of_sequence_and_tissue(engine, rng):
     signal = lambda relative: real_and_imaginary(mr.simulate(*RESTORE(relative), ENGINES[engine]))
     pushed = compiled_quickly(lambda relative, direction: jax.jvp(signal, (relative,), (direction,)))
@@ -49,7 +50,7 @@ def test_forward_mode_in_every_leaf_of_sequence_and_tissue(engine, rng):
     np.testing.assert_allclose(value, signal(RELATIVE), rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ISOCHROMATS_SLOW)
 def test_reverse_mode_in_every_leaf_of_sequence_and_tissue(engine, rng):
     loss = lambda relative: jnp.sum(jnp.abs(mr.simulate(*RESTORE(relative), ENGINES[engine]) - 0.3) ** 2)
     loss_and_gradient = compiled_quickly(jax.value_and_grad(loss))
