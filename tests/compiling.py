@@ -21,7 +21,16 @@ def _is_known(option: str) -> bool:
     return True
 
 
-compiled_quickly = functools.partial(
-    jax.jit, compiler_options={option: value for option, value in HASTE.items() if _is_known(option)}
-)
-"""`jax.jit` for derivatives in tests; not inside of another `jit`, where JAX takes no options."""
+OPTIONS = {option: value for option, value in HASTE.items() if _is_known(option)}
+
+
+def compiled_quickly(function):
+    """`jax.jit` for derivatives in tests; inside of another program, where JAX takes no options, it is `jax.jit`."""
+    quickly, within = jax.jit(function, compiler_options=OPTIONS), jax.jit(function)
+
+    @functools.wraps(function)
+    def call(*arguments):
+        is_traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments))
+        return (within if is_traced else quickly)(*arguments)
+
+    return call
