@@ -1,17 +1,38 @@
 """Every test runs in float64 unless it says otherwise; comparisons of arrays with different ranks are errors.
 
 Tests marked `slow` take longest for what they add to the others; `MRJAX_ALL_TESTS=1 pytest` runs them too.
+
+Three quarters of the time of the tests is XLA's, which compiles. What it compiled is kept in a folder of pytest's cache
+that both workers and the programs that tests start share: they compile nothing twice, and the next run takes a third.
 """
 
 import os
+import shutil
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+COMPILED = Path(__file__).parents[1] / ".pytest_cache" / "d" / "compiled"  # `pytest --cache-clear` empties it
+MOST_BYTES = 2**30  # ten times what all tests compile; a program that changed leaves its old form behind
+# the environment is for the programs that tests start, the configuration for this one, where JAX may be imported already
+for name, value in (
+    ("jax_compilation_cache_dir", str(COMPILED)),
+    ("jax_persistent_cache_min_compile_time_secs", "0"),
+    ("jax_persistent_cache_min_entry_size_bytes", "-1"),
+):
+    value = os.environ.setdefault(name.upper(), value)
+    jax.config.update(name, value if name.endswith("dir") else float(value) if name.endswith("secs") else int(value))
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure(config):
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker and sum(file.stat().st_size for file in COMPILED.glob("*")) > MOST_BYTES:
+        shutil.rmtree(COMPILED)
 
 
 def pytest_collection_modifyitems(items):

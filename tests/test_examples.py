@@ -1,6 +1,7 @@
 """Every example in a docstring runs, as a user would run it: every other one in float64, the rest in float32.
 
-Both precisions of all (slow) take two minutes more; everything else is tested in float64 anyway.
+The first of each module is quick; the others are slow together. Each runs in one precision: the other would take as long
+again, for digits that are printed.
 """
 
 import doctest
@@ -21,13 +22,16 @@ WITH_EXAMPLES = [
 ]
 
 
+FIRST_OF_THEIR_MODULE = {example.filename: example.name for example in reversed(WITH_EXAMPLES)}.values()
+
+
 @pytest.mark.parametrize(
     ("example", "x64"),
     [
-        pytest.param(example, x64, id=f"{example.name}-{precision}", marks=[pytest.mark.slow] * (x64 != bool(i % 2)))
+        pytest.param(example, bool(i % 2), marks=[] if example.name in FIRST_OF_THEIR_MODULE else pytest.mark.slow)
         for i, example in enumerate(WITH_EXAMPLES)
-        for x64, precision in ((False, "float32"), (True, "float64"))
     ],
+    ids=lambda value: {True: "float64", False: "float32"}[value] if isinstance(value, bool) else value.name,
 )
 def test_example(example, x64):
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)

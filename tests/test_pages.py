@@ -1,4 +1,4 @@
-"""Every Python block of the README and of the pages runs, those of one page one after the other."""
+"""Every Python block of the README and, slow, of the pages runs, those of one page one after the other."""
 
 import os
 import re
@@ -14,7 +14,14 @@ BLOCKS = {
 }
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if BLOCKS[page]], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=page.stem, marks=[] if page.stem == "README" else pytest.mark.slow)
+        for page in PAGES
+        if BLOCKS[page]
+    ],
+)
 def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # what a page sets is taken back

@@ -21,12 +21,14 @@ def start(script: str, *arguments: str, n_devices: int) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
+@pytest.mark.slow
 def test_eight_devices():
     process = start("on_eight_devices.py", n_devices=8)
     output, _ = process.communicate(timeout=400)
     assert process.returncode == 0, output[-4000:]
 
 
+@pytest.mark.slow
 def test_two_processes():
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -34,9 +36,7 @@ def test_two_processes():
     processes = [start("in_two_processes.py", port, str(number), n_devices=2) for number in range(2)]
     outputs = [process.communicate(timeout=400)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], "\n".join(output[-3000:] for output in outputs)
-    assert all("holds (128, 3, 40)" in output for output in outputs) or all(
-        "holds (64, 3, 40)" in output for output in outputs
-    )
+    assert all("holds (64, 3, 40)" in output for output in outputs)  # 256 rows over two devices of two processes
 
 
 def test_batches_are_spread_along_the_axes_that_are_named():

@@ -178,7 +178,7 @@ CHANGED = {
         ", line 3: no valid YAML, expected ',' or '}', but got '<scalar>'. A surplus or a missing brace is the usual cause.",
     ),
     "twice": (WATER + "cest_pool:\n  amide: 1\n  amide: 2\n", ", line 4: no valid YAML, the key 'amide' stands twice."),
-    "nested": ("[" * 3000, ": no valid YAML, "),
+    "nested": ("[" * 3000, ": no valid YAML, maximum recursion depth exceeded"),  # Python words the rest
     "control character": ("water_pool: \x01", ": no valid YAML, special characters are not allowed."),
 }
 

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import compiled_quickly
 
 import mrjax as mr
 from mrjax.sequence import moments
@@ -59,8 +60,8 @@ def test_derivatives():
         return jnp.sum(jnp.abs(mr.simulate(echo, tissue, mr.Isochromats(16, SIZE)) - 0.1) ** 2)
 
     numbers = np.array([DIFFUSION, CYCLES / (GAMMA_BAR["1H"] * SIZE), 0.2 * ms])
-    value = jax.jit(value)
-    reverse, forward = jax.jit(jax.grad(value))(numbers), jax.jit(jax.jacfwd(value))(numbers)
+    value = compiled_quickly(value)
+    reverse, forward = compiled_quickly(jax.grad(value))(numbers), compiled_quickly(jax.jacfwd(value))(numbers)
     np.testing.assert_allclose(forward, reverse, rtol=1e-9)
     for i, number in enumerate(numbers):
         near, far = (
@@ -79,8 +80,8 @@ def test_the_solver_is_differentiated_in_diffusion():
         sequence = mr.Sequence(mr.Pulse(np.pi / 2), wound_and_unwound, mr.Sample())
         return jnp.abs(mr.simulate(sequence, tissue, solver)[0])
 
-    value = jax.jit(value)
-    slope = jax.jit(jax.grad(value))(DIFFUSION) * DIFFUSION
+    value = compiled_quickly(value)
+    slope = compiled_quickly(jax.grad(value))(DIFFUSION) * DIFFUSION
     near, far = (value(DIFFUSION * (1 + h)) - value(DIFFUSION * (1 - h)) for h in (4e-3, 8e-3))
     np.testing.assert_allclose(slope, (8 * near - far) / 48e-3, rtol=1e-6)
 

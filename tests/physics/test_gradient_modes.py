@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import compiled_quickly
 
 import mrjax as mr
 
@@ -17,6 +18,11 @@ MODES = {
     "forward jacobian": mr.gradient.ForwardJacobian(),
 }
 ENGINES = {"EPG": mr.EPG(11), "Isochromats": mr.Isochromats(41)}
+
+
+def slow_but_for(*quick):
+    """The names of all modes, those that are not named marked as slow."""
+    return [mode if mode in quick else pytest.param(mode, marks=pytest.mark.slow) for mode in MODES]
 
 
 def fisp(flip_angle=None) -> mr.Sequence:
@@ -44,16 +50,22 @@ def loss(p, gradient, engine=ENGINES["EPG"], batch_size=None):
 
 @functools.cache
 def value_and_gradient(engine, mode, batch_size=None):
-    differentiated = jax.jit(jax.value_and_grad(lambda p: loss(p, MODES[mode], ENGINES[engine], batch_size)))
+    differentiated = compiled_quickly(jax.value_and_grad(lambda p: loss(p, MODES[mode], ENGINES[engine], batch_size)))
     return differentiated(parameters())
 
 
 @pytest.mark.parametrize(
     ("engine", "mode", "batch_size"),
     [
-        *[("EPG", mode, None) for mode in MODES if mode != "direct"],
-        *[("Isochromats", mode, None) for mode in ("checkpoints", "forward", "forward jacobian")],
-        *[("EPG", mode, 2) for mode in ("checkpoints", "direct", "forward jacobian")],
+        *[("EPG", mode, None) for mode in ("checkpoints", "forward", "forward jacobian")],
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in [
+                ("EPG", "three checkpoints", None),
+                *[("Isochromats", mode, None) for mode in ("checkpoints", "forward", "forward jacobian")],
+                *[("EPG", mode, 2) for mode in ("checkpoints", "direct", "forward jacobian")],
+            ]
+        ),
     ],
 )
 def test_gradients_in_the_tissue_agree(engine, mode, batch_size):
@@ -66,32 +78,32 @@ def test_gradients_in_the_tissue_agree(engine, mode, batch_size):
         assert np.all(np.abs(gradient[name]) > 0)
 
 
-@jax.jit
+@compiled_quickly
 def plain_signal(p):
     return mr.simulate(fisp(), tissue(p), ENGINES["EPG"])
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", slow_but_for("checkpoints", "forward jacobian"))
 def test_directional_derivatives_agree(mode):
     p = parameters()
     direction = jax.tree.map(lambda x: 0.1 * x, p)
     simulated = lambda p: mr.simulate(fisp(), tissue(p), ENGINES["EPG"], gradient=MODES[mode])
-    signal, change = jax.jit(lambda p: jax.jvp(simulated, (p,), (direction,)))(p)
+    signal, change = compiled_quickly(lambda p: jax.jvp(simulated, (p,), (direction,)))(p)
     step = 1e-6
     shifted = lambda sign: plain_signal(jax.tree.map(lambda x, d: x + sign * step * d, p, direction))
     np.testing.assert_allclose(change, (shifted(1) - shifted(-1)) / (2 * step), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(signal, plain_signal(p), rtol=1e-12, atol=1e-15)
 
 
-direct_gradient = jax.jit(jax.grad(lambda p: loss(p, mr.gradient.Direct())))
+direct_gradient = compiled_quickly(jax.grad(lambda p: loss(p, mr.gradient.Direct())))
 
 
-@pytest.mark.parametrize("mode", ["checkpoints", "direct", "forward", "forward jacobian"])
+@pytest.mark.parametrize("mode", slow_but_for("checkpoints"))
 def test_hessian_vector_products_agree_with_differences_of_gradients(mode):
     p = parameters()
     direction = jax.tree.map(lambda x: 0.1 * x, p)
     gradient = jax.grad(lambda p: loss(p, MODES[mode]))
-    product = jax.jit(lambda p: jax.jvp(gradient, (p,), (direction,))[1])(p)
+    product = compiled_quickly(lambda p: jax.jvp(gradient, (p,), (direction,))[1])(p)
     step = 1e-5
     shifted = lambda sign: direct_gradient(jax.tree.map(lambda x, d: x + sign * step * d, p, direction))
     for name in p:
@@ -105,10 +117,10 @@ def gradient_in_angles(mode):
         signal = mr.simulate(fisp(angles), tissue(parameters()), ENGINES["EPG"], gradient=MODES[mode])
         return jnp.sum(jnp.abs(signal - 0.2j) ** 2)
 
-    return jax.jit(jax.grad(in_angles))(jnp.linspace(0.2, 1.0, 20))
+    return compiled_quickly(jax.grad(in_angles))(jnp.linspace(0.2, 1.0, 20))
 
 
-@pytest.mark.parametrize("mode", ["checkpoints", "forward"])
+@pytest.mark.parametrize("mode", ["checkpoints", pytest.param("forward", marks=pytest.mark.slow)])
 def test_gradients_in_the_sequence_agree(mode):
     np.testing.assert_allclose(gradient_in_angles(mode), gradient_in_angles("direct"), rtol=1e-9, atol=1e-13)
 
@@ -122,13 +134,13 @@ def test_forward_jacobian_refuses_the_sequence():
         jax.grad(in_angles)(jnp.linspace(0.2, 1.0, 20))
 
 
-@pytest.mark.parametrize("mode", ["checkpoints", "direct", "forward", "forward jacobian"])
+@pytest.mark.parametrize("mode", slow_but_for("checkpoints"))
 def test_final_states_are_differentiable(mode):
     def in_t1(t1):
         _, state = mr.play(fisp(), mr.Tissue(t1, 0.1), ENGINES["EPG"], gradient=MODES[mode])
         return jnp.sum(state.z[0])
 
-    differentiated, t1, step = jax.jit(jax.value_and_grad(in_t1)), jnp.array([0.5, 1.5]), 1e-6
+    differentiated, t1, step = compiled_quickly(jax.value_and_grad(in_t1)), jnp.array([0.5, 1.5]), 1e-6
     difference = (differentiated(t1 + step)[0] - differentiated(t1 - step)[0]) / (2 * step)
     np.testing.assert_allclose(jnp.sum(differentiated(t1)[1]), difference, rtol=1e-6)
 
@@ -138,7 +150,7 @@ def test_a_design_may_differentiate_through_the_jacobian():
     model = lambda angles: lambda p: mr.simulate(fisp(angles), mr.Tissue(p["t1"], p["t2"]), ENGINES["EPG"])
     p = {"t1": jnp.array([0.8, 1.4]), "t2": jnp.array([0.05, 0.1])}
 
-    @jax.jit
+    @compiled_quickly
     @jax.value_and_grad
     def information(angles):
         jacobian = mr.inverse.per_voxel_jacobian(model(angles), p)

@@ -286,6 +286,7 @@ def test_arrays_of_jax_are_drawn():
 
 def test_a_repeat_is_drawn_with_all_its_repetitions():
     train = mr.Repeat(mr.Pulse(jnp.ones(3)), mr.Delay(0.01), mr.Dephase(), mr.Sample())
-    assert mr.plot.sequence_diagram(train).figure is not None
+    bars = np.array(segments(mr.plot.sequence_diagram(train), "C0"))
+    np.testing.assert_allclose(bars[:, 0, 0], [0, 10, 20])  # ms
     pathways = mr.plot.coherence_pathways(train)
     assert max(pathways.get_ylim()) > 2  # three repetitions wind up to order three

@@ -48,6 +48,7 @@ def test_a_one_sided_spectrum_has_no_asymmetry():
 def test_it_draws_into_given_axes():
     axes = Figure().subplots()
     assert z_spectrum(OFFSET, Z, axes=axes) is axes
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), Z)
 
 
 def test_what_does_not_fit_is_refused():

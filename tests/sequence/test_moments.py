@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import compiled_quickly
 
 import mrjax as mr
 from mrjax.sequence.moments import b_tensor, b_value, gradient_moment
@@ -55,8 +56,8 @@ def b_of(values):
 def test_derivatives_of_b():
     """In amplitude, duration, separation and ramp, beside the closed form and finite differences."""
     values = jnp.array([40 * mT, 12 * ms, 25 * ms, 0.5 * ms])
-    exact = jax.jit(jax.grad(b_of))(values)
-    _, forward = jax.jit(lambda v: jax.jvp(b_of, (v,), (v,)))(values)
+    exact = compiled_quickly(jax.grad(b_of))(values)
+    _, forward = compiled_quickly(lambda v: jax.jvp(b_of, (v,), (v,)))(values)
     np.testing.assert_allclose(forward, exact @ values, rtol=1e-10)
     np.testing.assert_allclose(exact, jax.grad(lambda v: closed_form(*v))(values), rtol=1e-9)
     for i, value in enumerate(values):

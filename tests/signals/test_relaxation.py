@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import compiled_quickly
 from jax.test_util import check_grads
 
 from mrjax.signals import _arguments, relaxation
@@ -295,8 +296,8 @@ SINGULAR = [("tr",), ("t1",), ("t2",), ("tr", "t1"), ("tr", "t2")]
 # One compilation for all points. Values known to be 1e30 s would also raise the warning of milliseconds.
 COMPUTE = {
     "value": jax.jit(lambda leaves: everything(**leaves)),
-    "forward": jax.jit(jax.jacfwd(lambda leaves: everything(**leaves))),
-    "reverse": jax.jit(jax.jacrev(lambda leaves: everything(**leaves))),
+    "forward": compiled_quickly(jax.jacfwd(lambda leaves: everything(**leaves))),
+    "reverse": compiled_quickly(jax.jacrev(lambda leaves: everything(**leaves))),
 }
 
 

@@ -107,7 +107,7 @@ def test_gradients_in_every_array(rng):
 def test_gradient_is_finite_without_any_field():
     loss = lambda b1: mr.bloch(b1, 1e-5, mr.Tissue(1.0, 0.1)).longitudinal
     gradient = jax.grad(loss)(jnp.zeros(5))
-    assert np.all(np.isfinite(gradient))
+    np.testing.assert_array_equal(gradient, 0.0)  # z is largest where nothing turns it
 
 
 def spin(**changes) -> mr.Tissue:

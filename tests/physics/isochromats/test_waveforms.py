@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import compiled_quickly
 
 import mrjax as mr
 from mrjax.units import GAMMA_BAR, ms, mT, us
@@ -279,9 +280,9 @@ def test_derivatives_in_samples_amplitudes_and_durations(engine):
     directions = [x * random.normal(size=x.shape) for x in numbers]
     rows = [tuple(d if i == j else np.zeros_like(x) for j, x in enumerate(numbers)) for i, d in enumerate(directions)]
     value = lambda numbers: jnp.sum(jnp.abs(mr.simulate(scanned(numbers), tissue, engine) - 0.3j) ** 2)
-    along = jax.jit(lambda row, h: value(jax.tree.map(lambda x, d: x + h * d, numbers, row)))
-    reverse = jax.jit(jax.grad(value))(numbers)
-    forward = jax.jit(lambda row: jax.jvp(value, (numbers,), (row,))[1])
+    along = compiled_quickly(lambda row, h: value(jax.tree.map(lambda x, d: x + h * d, numbers, row)))
+    reverse = compiled_quickly(jax.grad(value))(numbers)
+    forward = compiled_quickly(lambda row: jax.jvp(value, (numbers,), (row,))[1])
     for row in rows:
         near, far = (along(row, h) - along(row, -h) for h in (4e-3, 8e-3))
         derivative = sum(jnp.sum(g * d) for g, d in zip(reverse, row, strict=True))

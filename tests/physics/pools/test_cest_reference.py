@@ -37,8 +37,16 @@ PROTOCOLS = {
     "wasabi3T_2p_creatine",
     "wasabi3T_5p_BMsim",
 }
-SLOW = {"loas40_3p_MT"}
-"""No two measurements alike, so half a minute of compilation; `mrf001_7p` has fewer of such."""
+QUICK = {"apt000_7p_WM", "apt003_3p_MT_SL", "bmsim_case2", "t1map_hypsec", "wasabi3T_2p_creatine"}
+"""One of each kind: every experiment compiles programs of its own, `loas40_3p_MT` for half a minute."""
+QUICK_GRADIENTS = {"apt003_5p_BMsim", "wasabi3T_5p_BMsim"}
+
+
+def marked(names, quick):
+    """The names, those that are not quick marked as slow."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in sorted(names)]
+
+
 IN_FLOAT32 = [
     "apt000_2p_creatine",
     "apt000_7p_WM",
@@ -76,15 +84,13 @@ def experiment(reference_data):
     return load
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in sorted(PROTOCOLS)]
-)
+@pytest.mark.parametrize("name", marked(PROTOCOLS, QUICK))
 def test_exact_in_float64(experiment, name):
     sequence, tissue, engine, reference = experiment(name)
     np.testing.assert_allclose(mr.simulate(sequence, tissue, engine).real, reference["mz_exact"], rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", IN_FLOAT32)
+@pytest.mark.parametrize("name", marked(IN_FLOAT32, {"apt003_3p_MT_SL", "bmsim_case7"}))
 def test_float32(experiment, name):
     *played, reference = experiment(name)
     narrow = {np.dtype(np.float64): np.float32, np.dtype(np.complex128): np.complex64}
@@ -133,9 +139,7 @@ def jacobian_of(jacobians, name, sequence, tissue, engine):
     return jacobians[name]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "mrf002_2p_larg")) for name in GRADIENTS]
-)
+@pytest.mark.parametrize("name", marked(GRADIENTS, QUICK_GRADIENTS))
 def test_derivatives_in_every_tissue_parameter(experiment, reference_data, jacobians, name):
     sequence, tissue, engine, _ = experiment(name)
     reference = np.load(reference_data(f"cest/gradients/{name}_dmz.npz"))
@@ -166,6 +170,7 @@ def test_reverse_mode_gives_the_same_derivatives(experiment, jacobians):
 # what was published is z itself, not divided by the measurement far from resonance
 
 
+@pytest.mark.slow
 def test_every_case_lies_inside_the_published_cluster(experiment, reference_data):
     tolerances = np.genfromtxt(reference_data("cest/bmsim_S01/consensus_tolerances.csv"), delimiter=",", names=True)
     for case in (1, 2, 3, 5, 7):
