@@ -115,8 +115,6 @@ def read_images(options: argparse.Namespace, n: int, option: str, *, complex_ima
 
 
 def _relative_b1(path: Path, b1: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    if np.iscomplexobj(b1):
-        raise FileError(f"{path} must be a real map of B1, but is complex; write its magnitude.")
     known = b1[mask & np.isfinite(b1) & (b1 > 0)]
     if not known.size:
         raise FileError(f"No voxel is left to fit: {path} has no positive B1 where the images have signal.")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mrjax as mr
-from mrjax.physics.engine import AbstractEngine
+from mrjax.physics.engine import AbstractEngine, AbstractOperator, cannot_play
 from mrjax.units import ms
 
 T1, T2 = jnp.array([0.05, 0.08]), jnp.array([0.03, 0.02])
@@ -58,18 +58,75 @@ def test_where_a_number_of_states_is_missing_or_an_engine_is_not_known():
     for engine, name in ((mr.EPG(), "n_states"), (mr.Isochromats(), "n"), (mr.BlochMcConnell(b0=3.0), "n_states")):
         with pytest.raises(ValueError, match=rf"`engine` must be {type(engine).__name__}\({name}=...\)"):
             mr.steady_state(mr.Sequence(*EVENTS), mr.Tissue(1.0, 0.1), engine)
-    with pytest.raises(ValueError, match="of whose states it is known what is magnetisation, but got Stranger"):
-        mr.steady_state(mr.Sequence(*EVENTS), mr.Tissue(1.0, 0.1), Stranger())
+    with pytest.raises(ValueError, match=r"last axes are the voxels, \(2,\), but has one of int32 and shape \(2,\)"):
+        mr.steady_state(mr.Sequence(mr.Delay(1.0)), mr.Tissue(T1, 0.1), Counting())
+    with pytest.raises(ValueError, match=r"`engine` must be an engine such as .*, but got the class EPG"):
+        mr.steady_state(mr.Sequence(*EVENTS), mr.Tissue(1.0, 0.1), mr.EPG)
 
 
-class Stranger(AbstractEngine):
-    """An engine of somebody else."""
+class Recovering(AbstractOperator):
+    """Relaxation along z; what else is in a state stays as it was."""
+
+    kept: jax.Array
+
+    def __call__(self, state):
+        z, *others = state
+        return (1 + self.kept * (z - 1), *others), None
+
+
+class Longitudinal(AbstractEngine):
+    """An engine of somebody else, which knows magnetisation along z alone and returns it as a tuple of one array."""
 
     def init(self, sequence, tissue):
-        return jnp.zeros(tissue.voxel_shape)
+        return (jnp.ones(tissue.voxel_shape),)
 
     def prepare(self, event, tissue):
-        raise NotImplementedError
+        match event:
+            case mr.Delay():
+                return Recovering(jnp.exp(-event.duration / tissue.t1))
+            case mr.Pulse():
+                return Scaled(jnp.cos(event.flip_angle))
+            case _:
+                raise cannot_play(self, event)
+
+
+class Scaled(AbstractOperator):
+    """A pulse, of which the transverse magnetisation is spoiled."""
+
+    cosine: jax.Array
+
+    def __call__(self, state):
+        return (self.cosine * state[0],), None
+
+
+class Counting(Longitudinal):
+    """With a number in its state that is no magnetisation."""
+
+    def init(self, sequence, tissue):
+        return *super().init(sequence, tissue), jnp.zeros(tissue.voxel_shape, jnp.int32)
+
+
+def test_of_an_engine_of_somebody_else():
+    (steady,) = mr.steady_state(mr.Sequence(mr.Pulse(0.6), mr.Delay(20 * ms)), mr.Tissue(T1, T2), Longitudinal())
+    e1 = np.exp(-20 * ms / T1)
+    np.testing.assert_allclose(steady, (1 - e1) / (1 - np.cos(0.6) * e1), rtol=1e-12)
+
+
+def test_an_engine_is_not_asked_for_what_it_does_not_name():
+    for effect in ({"b1": 0.9}, {"b1": 0.9j}, {"off_resonance": 1.0}, {"t2_prime": 0.1}, {"diffusion": 1e-9}):
+        (name,) = effect
+        with pytest.raises(ValueError, match=f"Longitudinal knows no `{name}`; use `engine=.*`, or leave it out"):
+            mr.play(mr.Sequence(mr.Delay(1.0)), mr.Tissue(1.0, 0.1, **effect), Longitudinal())
+    with pytest.raises(ValueError, match=r"RealField knows no complex `b1`; use `engine=EPG\(\)`"):
+        mr.play(mr.Sequence(mr.Delay(1.0)), mr.Tissue(1.0, 0.1, b1=0.9j), RealField())
+    with pytest.raises(ValueError, match="RealField cannot play Spoil events; use an engine that can"):
+        mr.play(mr.Sequence(mr.Spoil()), mr.Tissue(1.0, 0.1, b1=0.9), RealField())
+
+
+class RealField(Longitudinal):
+    """Which knows a transmit field without phase."""
+
+    effects = frozenset({"b1"})
 
 
 def reset_and_read():
