@@ -1,5 +1,6 @@
 """The state of isochromats: the magnetisation of each spin, and where it is."""
 
+import dataclasses
 import math
 from typing import Any
 
