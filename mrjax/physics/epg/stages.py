@@ -27,7 +27,7 @@ WORTH_STAGES = 2**26
 
 
 @dataclass(frozen=True)
-class Stage:
+class LoopStage:
     """Repetitions `start` to `stop` of a loop."""
 
     start: int
@@ -42,7 +42,7 @@ class StagedRepeat(AbstractContainer):
     """A `Repeat` that is played in stages."""
 
     events: tuple[AbstractEvent | AbstractContainer, ...]
-    stages: tuple[Stage, ...] = eqx.field(static=True)
+    stages: tuple[LoopStage, ...] = eqx.field(static=True)
 
     @property
     def repetitions(self) -> tuple[int, ...]:
@@ -66,10 +66,10 @@ class WindingAround:
         by = _wound(entry)
         return WindingAround(self.before + by, self.after - by)
 
-    def stages(self, loop: AbstractContainer, n_states: int, n_voxels: int) -> tuple[Stage, ...]:
+    def stages(self, loop: AbstractContainer, n_states: int, n_voxels: int) -> tuple[LoopStage, ...]:
         """The loop that begins here, in stages with at most `n_states` orders."""
         (length,) = loop.repetitions
-        whole, each, after = (Stage(0, length),), _wound(loop) // length, self.past(loop).after
+        whole, each, after = (LoopStage(0, length),), _wound(loop) // length, self.past(loop).after
         if not each:
             return whole
         repetitions_of = lambda orders: min(length, max(0, -(-orders // each)))
@@ -77,10 +77,10 @@ class WindingAround:
         emptying = length - repetitions_of(n_states - 1 - after)
         cuts = {0, length, *_cuts(0, min(filled, emptying)), *_cuts(max(filled, emptying), length)}
 
-        def stage(start: int, stop: int) -> Stage:
+        def stage(start: int, stop: int) -> LoopStage:
             populated, returning = 1 + self.before + stop * each, 1 + after + (length - start) * each
             n = min(n_states, populated, returning)
-            return Stage(start, stop, n if n < n_states else None, returning < min(populated, n_states))
+            return LoopStage(start, stop, n if n < n_states else None, returning < min(populated, n_states))
 
         stages = tuple(stage(*ends) for ends in pairwise(sorted(cuts)))
         saved = sum((stage.stop - stage.start) * (n_states - (stage.n_states or n_states)) for stage in stages)
@@ -115,7 +115,7 @@ def _in_stages(events: tuple, place: WindingAround | None, n_states: int, n_voxe
     return tuple(entries)
 
 
-def played_in_stages(loop: Loop, stages: tuple[Stage, ...], state: EPGState) -> tuple[EPGState, Samples]:
+def played_in_stages(loop: Loop, stages: tuple[LoopStage, ...], state: EPGState) -> tuple[EPGState, Samples]:
     """All repetitions in turn, each stage with the orders that take part."""
     n_states = len(state.z)
 
@@ -131,7 +131,7 @@ def played_in_stages(loop: Loop, stages: tuple[Stage, ...], state: EPGState) -> 
     return loop.compiled(play, state)
 
 
-def left_behind(left: EPGState, entered: EPGState, stage: Stage, n_states: int) -> EPGState:
+def left_behind(left: EPGState, entered: EPGState, stage: LoopStage, n_states: int) -> EPGState:
     """The state after a stage, in its full size again, into which it went as `entered`."""
     state = resized(left, n_states)
     if not stage.emptying:

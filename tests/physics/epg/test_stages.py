@@ -12,7 +12,7 @@ from compiling import compiled_quickly
 
 import mrjax as mr
 from mrjax.physics.epg import stages
-from mrjax.physics.epg.stages import Stage, WindingAround
+from mrjax.physics.epg.stages import LoopStage, WindingAround
 
 TISSUE = mr.Tissue(jnp.array([0.4, 1.0, 2.0]), jnp.array([0.03, 0.1, 0.4]), b1=jnp.array([0.8, 1.0, 1.1]))
 
@@ -67,13 +67,13 @@ def test_a_loop_from_equilibrium_is_cut_where_orders_fill_and_empty():
     loop = mr.Repeat(mr.Dephase(1), mr.Sample(), n_repetitions=30)
     start = WindingAround.start(mr.Sequence(loop), from_equilibrium=True, keeps_all=False)
     assert start.stages(loop, 10, 2**30) == (
-        Stage(0, 3, 4),
-        Stage(3, 6, 7),
-        Stage(6, 9),
-        Stage(9, 21),
-        Stage(21, 24),
-        Stage(24, 27, 7, emptying=True),
-        Stage(27, 30, 4, emptying=True),
+        LoopStage(0, 3, 4),
+        LoopStage(3, 6, 7),
+        LoopStage(6, 9),
+        LoopStage(9, 21),
+        LoopStage(21, 24),
+        LoopStage(24, 27, 7, emptying=True),
+        LoopStage(27, 30, 4, emptying=True),
     )
 
 
@@ -81,7 +81,7 @@ def test_a_loop_is_whole_where_nothing_is_known_or_little_is_saved():
     loop = mr.Repeat(mr.Dephase(1), mr.Sample(), n_repetitions=30)
     kept = WindingAround.start(mr.Sequence(loop), from_equilibrium=False, keeps_all=True)
     start = WindingAround.start(mr.Sequence(loop), from_equilibrium=True, keeps_all=False)
-    assert kept.stages(loop, 10, 2**30) == start.stages(loop, 10, 2) == (Stage(0, 30),)
+    assert kept.stages(loop, 10, 2**30) == start.stages(loop, 10, 2) == (LoopStage(0, 30),)
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -104,7 +104,7 @@ def test_what_cannot_return_is_no_truncation(always_in_stages):
     engine = mr.EPG().plan(fisp(), TISSUE, None, keeps_state=False).engine
     before = engine.init(fisp(), TISSUE.flattened())
     lost = dataclasses.replace(mr.EPG(1).init(fisp(), TISSUE.flattened()), truncation_error=jnp.ones(3))
-    left = stages.left_behind(lost, before, Stage(0, 3, 1, emptying=True), len(before.z))
+    left = stages.left_behind(lost, before, LoopStage(0, 3, 1, emptying=True), len(before.z))
     assert left.z.shape == before.z.shape
     np.testing.assert_array_equal(left.truncation_error, before.truncation_error)
 
