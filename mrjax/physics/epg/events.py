@@ -121,6 +121,11 @@ class WindingInterval(PartOfTogether):
 class ApplyPending(AbstractLoweredEvent):
     """What pulses and relaxation have left pending is applied to every order; nothing happens to the spins."""
 
+    @property
+    def duration(self) -> float:
+        """Zero."""
+        return 0.0
+
 
 def is_played_in_parts(sequence: AbstractContainer) -> bool:
     """Whether anything in the sequence lasts and is more than waiting."""
