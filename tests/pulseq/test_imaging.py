@@ -69,7 +69,8 @@ def test_timelines_and_trajectories_are_those_of_pypulseq(reference_data, name, 
 def waveforms(played, times):
     """RF and gradients along x, y and z of one playing at times in s from its start."""
     rf, gradients = np.zeros(times.size, complex), np.zeros((3, times.size))
-    for i, track in enumerate(getattr(played.located.event, "tracks", ())):
+    event = played.located.event
+    for i, track in enumerate(event.tracks if isinstance(event, mr.sequence.Together) else ()):
         start = 0.0
         for j, part in enumerate(track):
             own = {name: played.values[f"{i}.{j}.{name}"] for name in part.leaves()}

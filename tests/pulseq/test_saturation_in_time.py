@@ -59,7 +59,7 @@ def z_after(sequence, off_resonance=0.0):
 
 
 def duration(events):
-    return sum(float(event.duration) for event in events if hasattr(event, "duration"))
+    return sum(float(event.duration) for event in events)
 
 
 def test_zeros_inside_an_event_are_time(tmp_path):

@@ -2,6 +2,7 @@
 
 from types import MappingProxyType
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -176,6 +177,13 @@ def test_a_new_shape_of_rf_is_played_under_gradients():
     own, shaped = (mr.simulate(sequence, tissue, ENGINES["isochromats"]) for sequence in (OWN, SHAPED))
     assert np.abs(own).min() > 0.1
     np.testing.assert_allclose(own, shaped, atol=2e-6)
+
+
+def test_a_slice_profile_plays_a_new_shape_of_rf():
+    positions = jnp.linspace(-2e-2, 2e-2, 5)
+    own, shaped = (mr.slice_profile(pulse, positions, gradient=5 * mT) for pulse in (PULSE, as_shaped(PULSE)))
+    for one, other in zip(jax.tree.leaves(own), jax.tree.leaves(shaped), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 INVERTED = mr.Sequence(Inversion(0.95), mr.Delay(10 * ms), mr.Pulse(90 * deg), mr.Sample())
