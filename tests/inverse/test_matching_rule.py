@@ -6,7 +6,8 @@ import pytest
 
 from mrjax.inverse import Dictionary
 from mrjax.signals import relaxation
-from mrjax.zoo import dictionary_matching, fingerprints
+from mrjax.zoo import fingerprints
+from mrjax.zoo.methods import dictionary_matching
 
 TIME = jnp.linspace(0.05, 3.0, 9)
 T1 = np.geomspace(0.1, 4.0, 60)
@@ -41,7 +42,7 @@ def test_complex_and_real_matching_agree(rng, dtype):
 
 def test_matching_of_the_zoo_is_that_of_the_dictionary(rng, monkeypatch):
     """Fingerprints of both signs and of any norm, which a rule of its own took for others."""
-    config = fingerprints.Config(n_repetitions=40, n_states=6)
+    config = fingerprints.FingerprintConfig(n_repetitions=40, n_states=6)
     values = {"t1": [0.3, 0.8, 1.5, 3.0], "t2": [0.04, 0.06, 0.1, 0.2]}
     atoms = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
     signals = fingerprints.simulated(fingerprints.fisp_decoder(config), atoms)
