@@ -52,7 +52,16 @@ def coherence_pathways(
     if tissue.has("diffusion"):
         raise ValueError("`tissue` must have no diffusion for its pathways to be drawn; leave it out.")
     axes = _style.axes_or_new(axes, figsize=(8, 4))
-    transverse, longitudinal = _segments(sequence, events, tissue.flattened(), threshold)
+    _draw_states(axes, *_segments(sequence, events, tissue.flattened(), threshold))
+    _draw_events(axes, events)
+    axes.autoscale()
+    axes.axhline(0, color="0.7", lw=0.8, zorder=0)
+    axes.set_xlabel("time (ms)")
+    axes.set_ylabel("dephasing order k")
+    return axes
+
+
+def _draw_states(axes: Axes, transverse: list, longitudinal: list) -> None:
     for segments, style in ((transverse, "solid"), (longitudinal, "dashed")):
         if not segments:
             continue
@@ -60,16 +69,14 @@ def coherence_pathways(
         strengths = [0.15 + 0.85 * min(1.0, amplitude) for *_, amplitude in segments]
         colour = "C0" if style == "solid" else "C3"
         axes.add_collection(LineCollection(lines, colors=colour, alpha=strengths, linestyles=style, linewidths=1.5))
+
+
+def _draw_events(axes: Axes, events: list[TimedEvent]) -> None:
     for timed in events:
         if isinstance(timed.event, Pulse):
             axes.axvline(timed.start * 1e3, color="0.8", lw=3, zorder=0)
         elif isinstance(timed.event, Sample):
             axes.plot(timed.start * 1e3, 0, "o", color="C2", ms=5, zorder=3)
-    axes.autoscale()
-    axes.axhline(0, color="0.7", lw=0.8, zorder=0)
-    axes.set_xlabel("time (ms)")
-    axes.set_ylabel("dephasing order k")
-    return axes
 
 
 def _segments(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Inexact, Int
 
 from mrjax import _checks, units
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, Plan, require_state
+from mrjax.physics.isochromats.continuous_rf import knots, rf_at
 from mrjax.physics.isochromats.engine import Isochromats
 from mrjax.physics.isochromats.operators import weights
 from mrjax.physics.isochromats.state import IsochromatState
@@ -28,9 +28,7 @@ from mrjax.sequence import (
     Readout,
     Together,
 )
-from mrjax.sequence.double_length import angle
 from mrjax.sequence.gradients import AXES
-from mrjax.sequence.rf import ContinuousWave
 from mrjax.tissue import Tissue
 
 if TYPE_CHECKING:
@@ -244,7 +242,7 @@ class Integrated(AbstractOperator):
 
     def _jumps(self) -> Float[Array, " n"]:
         edges = [start + gradient.times for start, gradient in self.event.started(Gradient)]
-        edges += [_knots(start, pulse, self.engine.waveform) for start, pulse in self.event.started(AbstractRF)]
+        edges += [knots(start, pulse, self.engine.waveform) for start, pulse in self.event.started(AbstractRF)]
         return jnp.sort(jnp.concatenate([jnp.zeros(1), *edges]))
 
     def _slope(self, time: Any, magnetisation: Any, spins: IsochromatState) -> Any:
@@ -268,7 +266,7 @@ class Integrated(AbstractOperator):
         """RF in rad/s, of shape (1, 1)."""
         total = jnp.zeros((), jnp.result_type(time, 1j))
         for start, pulse in self.event.started(AbstractRF):
-            total = total + self.engine.gyromagnetic_ratio * _rf_at(pulse, start, time, self.engine.waveform)
+            total = total + self.engine.gyromagnetic_ratio * rf_at(pulse, start, time, self.engine.waveform)
         return total[None, None]
 
     def _precession(self, time: Array, spins: IsochromatState) -> Array:
@@ -285,30 +283,3 @@ class Integrated(AbstractOperator):
     def _received(self, samples: Array) -> Array:
         phases = [readout.receiver_phase() for _, readout in self.event.started(Readout)]
         return samples * jnp.exp(-1j * jnp.concatenate(phases))[:, None]
-
-
-def _knots(start: Array, pulse: Any, waveform: str) -> Float[Array, " n"]:
-    """Times at which the field of a pulse jumps or bends, its start and its end included."""
-    if isinstance(pulse, ContinuousWave):
-        return start + jnp.stack([jnp.zeros_like(pulse.duration), pulse.duration])
-    n = pulse.b1_samples.shape[-1]
-    places = np.arange(n + 1.0) if waveform == "constant" else np.concatenate([[0.0], np.arange(n) + 0.5, [n]])
-    return start + pulse.dt * jnp.asarray(places, jnp.asarray(pulse.dt).dtype)
-
-
-def _rf_at(pulse: Any, start: Array, time: Array, waveform: str) -> Array:
-    """RF in T of a pulse that has begun at `start`, seen from the frame of the scanner."""
-    knots = _knots(start, pulse, waveform)
-    # by the very numbers at which the solver stops: recomputed, a time just before a jump may round to the jump
-    piece = jnp.searchsorted(knots, time, side="right") - 1
-    inside = (piece >= 0) & (piece < len(knots) - 1)
-    piece = jnp.clip(piece, 0, len(knots) - 2)
-    samples = pulse.b1_samples
-    if waveform == "constant" or isinstance(pulse, ContinuousWave):
-        amplitude = samples[piece] + 0j
-    else:
-        held = jnp.concatenate([samples[:1], samples, samples[-1:]])
-        share = (time - knots[piece]) / (knots[piece + 1] - knots[piece])
-        amplitude = held[piece] + (held[piece + 1] - held[piece]) * share + 0j
-    turned_by = angle(pulse.offset, time - start) + jnp.asarray(pulse.phase)
-    return jnp.where(inside, amplitude * jnp.exp(1j * turned_by), 0.0)
