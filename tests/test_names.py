@@ -65,13 +65,13 @@ def test_misspelt_attributes(read, answer):
 
 
 def test_an_attribute_error_within_a_property_is_its_own():
-    class Odd(mr.sequence.AbstractEvent):
+    class Odd(mr.Spoil):
         @property
-        def duration(self):
+        def length(self):
             return np.no_such_function
 
     with pytest.raises(AttributeError, match="no_such_function"):
-        _ = Odd().duration
+        _ = Odd().length
 
 
 def test_calls_with_right_names_pass_and_keep_their_signatures():

@@ -19,7 +19,7 @@ from mrjax.tissue import Tissue
 
 
 @answers_misspelt_keywords
-def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEngine) -> Any:
+def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: Any) -> Any:
     r"""The state that playing `sequence` once gives back: what endless repetition tends to.
 
     Playing is affine in the magnetisation, $v \mapsto A v + b$, so

@@ -83,7 +83,7 @@ def test_the_bare_kernel_agrees():
 
 
 def test_a_field_without_phase_is_a_real_one():
-    for sequence in (instantaneous(), mr.Sequence(lasting()[0][0], mr.Sample())):
+    for sequence in (instantaneous(), mr.Sequence(lasting()[0].events[0], mr.Sample())):
         for engine in ENGINES.values():
             real, complex_ = (dataclasses.replace(TISSUE, b1=b1) for b1 in (jnp.abs(B1), jnp.abs(B1) + 0j))
             np.testing.assert_allclose(

@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax.physics.engine import AbstractOperator
-from mrjax.physics.epg.mixing import Components, Mixing, mixed, mixed_and_wound, wound_at_once
+from mrjax.physics.epg.mixing import Mixing, mixed, mixed_and_wound, wound_at_once
 from mrjax.physics.maths.cayley_klein import about
 from mrjax.physics.maths.transmit_field import rotation_vector
 from mrjax.physics.maths.trigonometry import cosine_and_sine
@@ -40,7 +40,7 @@ class EPGState(AbstractState):
     """Orders by which one cycle across the voxel is wound: more than one where parts of cycles are."""
 
     @property
-    def magnetisation(self) -> Components:
+    def magnetisation(self) -> tuple[Array, ...]:
         return self.plus, self.minus, self.z
 
     def with_magnetisation(self, *magnetisation: Array) -> "EPGState":
