@@ -1,6 +1,7 @@
 """Every test runs in float64 unless it says otherwise; comparisons of arrays with different ranks are errors.
 
-Tests marked `slow` take longest for what they add to the others; `MRJAX_ALL_TESTS=1 pytest` runs them too.
+Tests marked `slow` take longest for what they add to the others, and those marked `exhaustive` try more of the same.
+`MRJAX_ALL_TESTS=1 pytest` runs them too, and `.ci/run` the slow ones.
 
 Three quarters of the time of the tests is XLA's, which compiles. What it compiled is kept in a folder of pytest's cache
 that both workers and the programs that tests start share: they compile nothing twice, and the next run takes a third.
@@ -39,8 +40,9 @@ def pytest_collection_modifyitems(items):
     if os.environ.get("MRJAX_ALL_TESTS") == "1":
         return
     for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.skip(reason="slow; set MRJAX_ALL_TESTS=1 to run every test"))
+        for mark in ("slow", "exhaustive"):
+            if item.get_closest_marker(mark):
+                item.add_marker(pytest.mark.skip(reason=f"{mark}; set MRJAX_ALL_TESTS=1 to run every test"))
 
 
 MAPS = Path("/proc/self/maps")

@@ -65,6 +65,7 @@ def test_fit_finds_the_pools_in_images_of_any_unit(files, tmp_path):
     np.testing.assert_allclose(maps["m0"], 700.0, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_fit_takes_spectra_that_are_divided_by_m0(files, tmp_path):
     magnetisation = measured(files, 1.1e-3, 35.0)
     np.savetxt(tmp_path / "z.csv", (magnetisation[1:] / magnetisation[0])[None], delimiter=",")

@@ -48,6 +48,7 @@ def test_noise_must_be_positive(capsys):
     assert capsys.readouterr().err == "mrjax demo: --noise-std must be positive, but got 0.\n"
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_the_voxels_that_are_done(tmp_path, monkeypatch):
     """The second batch is interrupted."""
     calls = []

@@ -45,7 +45,7 @@ def test_batches_are_spread_along_the_axes_that_are_named():
     assert process.returncode == 0, output[-4000:]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_training_on_eight_devices_learns_what_one_device_learns(tmp_path):
     weights = []
     for n_devices in (1, 8):

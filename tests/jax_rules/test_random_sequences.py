@@ -13,7 +13,9 @@ PROGRAM = Path(__file__).with_name("random_sequences.py")
 MANY = [("all", 3), ("all", 4), *(("few", *range(first, first + 5)) for first in range(0, 50, 5))]
 
 
-@pytest.mark.parametrize("arguments", [("few", 0), *(pytest.param(each, marks=pytest.mark.slow) for each in MANY)])
+@pytest.mark.parametrize(
+    "arguments", [("few", 0), *(pytest.param(each, marks=pytest.mark.exhaustive) for each in MANY)]
+)
 def test_derivatives_compile_and_agree(arguments):
     command = [sys.executable, str(PROGRAM), *map(str, arguments)]
     child = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -49,8 +49,14 @@ def turned_by_hand(sequence, tissue, engine):
     return jnp.stack([signal[voxel] for voxel, signal in enumerate(signals)])
 
 
-@pytest.mark.parametrize("name", ENGINES)
-@pytest.mark.parametrize("sequence", [instantaneous, lasting])
+@pytest.mark.parametrize(
+    ("name", "sequence"),
+    [
+        *((name, instantaneous) for name in ENGINES),
+        *(("EPG", lasting), ("Isochromats", lasting)),
+        *(pytest.param(name, lasting, marks=pytest.mark.slow) for name in ("BlochODE", "BlochMcConnell")),
+    ],
+)
 def test_its_phase_is_added_to_that_of_every_pulse(name, sequence):
     tissue = TISSUE if sequence is instantaneous else dataclasses.replace(TISSUE, z=jnp.array([-3.0, 1.0, 5.0]) * mm)
     if name == "BlochMcConnell":
@@ -69,6 +75,7 @@ def test_engines_agree_on_pulses_that_take_no_time():
         np.testing.assert_allclose(mr.simulate(instantaneous(), TISSUE, ENGINES[name]), expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_engines_agree_on_pulses_that_last():
     tissue = dataclasses.replace(LOSSLESS, z=jnp.array([-3.0, 1.0, 5.0]) * mm)
     expected = mr.simulate(lasting(), tissue, mr.BlochODE())
@@ -91,8 +98,12 @@ def test_a_field_without_phase_is_a_real_one():
             )
 
 
-@pytest.mark.parametrize("name", ["EPG", "Isochromats", "BlochMcConnell"])
-@pytest.mark.parametrize("b1", [B1, jnp.zeros(3, complex)], ids=["somewhere", "at zero"])
+@pytest.mark.parametrize(
+    "name", ["EPG", *(pytest.param(name, marks=pytest.mark.slow) for name in ("Isochromats", "BlochMcConnell"))]
+)
+@pytest.mark.parametrize(
+    "b1", [B1, pytest.param(jnp.zeros(3, complex), marks=pytest.mark.slow)], ids=["somewhere", "at zero"]
+)
 def test_derivatives_in_both_parts(name, b1):
     pulse = mr.Sequence(mr.ShapedPulse(SHAPE[::3], 0.3 * ms, offset=30.0), mr.Delay(1 * ms), mr.Sample())
     sequence = mr.Sequence(instantaneous(), pulse)

@@ -26,7 +26,7 @@ def spin_echo(excitation, refocusing, area=CYCLES / (GAMMA_BAR["1H"] * SIZE), dw
     return mr.Sequence(excitation, lobe(area), mr.Delay(6 * ms), refocusing, mr.Delay(5 * ms), read, mr.Sample())
 
 
-@pytest.mark.parametrize("engine", [mr.Isochromats, mr.BlochODE])
+@pytest.mark.parametrize("engine", [mr.Isochromats, pytest.param(mr.BlochODE, marks=pytest.mark.slow)])
 def test_samples_under_a_gradient_are_attenuated_by_what_is_wound_until_each(engine):
     echo = spin_echo(mr.Pulse(np.pi / 2), mr.Pulse(np.pi))
     liquid = mr.Tissue(np.inf, np.inf, diffusion=DIFFUSION)
@@ -52,6 +52,7 @@ def test_rf_lasts_while_magnetisation_diffuses():
     assert np.abs(isochromats[0] - isochromats[1]).max() > 0.05
 
 
+@pytest.mark.slow
 def test_derivatives():
     def value(numbers):
         diffusion, area, dwell = numbers
@@ -71,6 +72,7 @@ def test_derivatives():
         np.testing.assert_allclose(reverse[i] * number, (8 * near - far) / 12e-4, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_solver_is_differentiated_in_diffusion():
     def value(diffusion):
         tissue = mr.Tissue(0.5, 0.04, diffusion=diffusion)

@@ -129,6 +129,7 @@ def long_samples(points, t1=np.inf, t2=np.inf):
     return played(rf, detuning, 2.8 * ms, t1, t2, n=14000)
 
 
+@pytest.mark.slow
 def test_long_samples_under_gradients_that_jump(points):
     sequence = mr.Sequence(mr.Together(LONG_SAMPLES, ALONG_X, ALONG_Z))
     # both engines go on until the last gradient ends; what is wound until then is taken back

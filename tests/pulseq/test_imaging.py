@@ -411,6 +411,7 @@ def tse(n_trains: int, n_echoes: int = 16) -> mr.Sequence:
     return mr.Sequence(mr.Repeat(excitation, before, echo, mr.Delay(0.5), n_repetitions=n_trains))
 
 
+@pytest.mark.slow
 def test_ten_thousand_blocks_become_nested_repeats(tmp_path):
     path = tmp_path / "tse.seq"
     sequence = tse(150)

@@ -128,6 +128,7 @@ def test_minimum_phase_plays_late(kind):
     assert middle(minimum) > 0.7
 
 
+@pytest.mark.slow
 def test_derivatives_in_flip_angle_and_duration():
     make = lambda x: pulses.slr(x[0], x[1] * ms, 4, 16, kind="saturation", phase=x[2], offset=x[3])
     values = lambda x: (lambda p: jnp.concatenate([p.waveform * 1e6, jnp.stack([p.dt * 1e3, p.phase, p.offset])]))(

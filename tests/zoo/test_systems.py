@@ -17,7 +17,7 @@ TINY = {"n_repetitions": "40", "n_states": "6", "batch_size": "8", "steps": "3"}
 VARIANTS = [
     ("blochnet", {}),
     ("drone", {}),
-    ("hydra", {"narrowing": "8"}),
+    pytest.param("hydra", {"narrowing": "8"}, marks=pytest.mark.exhaustive),
     *[("mrf_autoencoders", {"variant": variant}) for variant in ("fc", "rnn", "fc-fc", "rnn-rnn")],
 ]
 pytestmark = pytest.mark.filterwarnings("ignore:.*truncates")
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*truncates")
 
 ON_SPLINES = [
     ("blochnet", {"train_on": "splines"}),
-    pytest.param("mrf_autoencoders", {"variant": "rnn-rnn", "train_on": "splines"}, marks=pytest.mark.slow),
+    pytest.param("mrf_autoencoders", {"variant": "rnn-rnn", "train_on": "splines"}, marks=pytest.mark.exhaustive),
 ]
 
 
@@ -48,11 +48,7 @@ def test_a_system_is_trained_kept_and_loaded(tmp_path, name, changes):
     assert card.startswith(f"# {name}: {system.summary}\n\n- Source: {system.source}\n- Weights: {n_weights:,}\n")
 
 
-@pytest.mark.parametrize(
-    ("name", "changes"),
-    [pytest.param(*variant, marks=[pytest.mark.slow] * (variant[0] == "hydra")) for variant in VARIANTS],
-    ids=str,
-)
+@pytest.mark.parametrize(("name", "changes"), VARIANTS, ids=str)
 def test_the_gradient_of_every_loss(name, changes):
     """Along a random direction, against a difference in float64."""
     system = registry.system_called(name)

@@ -240,6 +240,7 @@ def test_a_readout_without_gradients_is_a_row_of_samples():
     np.testing.assert_allclose(mr.simulate(rows, TISSUE), mr.simulate(one_by_one, TISSUE), atol=1e-14)
 
 
+@pytest.mark.slow
 def test_derivatives_of_what_lasts():
     cycle, half = wind(1.0), wind(0.5)  # traced, if they were made below
 

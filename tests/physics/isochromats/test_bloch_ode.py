@@ -50,7 +50,7 @@ def signal(scale, kind):
 
 
 @pytest.mark.parametrize(
-    "kind", [kind if kind in SHOWN else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+    "kind", [kind if kind in SHOWN else pytest.param(kind, marks=pytest.mark.exhaustive) for kind in KINDS]
 )
 def test_in_a_loop_whose_rf_changes(kind):
     found = signal(1.0, kind)
@@ -65,14 +65,14 @@ def difference(kind, step=1e-3):
     return (signal(1.0 + step, kind) - signal(1.0 - step, kind)) / (2 * step)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["ForwardMode", "DirectAdjoint"])
 def test_forward_mode(kind):
     change = jax.jvp(lambda scale: signal(scale, kind), (1.0,), (1.0,))[1]
     np.testing.assert_allclose(change, difference(kind), atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["controller", "DirectAdjoint"])
 def test_reverse_mode(kind):
     kinds = {**KINDS[kind]}

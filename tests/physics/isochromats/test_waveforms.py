@@ -88,6 +88,7 @@ PLAYED = mr.Sequence(SELECTIVE, READOUT, mr.ContinuousWave(3e-6, 1e-3, 50.0, 0.2
 MOVING = mr.Tissue(**TISSUE, off_resonance=20.0, b1=0.9, z=jnp.array([-2e-3, 0.0, 1e-3]), velocity_z=0.1)
 
 
+@pytest.mark.slow
 def test_the_solver_of_waveforms_agrees():
     """Isochromats take the gradient of a moving spin as constant over each sample: that is their error, 1e-5 here."""
     signal, state = mr.play(PLAYED, MOVING, mr.BlochODE())
@@ -270,7 +271,9 @@ TIGHT = mr.BlochODE(stepsize_controller=diffrax.PIDController(rtol=1e-11, atol=1
 """So that differences show no noise of the steps."""
 
 
-@pytest.mark.parametrize("engine", [mr.Isochromats(), TIGHT], ids=["isochromats", "ode"])
+@pytest.mark.parametrize(
+    "engine", [mr.Isochromats(), pytest.param(TIGHT, marks=pytest.mark.slow)], ids=["isochromats", "ode"]
+)
 def test_derivatives_in_samples_amplitudes_and_durations(engine):
     """In one direction for each kind of number, in its own size; differences of fourth order."""
     tissue = mr.Tissue(**TISSUE, off_resonance=20.0, z=jnp.array([-1e-3, 2e-3]), velocity_z=0.2)

@@ -39,7 +39,7 @@ def test_seven_thousand_pulse_steps_keep_their_digits():
     np.testing.assert_allclose(found, exact, rtol=0, atol=2.5e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore:.*its md5 is not the one in")  # published so
 def test_a_published_train_of_two_million_steps_stays_within_its_bound(reference_data):
     """The train of case 7 of the BMsim challenge on the water of case 5, whose T2 of 2 s forgets nothing."""

@@ -38,13 +38,15 @@ PROTOCOLS = {
     "wasabi3T_5p_BMsim",
 }
 QUICK = {"apt000_7p_WM", "apt003_3p_MT_SL", "bmsim_case2", "t1map_hypsec", "wasabi3T_2p_creatine"}
-"""One of each kind: every experiment compiles programs of its own, `loas40_3p_MT` for half a minute."""
+"""One of each kind: every experiment compiles programs of its own."""
+LONGEST = {"loas40_3p_MT", "mrf002_2p_larg"}
 QUICK_GRADIENTS = {"apt003_5p_BMsim", "wasabi3T_5p_BMsim"}
 
 
 def marked(names, quick):
     """The names, those that are not quick marked as slow."""
-    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in sorted(names)]
+    mark = lambda name: pytest.mark.exhaustive if name in LONGEST else pytest.mark.slow
+    return [name if name in quick else pytest.param(name, marks=mark(name)) for name in sorted(names)]
 
 
 IN_FLOAT32 = [

@@ -37,6 +37,7 @@ def fitted(echoes):
     return t2_denoiser.logarithmic_fit(echoes, t2_denoiser.echo_times(CONFIG))
 
 
+@pytest.mark.slow
 def test_it_beats_the_fit_of_each_pixel_on_unseen_images(folder, images):
     evaluation, config, estimate = zoo.judged(str(folder))
     report = evaluation.report(config, estimate, argparse.Namespace(images=12))
