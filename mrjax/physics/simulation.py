@@ -181,6 +181,7 @@ def _in_one_dtype(trees: Any) -> Any:
     def cast(x):
         if not is_number(x):
             return x
-        return x.astype(jnp.result_type(real, 1j) if jnp.issubdtype(x.dtype, jnp.complexfloating) else real)
+        due = jnp.result_type(real, 1j) if jnp.issubdtype(x.dtype, jnp.complexfloating) else real
+        return x if x.dtype == due and not x.weak_type else x.astype(due)
 
     return jax.tree.map(cast, trees)

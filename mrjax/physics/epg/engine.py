@@ -220,6 +220,11 @@ class EPG(AbstractEngine):
         dtype = jnp.result_type(state.z, 1j) if are_complex(sequence, tissue) else state.z.dtype
         return resized(refined(state, self._finely), self._kept, dtype)
 
+    def bytes_per_voxel(self, sequence: AbstractContainer, tissue: Tissue) -> float:
+        # as by default, without tracing `init`: this is half of what a small call takes
+        real = tissue.t1.dtype.itemsize
+        return float((2 + 3 * self._kept * (2 if are_complex(sequence, tissue) else 1)) * real)
+
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         match event:
             case Pulse():

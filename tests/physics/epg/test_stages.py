@@ -11,6 +11,7 @@ import pytest
 from compiling import compiled_quickly
 
 import mrjax as mr
+from mrjax.physics.engine import AbstractEngine
 from mrjax.physics.epg import stages
 from mrjax.physics.epg.stages import LoopStage, WindingAround
 
@@ -115,3 +116,11 @@ def test_gradients_through_stages(always_in_stages):
     numeric = (value_and_grad(0.1 + step)[0] - value_and_grad(0.1 - step)[0]) / (2 * step)
     np.testing.assert_allclose(value_and_grad(0.1)[1], numeric, rtol=1e-7)
     np.testing.assert_allclose(compiled_quickly(jax.jacfwd(loss))(0.1), numeric, rtol=1e-7)
+
+
+@pytest.mark.parametrize("off_resonance", [0.0, jnp.array([3.0, 5.0])])
+def test_the_memory_of_a_voxel_is_that_of_its_state(off_resonance):
+    tissue = mr.Tissue(jnp.ones(2), 0.1, off_resonance=off_resonance)
+    train = mr.protocols.mrf_fisp(jnp.ones(20), tr=10e-3, te=5e-3)
+    engine = mr.EPG(n_states=9).plan(train, tissue, None, False).engine
+    assert engine.bytes_per_voxel(train, tissue) == AbstractEngine.bytes_per_voxel(engine, train, tissue)
