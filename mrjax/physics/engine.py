@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Complex, PyTree
 
+from mrjax._memory import remembered
 from mrjax._module import Module
 from mrjax.physics.loop import Loop, Samples
 from mrjax.sequence import AbstractContainer, AbstractEvent
@@ -128,9 +129,14 @@ KNOWN_BY = {
 """For each effect, an engine that computes it."""
 
 
+@remembered
+def _effects(tissue: Tissue) -> tuple[str, ...]:
+    return tissue.effects
+
+
 def require_effects_known(engine: AbstractEngine, tissue: Tissue) -> None:
     """Refuse a tissue with an effect that the engine would leave out."""
-    for effect in tissue.effects:
+    for effect in _effects(tissue):
         if effect not in engine.effects:
             name = {"b1_phase": "complex `b1`", "velocity": "velocity"}.get(effect, f"`{effect}`")
             raise ValueError(
