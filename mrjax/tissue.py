@@ -50,45 +50,44 @@ UNITS: dict[str, tuple[float, str]] = {
 class Tissue(Module):
     r"""Tissue parameters; the leaves broadcast to one voxel shape of any rank.
 
-        **Arguments:**
+    **Arguments:**
 
-        - `t1`: Longitudinal relaxation time in s. Shape `(*voxels)` or broadcasting to it. Positive; `inf` switches it off.
-        - `t2`: Transverse relaxation time in s. As `t1`.
-        - `m0`: Equilibrium magnetisation, any unit, real or complex (the phase is then that of the receiver).
-        - `t2_prime`: Reversible dephasing time in s, $1/T_2^* = 1/T_2 + 1/T_2'$, of Lorentzian off-resonances. `inf` for none.
-        - `off_resonance`: In Hz. Positive turns the transverse magnetisation by `exp(+2j * pi * off_resonance * t)`.
-        - `b1`: Transmit field relative to nominal. Real, zero or more: it multiplies every flip angle. Complex, as of one channel or
-          the sum of several that transmit alike: its magnitude multiplies every flip angle, and its phase is added to that of every
-          RF pulse.
-        - `diffusion`: Isotropic diffusion coefficient in m²/s, e.g. `1e-9`. It acts where a gradient has wound the
-          magnetisation, so the engine must know the voxel size.
-        - `pools`: `Pool`s that exchange with the water whose parameters stand above, a tuple of any number.
-        - `x`, `y`, `z`: Where the middle of the voxel is, in m. It matters where a `Gradient` is played.
-        - `velocity_x`, `velocity_y`, `velocity_z`: In m/s, constant; the voxel is at `x`, `y`, `z` when the sequence begins.
+    - `t1`: Longitudinal relaxation time in s. Shape `(*voxels)` or broadcasting to it. Positive; `inf` switches it off.
+    - `t2`: Transverse relaxation time in s. As `t1`.
+    - `m0`: Equilibrium magnetisation, any unit, real or complex (the phase is then that of the receiver).
+    - `t2_prime`: Reversible dephasing time in s, $1/T_2^* = 1/T_2 + 1/T_2'$, of Lorentzian off-resonances. `inf` for none.
+    - `off_resonance`: In Hz. Positive turns the transverse magnetisation by `exp(+2j * pi * off_resonance * t)`.
+    - `b1`: Transmit field relative to nominal. Real, zero or more: it multiplies every flip angle. Complex, as of one channel or
+      the sum of several that transmit alike: its magnitude multiplies every flip angle, and its phase is added to that of every
+      RF pulse.
+    - `diffusion`: Isotropic diffusion coefficient in m²/s, e.g. `1e-9`. It acts where a gradient has wound the
+      magnetisation, so the engine must know the voxel size.
+    - `pools`: `Pool`s that exchange with the water whose parameters stand above, a tuple of any number.
+    - `x`, `y`, `z`: Where the middle of the voxel is, in m. It matters where a `Gradient` is played.
+    - `velocity_x`, `velocity_y`, `velocity_z`: In m/s, constant; the voxel is at `x`, `y`, `z` when the sequence begins.
 
-        All but `t1`, `t2` and `pools` have defaults at which the effect is absent. A default, or the same Python number, is left
-        out of the computation and is no leaf of the PyTree; pass an array (`jnp.zeros(())`) to include the effect, for instance
-        to differentiate at that point. `dataclasses.replace(tissue, b1=...)` gives a tissue with one leaf changed.
+    All but `t1`, `t2` and `pools` have defaults at which the effect is absent. A default, or the same Python number, is left
+    out of the computation and is no leaf of the PyTree; pass an array (`jnp.zeros(())`) to include the effect, for instance
+    to differentiate at that point. `dataclasses.replace(tissue, b1=...)` gives a tissue with one leaf changed.
 
-        **Raises:** `ValueError` where shapes do not broadcast, a value is complex where a real one is due, NaN, or outside
-        its range. Values that are traced are checked when `simulate` runs.
+    **Raises:** `ValueError` where shapes do not broadcast, a value is complex where a real one is due, NaN, or outside
+    its range. Values that are traced are checked when `simulate` runs.
 
-        !!! example
+    !!! example
 
-            ```python
-            >>> import jax.numpy as jnp
-    import numpy as np
-            >>> from mrjax import Tissue
-            >>> tissue = Tissue(t1=jnp.array([0.8, 1.4]), t2=jnp.array([0.07, 0.1]), b1=0.9)
-            >>> tissue.voxel_shape
-            (2,)
-            >>> tissue
-            Tissue of (2,) voxels
-              t1 800 ... 1400 ms (2,)
-              t2 70 ... 100 ms (2,)
-              b1 0.9
+        ```python
+        >>> import jax.numpy as jnp
+        >>> from mrjax import Tissue
+        >>> tissue = Tissue(t1=jnp.array([0.8, 1.4]), t2=jnp.array([0.07, 0.1]), b1=0.9)
+        >>> tissue.voxel_shape
+        (2,)
+        >>> tissue
+        Tissue of (2,) voxels
+          t1 800 ... 1400 ms (2,)
+          t2 70 ... 100 ms (2,)
+          b1 0.9
 
-            ```
+        ```
     """
 
     t1: Float[Array, "..."]

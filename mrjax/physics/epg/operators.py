@@ -40,7 +40,7 @@ class EPGState(AbstractState):
     """Orders by which one cycle across the voxel is wound: more than one where parts of cycles are."""
 
     @property
-    def magnetisation(self) -> tuple[Array, ...]:
+    def magnetisation(self) -> tuple[Array, Array, Array]:
         return self.plus, self.minus, self.z
 
     def with_magnetisation(self, *magnetisation: Array) -> "EPGState":
