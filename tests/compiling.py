@@ -7,6 +7,8 @@ Programs of values, of memory and of bits are compiled as users compile them.
 """
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import jax
 
@@ -23,3 +25,19 @@ def compiled_quickly(function):
         return (within if is_traced else quickly)(*arguments)
 
     return call
+
+
+@contextmanager
+def compilations() -> Iterator[list[str]]:
+    """The names of the programs that JAX makes ready meanwhile, from a cache on disk or by XLA."""
+    names: list[str] = []
+
+    def listen(event: str, duration: float, **about) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            names.append(about.get("fun_name", "a program"))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield names
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)

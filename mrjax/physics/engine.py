@@ -101,6 +101,8 @@ class Plan(eqx.Module):
     """Whether loops over the operators keep to what `one_kernel.as_one_kernel` asks for, arithmetic element by element."""
     prepares_together: bool = eqx.field(static=True, default=False)
     """Whether `prepare` is worth compiling once for all events that differ in numbers alone."""
+    n_samples: int | None = eqx.field(static=True, default=None)
+    """How many of the first samples are of the sequence, if it takes more than that."""
 
 
 def cannot_play(engine: AbstractEngine, event: AbstractEvent) -> ValueError:

@@ -5,11 +5,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex
 
 from mrjax import _checks
 from mrjax._memory import remembered
 from mrjax._names import answers_misspelt_keywords
+from mrjax.jax_rules import on_one_cpu_device
 from mrjax.physics.engine import AbstractEngine, Plan, State, require_effects_known
 from mrjax.physics.epg.engine import EPG
 from mrjax.physics.execution.dispatch import execute
@@ -135,8 +137,18 @@ def _simulated(sequence, tissue, engine, state, batch_size, gradient, keeps_stat
         _require_samples(plan.sequence)
     plan, state = _in_one_dtype((plan, state))
     state, signal = execute(Simulation.of(plan, gradient, batch_size), plan.tissue, state)
+    signal = _first(signal, plan.n_samples)
     voxels_of_each = tuple(range(len(tissue.voxel_shape), signal.ndim - 1))
     return (jnp.sum(signal, axis=voxels_of_each) if voxels_of_each else signal), state, plan
+
+
+def _first(signal: Array, n_samples: int | None) -> Array:
+    """The first samples; where they are known by NumPy, which compiles nothing."""
+    if n_samples in (None, signal.shape[-1]):
+        return signal
+    if _checks.is_concrete(signal) and on_one_cpu_device():
+        return jax.device_put(np.asarray(signal)[..., :n_samples])
+    return signal[..., :n_samples]
 
 
 @remembered

@@ -42,6 +42,11 @@ class AbstractScannerEvent(AbstractEvent):
                 if isinstance(event, kinds):
                     yield duration_of(track[:position]), event
 
+    def played(self, *kinds: type[Kind]) -> Iterator[Kind]:
+        """The events of these kinds, track by track."""
+        for track in self.tracks:
+            yield from (event for event in track if isinstance(event, kinds))
+
     def steps(self) -> Steps:
         return _side_by_side(self)
 

@@ -160,7 +160,7 @@ def _ends(event: Any) -> bool:
 
 def intervals_of(whole: Together, axis: str | None) -> Iterator[WindingInterval]:
     """The parts of an event in which gradients wind."""
-    n_pulses = sum(1 for _ in whole.started(AbstractRF))
+    n_pulses = sum(1 for _ in whole.played(AbstractRF))
     for number in range(3 * n_pulses + 1):
         interval = WindingInterval(whole, number, 0, axis)
         if number % 3 or not _is_empty(interval):
@@ -188,14 +188,14 @@ def _moments(whole: Together) -> list[Float[Array, "..."]]:
 def _is_empty(interval: WindingInterval) -> bool:
     """Whether a part is known to take no time."""
     alone = len(interval.whole.tracks) == 1 and len(interval.whole.tracks[0]) == 1
-    return alone and bool(list(interval.whole.started(AbstractRF)))
+    return alone and any(True for _ in interval.whole.played(AbstractRF))
 
 
 def area_of(interval: WindingInterval) -> np.ndarray:
     """Of the gradients that wind, in T s/m, for each repetition; nan where something is traced."""
     # with nan for what is traced, all that is known can be computed at once, also inside of `jit`
     known = jax.tree.map(lambda leaf: leaf if _checks.is_concrete(leaf) else np.full(leaf.shape, np.nan), interval)
-    n_pulses = sum(1 for _ in interval.whole.started(AbstractRF))
+    n_pulses = sum(1 for _ in interval.whole.played(AbstractRF))
     with jax.ensure_compile_time_eval():
         begin, end = (np.asarray(moment, float) for moment in known.ends)
         # all that is played lies between the ends of the whole, whenever they are

@@ -3,14 +3,14 @@
 import dataclasses
 import math
 import warnings
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mrjax import _checks, _plausibility, units
+from mrjax import _checks, units
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, Plan, cannot_play, require_state
 from mrjax.physics.isochromats.operators import (
     AlongZ,
@@ -23,9 +23,12 @@ from mrjax.physics.isochromats.operators import (
     Winding,
     lorentzian,
 )
-from mrjax.physics.isochromats.places import Coordinates, Places
+from mrjax.physics.isochromats.places import Coordinates, Places, voxel_extent
 from mrjax.physics.isochromats.preparation import Waveforms
 from mrjax.physics.isochromats.state import IsochromatState, lattice
+from mrjax.physics.isochromats.tables.playing_order import rows_of
+from mrjax.physics.isochromats.tables.table import SequenceTable, tabulated
+from mrjax.physics.isochromats.tables.tabulated import Tabulated
 from mrjax.physics.maths import precession
 from mrjax.physics.motion import AbstractMotion, reached
 from mrjax.physics.waveforms import rf_steps
@@ -46,6 +49,7 @@ from mrjax.sequence import (
     Reset,
     Sample,
     SampleLongitudinal,
+    Sequence,
     Spoil,
     Together,
 )
@@ -57,22 +61,9 @@ from mrjax.tissue import EFFECTS, Tissue
 ENOUGH_FOR_T2_PRIME = 2000
 """Spins over which a Lorentzian is spread by default."""
 
-ENOUGH_FOR_PARTS = 1000
-"""Spins by default at least, where parts of a cycle are wound, and their mean is an integral by the midpoint rule."""
-
-TIMES_WOUND = 10
-"""Spins for each cycle that is wound then."""
-
-
-def _extent(value: Any) -> Array | None:
-    """A voxel size in m, or three."""
-    if np.ndim(value) == 0:
-        return _plausibility.optional_length(value)
-    size = _checks.real_array(value, "voxel_size")
-    if size.shape != (3,):
-        raise ValueError(f"`voxel_size` must be a scalar (m) or three, along x, y and z, but got shape {size.shape}.")
-    _plausibility.warn_if_implausible(size, "voxel_size")
-    return _checks.positive(size, "voxel_size", "m") if _checks.is_concrete(size) else size
+ENOUGH_FOR_PARTS, TIMES_WOUND = 1000, 10
+"""Spins by default at least, in all and for each cycle that is wound, where parts of a cycle are wound, and their mean is an
+integral by the midpoint rule."""
 
 
 class Isochromats(AbstractEngine):
@@ -123,7 +114,7 @@ class Isochromats(AbstractEngine):
     """
 
     n: int | None = eqx.field(static=True, default=None)
-    voxel_size: Float[Array, "..."] | None = eqx.field(default=None, converter=_extent)
+    voxel_size: Float[Array, "..."] | None = eqx.field(default=None, converter=voxel_extent)
     motion: AbstractMotion | None = None
     gyromagnetic_ratio: float = eqx.field(static=True, default=2 * math.pi * units.GAMMA_BAR["1H"])
     axes: tuple[str, ...] = eqx.field(static=True, default=())
@@ -145,7 +136,18 @@ class Isochromats(AbstractEngine):
         del keeps_state
         if rf_steps.has_lasting_rf(sequence):
             sequence = rf_steps.finely_cut(sequence, self._bounds(sequence, tissue))
-        return Plan(self.with_spins_for(sequence, tissue, state), sequence, tissue)
+        engine = self.with_spins_for(sequence, tissue, state)
+        in_rows = None if self.motion is not None else rows_of(sequence, tissue, type(self).__name__, engine._spins)
+        if in_rows is None:
+            return Plan(engine, sequence, tissue)
+        table = tabulated(in_rows, (sequence, tissue, engine))
+        engine = dataclasses.replace(engine, axes=engine.axes if self.voxel_size is not None else ())
+        return Plan(engine, Sequence(table), tissue, n_samples=in_rows.n_samples)
+
+    @property
+    def _spins(self) -> int:
+        assert self.n is not None, "`plan` fills it in"
+        return self.n
 
     def _bounds(self, sequence: AbstractContainer, tissue: Tissue) -> rf_steps.Bounds:
         bounds = rf_steps.Bounds.of(tissue, self.gyromagnetic_ratio, relaxes=True)
@@ -213,9 +215,14 @@ class Isochromats(AbstractEngine):
         assert self.voxel_size is not None, "there is an extent"
         return jnp.broadcast_to(self.voxel_size, (3,))
 
+    def bytes_per_voxel(self, sequence: AbstractContainer, tissue: Tissue) -> float:
+        event = sequence.events[0]
+        is_table = isinstance(event, SequenceTable)
+        return self._spins * event.bytes_per_spin if is_table else super().bytes_per_voxel(sequence, tissue)
+
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> IsochromatState:
         del sequence
-        nothing = jnp.zeros((self.n, *tissue.voxel_shape), tissue.t1.dtype)
+        nothing = jnp.zeros((self._spins, *tissue.voxel_shape), tissue.t1.dtype)
         wound = jnp.zeros(tissue.voxel_shape, jnp.int32)
         places = Places.of(tissue, self._offsets(tissue), moves=tissue.moves or self.motion is not None)
         return IsochromatState(nothing, nothing, jnp.ones_like(nothing), wound, places)
@@ -224,9 +231,8 @@ class Isochromats(AbstractEngine):
         """Of every spin from the middle of its voxel, in m."""
         if self.voxel_size is None or not self.axes:
             return None, None, None
-        assert self.n is not None, "`plan` fills it in"
-        positions = lattice(self.n, self.axes)
-        column = (self.n, *(1 for _ in tissue.voxel_shape))
+        positions = lattice(self._spins, self.axes)
+        column = (self._spins, *(1 for _ in tissue.voxel_shape))
         offset = lambda i, axis: jnp.asarray(positions[axis], tissue.t1.dtype).reshape(column) * self._extents[i]
         x, y, z = (offset(i, axis) if axis in positions else None for i, axis in enumerate(AXES))
         return x, y, z
@@ -249,15 +255,16 @@ class Isochromats(AbstractEngine):
                 return Reading(turn, spread_over_lorentzian=tissue.has("t2_prime"))
             case SampleLongitudinal():
                 return LongitudinalReading(spread_over_lorentzian=tissue.has("t2_prime"))
+            case SequenceTable():
+                return Tabulated.of(event, tissue, self.gyromagnetic_ratio)
             case AbstractScannerEvent():
                 return self._played(together_of(event, type(self).__name__), tissue)
             case _:
                 raise cannot_play(self, event)
 
     def _played(self, event: Together, tissue: Tissue) -> AbstractOperator:
-        assert self.n is not None, "`plan` fills it in"
         over = self._wound_over() if tissue.has("diffusion") else None
-        return Waveforms(event, tissue, self.n, self.gyromagnetic_ratio, self.motion, over).operator()
+        return Waveforms(event, tissue, self._spins, self.gyromagnetic_ratio, self.motion, over).operator()
 
     def _precession(self, duration: Float[Array, ""], tissue: Tissue, order: Order) -> "Precession":
         angle = precession.precession_angle(duration, tissue)

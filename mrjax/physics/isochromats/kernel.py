@@ -20,13 +20,22 @@ def relaxed(magnetisation: Components, e1: Spins, e2: Spins) -> Components:
     return e2 * x, e2 * y, 1 + e1 * (z - 1)
 
 
-def rotated(magnetisation: Components, about_x: Angle, about_y: Angle, about_z: Spins) -> Components:
-    r"""Right-handed rotation by the vector of angles, by components (Rodrigues).
+Turn = tuple[Angle, Angle, Spins, Spins, Spins]
+"""A vector of angles by its components, with the quotients that `turn_about` finds of its length."""
+
+
+def turn_about(about_x: Angle, about_y: Angle, about_z: Spins) -> Turn:
+    r"""What a rotation by a vector of angles needs: $\sin t / t$ and $(1 - \cos t) / t^2$ with $t$ its length."""
+    return about_x, about_y, about_z, *_sinc_and_versine(about_x**2 + about_y**2 + about_z**2)
+
+
+def turned_by(turn: Turn, magnetisation: Components) -> Components:
+    r"""Right-handed rotation by a vector of angles, by components (Rodrigues).
 
     With the angle $t$ its length and $v$ the vector, $M + (\sin t / t) v \times M + ((1 - \cos t) / t^2) v \times (v \times M)$.
     """
+    about_x, about_y, about_z, sinc, versine = turn
     x, y, z = magnetisation
-    sinc, versine = _sinc_and_versine(about_x**2 + about_y**2 + about_z**2)
     cross_x = about_y * z - about_z * y
     cross_y = about_z * x - about_x * z
     cross_z = about_x * y - about_y * x
@@ -35,6 +44,11 @@ def rotated(magnetisation: Components, about_x: Angle, about_y: Angle, about_z: 
         y + sinc * cross_y + versine * (about_z * cross_x - about_x * cross_z),
         z + sinc * cross_z + versine * (about_x * cross_y - about_y * cross_x),
     )
+
+
+def rotated(magnetisation: Components, about_x: Angle, about_y: Angle, about_z: Spins) -> Components:
+    """`magnetisation`, turned right-handed by a vector of angles."""
+    return turned_by(turn_about(about_x, about_y, about_z), magnetisation)
 
 
 @computed_once

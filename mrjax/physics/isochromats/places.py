@@ -1,12 +1,15 @@
 """Where spins are during a sequence."""
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from mrjax import _checks, _plausibility
 from mrjax.physics.maths.sums import sum_of_given
 from mrjax.physics.motion import AbstractMotion
 from mrjax.sequence.double_length import DoubleLength
@@ -15,6 +18,17 @@ from mrjax.tissue import VELOCITY, Tissue
 
 Coordinates = tuple[Array | None, Array | None, Array | None]
 """Along x, y and z, of shapes that broadcast to `(spin, voxel)`; None for zero."""
+
+
+def voxel_extent(value: Any) -> Array | None:
+    """A voxel size in m, or three."""
+    if np.ndim(value) == 0:
+        return _plausibility.optional_length(value)
+    size = _checks.real_array(value, "voxel_size")
+    if size.shape != (3,):
+        raise ValueError(f"`voxel_size` must be a scalar (m) or three, along x, y and z, but got shape {size.shape}.")
+    _plausibility.warn_if_implausible(size, "voxel_size")
+    return _checks.positive(size, "voxel_size", "m") if _checks.is_concrete(size) else size
 
 
 class Places(eqx.Module):

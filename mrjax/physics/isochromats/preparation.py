@@ -15,9 +15,9 @@ from mrjax.physics.isochromats.waveforms import (
     Irradiation,
     Solved,
     Surroundings,
+    under_constant_rf,
 )
 from mrjax.physics.maths import precession
-from mrjax.physics.maths.matrix_exponential import exponential_less_one, padded
 from mrjax.physics.maths.quadrature import integrals_until, points_between
 from mrjax.physics.maths.transmit_field import transmit_field
 from mrjax.physics.motion import AbstractMotion
@@ -153,17 +153,5 @@ class Waveforms:
     def _solved(self, pulse: ContinuousWave, axis: Array, offset: Array) -> Solved:
         transmit = jnp.asarray(self.tissue.b1)[None] if self.tissue.has("b1") else jnp.ones((1, 1))
         field = self.gamma * pulse.b1 * axis * transmit
-        spread = self.surroundings.angular_frequency(self.n_spins)
-        about_z = -2 * math.pi * offset + (jnp.zeros((1, 1)) if spread is None else spread)
-        r1, r2 = 1 / self.tissue.t1[None], 1 / self.tissue.t2[None]
-        nothing = jnp.zeros_like(r1)
-        rows = [
-            [-r2, -about_z, field.imag, nothing],
-            [about_z, -r2, -field.real, nothing],
-            [-field.imag, field.real, -r1, r1],
-            [nothing, nothing, nothing, nothing],
-        ]
-        flat = jnp.broadcast_arrays(*(entry for row in rows for entry in row))
-        generator = jnp.stack(flat, axis=-1).reshape(*flat[0].shape, 4, 4)
-        propagator = exponential_less_one(padded(generator * pulse.duration))[..., :4, :4]
+        propagator = under_constant_rf(field, offset, pulse.duration, self.surroundings, self.n_spins)
         return Solved(propagator, precession.finite(pulse.duration), 2 * math.pi * offset * pulse.duration)

@@ -1,11 +1,12 @@
 """What gradients, readouts and RF that lasts do to isochromats."""
 
+import math
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Inexact
 
 from mrjax.jax_rules import as_one_kernel
 from mrjax.physics.engine import AbstractOperator, State
@@ -14,6 +15,7 @@ from mrjax.physics.isochromats.operators import Diffusion, lorentzian, turned, w
 from mrjax.physics.isochromats.state import IsochromatState
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.loops import checkpointed_scan
+from mrjax.physics.maths.matrix_exponential import exponential_less_one, padded
 from mrjax.physics.maths.sums import sum_of_given
 from mrjax.physics.maths.transmit_field import TransmitField
 from mrjax.physics.motion import AbstractMotion
@@ -210,6 +212,36 @@ class Solved(AbstractOperator):
         x, y, z = (column[row] + sum(less_one[..., row, i] * column[i] for i in range(4)) for row in range(3))
         x, y = turned(x, y, self.turn[None, None])
         return state.with_magnetisation(x, y, z).later(self.duration), None
+
+
+def under_constant_rf(
+    field: Inexact[Array, "#spin #voxel"],
+    offset: Float[Array, ""],
+    duration: Float[Array, ""],
+    surroundings: Surroundings,
+    n: int,
+) -> Float[Array, "spin #voxel 4 4"]:
+    """What RF does to x, y, z and 1 of `n` spins, less the identity, seen from the frame that turns at its offset.
+
+    **Arguments:**
+
+    - `field`: In rad/s, about x and y as the real and the imaginary part.
+    - `offset`: Of the RF in Hz.
+    - `duration`: In s.
+    """
+    spread = surroundings.angular_frequency(n)
+    about_z = -2 * math.pi * offset + (jnp.zeros((1, 1)) if spread is None else spread)
+    r1, r2 = 1 / surroundings.t1[None], 1 / surroundings.t2[None]
+    nothing = jnp.zeros_like(r1)
+    rows = [
+        [-r2, -about_z, field.imag, nothing],
+        [about_z, -r2, -field.real, nothing],
+        [-field.imag, field.real, -r1, r1],
+        [nothing, nothing, nothing, nothing],
+    ]
+    flat = jnp.broadcast_arrays(*(entry for row in rows for entry in row))
+    generator = jnp.stack(flat, axis=-1).reshape(*flat[0].shape, 4, 4)
+    return exponential_less_one(padded(generator * duration))[..., :4, :4]
 
 
 class InTurn(AbstractOperator):

@@ -71,22 +71,24 @@ class Bounds:
 
 def largest(values: Any, otherwise: float) -> float:
     """The largest absolute value of what is known."""
-    return _reduced(lambda x: jnp.max(jnp.abs(x)), values) if _is_given(values) else otherwise
+    return _reduced(lambda numbers, x: numbers.max(numbers.abs(x)), values) if _is_given(values) else otherwise
 
 
 def smallest(values: Any, otherwise: float) -> float:
     """The smallest of values that are known."""
-    return _reduced(jnp.min, values) if _is_given(values) else otherwise
+    return _reduced(lambda numbers, x: numbers.min(x), values) if _is_given(values) else otherwise
 
 
 def _is_given(values: Any) -> bool:
     return _checks.is_concrete(values) and np.size(values) > 0
 
 
-def _reduced(reduction: Callable, values: Any) -> float:
-    """By JAX, for all processes over which an array is spread must come to the same number of steps."""
+def _reduced(reduction: Callable[[Any, Any], Any], values: Any) -> float:
+    """By NumPy, which compiles nothing; by JAX where an array is spread over processes, which must all come to the same."""
+    if not isinstance(values, jax.Array) or values.is_fully_addressable:
+        return float(reduction(np, np.asarray(values)))
     with jax.ensure_compile_time_eval():
-        return float(reduction(values))
+        return float(reduction(jnp, values))
 
 
 @remembered
@@ -144,10 +146,23 @@ def in_parts(pulse: Any, n: int) -> Any:
     """A pulse with each of its samples played as `n`."""
     if n == 1:
         return pulse
+    samples, dt = _repeated(pulse.b1_samples, n), _divided(pulse.dt, n)
     if isinstance(pulse, ShapedPulse):
-        finer = (jnp.repeat(pulse.waveform, n, axis=-1), pulse.dt / n)
-        return eqx.tree_at(lambda pulse: (pulse.waveform, pulse.dt), pulse, finer)
-    return ShapedPulse(jnp.repeat(pulse.b1_samples, n, axis=-1), pulse.dt / n, pulse.offset, pulse.phase, pulse.use)
+        return eqx.tree_at(lambda pulse: (pulse.waveform, pulse.dt), pulse, (samples, dt))
+    return ShapedPulse(samples, dt, pulse.offset, pulse.phase, pulse.use)
+
+
+def _repeated(samples: Any, n: int) -> jax.Array:
+    """Each sample so many times; by NumPy where they are known, which compiles nothing."""
+    return (
+        jax.device_put(np.repeat(samples, n, axis=-1))
+        if _checks.is_concrete(samples)
+        else jnp.repeat(samples, n, axis=-1)
+    )
+
+
+def _divided(dt: Any, n: int) -> jax.Array:
+    return jax.device_put(np.asarray(dt) / np.asarray(n, np.asarray(dt).dtype)) if _checks.is_concrete(dt) else dt / n
 
 
 def n_parts(pulse: Any, begin: np.ndarray, gradients: list[tuple[np.ndarray, Gradient]], bounds: Bounds) -> int:

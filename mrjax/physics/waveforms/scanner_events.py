@@ -29,7 +29,7 @@ def together_of(event: AbstractScannerEvent, engine: str) -> Together:
 
     **Raises:** `ValueError` where the event holds others, of which engines do not know what spins do.
     """
-    for _, one in event.started(AbstractChannelEvent):
+    for one in event.played(AbstractChannelEvent):
         if not isinstance(one, AbstractRF | Gradient | Readout | Delay):
             raise ValueError(
                 f"{engine} cannot play {type(one).__name__} events, which are no RF, gradient, readout or delay; use an engine "

@@ -50,7 +50,7 @@ def wound_by_gradients(sequence: AbstractContainer, per_area: Float[Array, " 3"]
 def reads_under_gradients(sequence: AbstractContainer) -> bool:
     """Whether samples are taken while a gradient is on, when what is wound is no whole number of cycles."""
     together = [located.event for located in events_of((sequence,)) if isinstance(located.event, AbstractScannerEvent)]
-    return any(event.n_samples and any(True for _ in event.started(Gradient)) for event in together)
+    return any(event.n_samples and any(True for _ in event.played(Gradient)) for event in together)
 
 
 def require_whole_cycles(sequence: AbstractContainer, per_area: Float[Array, " 3"]) -> None:
@@ -64,8 +64,8 @@ def require_whole_cycles(sequence: AbstractContainer, per_area: Float[Array, " 3
         event = located.event
         if not isinstance(event, AbstractScannerEvent):
             continue
-        gradients = [gradient for _, gradient in event.started(Gradient)]
-        if gradients and any(True for _ in event.started(AbstractRF)):
+        gradients = list(event.played(Gradient))
+        if gradients and any(True for _ in event.played(AbstractRF)):
             raise ValueError(
                 f"{located.name}: with `diffusion`, RF cannot be played while a gradient is on; leave out the gradient or the "
                 "diffusion, or use an instantaneous Pulse."
@@ -93,5 +93,5 @@ def _absolute_area(gradient: Gradient) -> np.ndarray | np.floating:
 def _gradients(sequence: AbstractContainer) -> Iterator[tuple[Located, Gradient]]:
     for located in events_of((sequence,)):
         if isinstance(located.event, AbstractScannerEvent):
-            for _, gradient in located.event.started(Gradient):
+            for gradient in located.event.played(Gradient):
                 yield located, gradient

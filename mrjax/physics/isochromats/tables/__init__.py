@@ -1,0 +1,1 @@
+"""Sequences of known numbers as tables, and how spins that rest play them."""

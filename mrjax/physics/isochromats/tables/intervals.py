@@ -1,0 +1,256 @@
+"""Events as intervals of free precession that end with a change: all repetitions at once, in NumPy and double precision.
+
+What gradients do between two changes is their areas; what RF that lasts does is worked out later, once for all pulses that are
+equal but for their phase.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from mrjax.physics.isochromats.tables.courses import GradientCourse, Rows
+from mrjax.physics.maths.sizes import padded_size
+from mrjax.physics.waveforms.scanner_events import together_of
+from mrjax.sequence import (
+    AbstractEvent,
+    AbstractRF,
+    AbstractScannerEvent,
+    ContinuousWave,
+    Delay,
+    Dephase,
+    Gradient,
+    Pulse,
+    Readout,
+    Reset,
+    Sample,
+    SampleLongitudinal,
+    Spoil,
+    Together,
+)
+from mrjax.sequence.gradients import AXES
+
+Row = Float[np.ndarray, " _row"]
+Kind = Literal["longitudinal", "turn", "constant", "steps"]
+Form = tuple[Kind, int]
+"""Of changes that one program computes: their kind, and how many numbers they follow from."""
+
+PLAYED = (Pulse, Delay, Dephase, Spoil, Reset, Sample, SampleLongitudinal, AbstractScannerEvent)
+"""What can be taken apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """An affine map of the magnetisation of each spin, by the numbers that it follows from.
+
+    - `"longitudinal"`: Only z stays, times a factor and plus a number.
+    - `"turn"`: A flip angle in rad.
+    - `"constant"`: RF in T, in real and imaginary part, with its offset in Hz and its duration in s.
+    - `"steps"`: The duration of a step in s, the offset, the number of steps; for each step the RF in T, in real and imaginary
+      part, and along x, y and z the areas of gradients and their moments about its middle over its duration.
+    """
+
+    kind: Kind
+    numbers: Rows
+    phase: Row
+    """By which the axis of RF is turned about z, in rad."""
+
+    @property
+    def n_steps(self) -> int:
+        """Of RF that lasts, with those that fill it up."""
+        return (self.numbers.shape[-1] - 3) // 8 if self.kind == "steps" else 0
+
+    @property
+    def form(self) -> Form:
+        """Equal for those that one program computes."""
+        return self.kind, self.numbers.shape[-1]
+
+
+@dataclass(frozen=True, eq=False)
+class SampledMeanwhile:
+    """Samples taken meanwhile, from the start of an interval: `(row, n)`."""
+
+    time: Rows
+    area: Float[np.ndarray, "_row _n 3"]
+    receiver: Complex[np.ndarray, "_row _n"]
+    longitudinal: bool = False
+
+    @property
+    def n(self) -> int:
+        """How many for each playing."""
+        return self.receiver.shape[-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """Free precession with samples, and then a change."""
+
+    duration: Row
+    """In s."""
+    area: Float[np.ndarray, "_row 3"]
+    """Of the gradients along x, y and z in T s/m."""
+    across: float = 0.0
+    """Cycles wound across the voxel by `Dephase`."""
+    reading: SampledMeanwhile | None = None
+    change: Change | None = None
+    begins_anew: bool = False
+    """Whether nothing is wound any more."""
+
+
+NOTHING = np.zeros((1, 3))
+AT_ONCE = np.zeros(1)
+
+
+def intervals_of(event: AbstractEvent, engine: str) -> list[Interval]:
+    """One of the events in `PLAYED`, whose leaves are NumPy arrays with the repetitions in front, one or all."""
+    match event:
+        case Pulse():
+            return [_at_once(Change("turn", _rows(event.flip_angle)[:, None], _rows(event.phase)))]
+        case Delay():
+            return _waiting(_rows(event.duration), 0.0)
+        case Dephase():
+            return _waiting(_rows(event.duration), float(event.order))
+        case Spoil():
+            return [_at_once(Change("longitudinal", np.array([[1.0, 0.0]]), AT_ONCE))]
+        case Reset():
+            z = _rows(event.magnetisation)
+            along_z = Change("longitudinal", np.stack([np.zeros_like(z), z], axis=-1), AT_ONCE)
+            return [Interval(AT_ONCE, NOTHING, change=along_z, begins_anew=True)]
+        case Sample():
+            return [_sampled(np.exp(-1j * _rows(event.phase)), longitudinal=False)]
+        case SampleLongitudinal():
+            return [_sampled(np.ones(1, complex), longitudinal=True)]
+        case AbstractScannerEvent():
+            return _Waveforms(together_of(event, engine)).intervals()
+        case _:
+            raise TypeError(f"{type(event).__name__} is none of the events that are taken apart.")
+
+
+def _rows(leaf: Any) -> Row:
+    return np.atleast_1d(np.asarray(leaf, float))
+
+
+def _at_once(change: Change) -> Interval:
+    return Interval(AT_ONCE, NOTHING, change=change)
+
+
+def _sampled(receiver: Complex[np.ndarray, " _row"], longitudinal: bool) -> Interval:
+    time = np.zeros((1, 1))
+    return Interval(
+        AT_ONCE, NOTHING, reading=SampledMeanwhile(time, time[..., None] * NOTHING, receiver[:, None], longitudinal)
+    )
+
+
+def _waiting(duration: Row, across: float) -> list[Interval]:
+    """Waiting; all of equilibrium is reached after an infinite time."""
+    if not np.any(np.isinf(duration)):
+        return [Interval(duration, NOTHING, across)]
+    return [Interval(AT_ONCE, NOTHING, across, change=Change("longitudinal", np.array([[0.0, 1.0]]), AT_ONCE))]
+
+
+class _Waveforms:
+    """What is played together, taken apart."""
+
+    def __init__(self, event: Together):
+        placed = [one for track in event.tracks for one in _started(track)]
+        gradients = [(start, one) for start, one in placed if isinstance(one, Gradient)]
+        self.placed = [(start, one) for start, one in placed if isinstance(one, AbstractRF | Readout)]
+        self.duration = np.max(np.stack(np.broadcast_arrays(*(_lasts(track) for track in event.tracks))), axis=0)
+        of_axis = lambda axis: [(start, one) for start, one in gradients if one.axis == axis]
+        self.courses = {i: GradientCourse.of(of_axis(axis)) for i, axis in enumerate(AXES) if of_axis(axis)}
+
+    def intervals(self) -> list[Interval]:
+        """From change to change."""
+        found, now, waiting = [], AT_ONCE, []
+        # RF and readouts share one track, and so come in the order in which they are played
+        for start, one in self.placed:
+            if isinstance(one, Readout):
+                waiting.append((start, one))
+                continue
+            found.append(self._interval(now, start, waiting, self._pulse(start, one)))
+            now, waiting = start + _rows(one.duration), []
+        return [*found, self._interval(now, self.duration, waiting, None)]
+
+    def _interval(self, start: Row, end: Row, readouts: list, change: Change | None) -> Interval:
+        area = self._between(start[:, None], end[:, None])[:, 0]
+        reading = self._reading(start, readouts) if readouts else None
+        # rounding must not make a time negative where pulses adjoin
+        return Interval(np.maximum(end - start, 0.0), area, reading=reading, change=change)
+
+    def _reading(self, start: Row, readouts: list[tuple[Row, Readout]]) -> SampledMeanwhile:
+        offsets = [_dwells(one) for _, one in readouts]
+        times = _joined([begin[:, None] + offset for (begin, _), offset in zip(readouts, offsets, strict=True)])
+        angles = [_receiver_angle(one, offset) for (_, one), offset in zip(readouts, offsets, strict=True)]
+        time = times - start[:, None]
+        return SampledMeanwhile(time, self._between(start[:, None], times), np.exp(-1j * _joined(angles)))
+
+    def _between(self, start: Rows, times: Rows) -> Float[np.ndarray, "_row _n 3"]:
+        """Areas of the gradients from a time until others."""
+        along = [np.zeros((1, times.shape[-1]))] * 3
+        for axis, course in self.courses.items():
+            along[axis] = course.until(times)[0] - course.until(start)[0]
+        return np.stack(np.broadcast_arrays(*along), axis=-1)
+
+    def _pulse(self, start: Row, pulse: AbstractRF) -> Change:
+        phase, offset, duration = (_rows(value) for value in (pulse.phase, pulse.offset, pulse.duration))
+        samples = np.atleast_2d(np.asarray(pulse.b1_samples))
+        real, imaginary = np.real(samples), np.imag(samples)
+        if isinstance(pulse, ContinuousWave) and not self.courses:
+            return Change("constant", _side_by_side(real, imaginary, offset[:, None], duration[:, None]), phase)
+        n = samples.shape[-1]
+        dt = duration[:, None] / n
+        areas, moments = self._in_steps(start[:, None] + dt * np.arange(n + 1), dt)
+        # steps that do nothing are cheaper than another program
+        filled = lambda x: np.pad(x, [(0, 0), (0, padded_size(n) - n)])
+        field = (filled(real), filled(imaginary))
+        own = (dt, offset[:, None], np.full((1, 1), float(n)))
+        return Change("steps", _side_by_side(*own, *field, *map(filled, (*areas, *moments))), phase)
+
+    def _in_steps(self, edges: Rows, dt: Rows) -> tuple[list[Rows], list[Rows]]:
+        r"""$\int G\,dt$ and $\int G\,\tau\,dt / \Delta t$ of each step along x, y and z, with $\tau$ from its middle."""
+        areas = [np.zeros((1, edges.shape[-1] - 1))] * 3
+        moments = list(areas)
+        for axis, course in self.courses.items():
+            area, second = course.until(edges)
+            areas[axis] = np.diff(area, axis=-1)
+            mean = np.diff(second, axis=-1) / np.where(dt > 0, dt, 1.0)
+            moments[axis] = np.where(dt > 0, (area[:, 1:] + area[:, :-1]) / 2 - mean, 0.0)
+        return areas, moments
+
+
+def _started(track: tuple[AbstractEvent, ...]) -> list[tuple[Row, Any]]:
+    return [(_lasts(track[:place]), one) for place, one in enumerate(track)]
+
+
+def _lasts(track: tuple[AbstractEvent, ...]) -> Row:
+    return sum((_rows(one.duration) for one in track), start=AT_ONCE)
+
+
+def _dwells(readout: Readout) -> Rows:
+    return _rows(readout.dwell)[:, None] * (np.arange(readout.n) + 0.5)
+
+
+def _receiver_angle(readout: Readout, times: Rows) -> Rows:
+    modulation = np.atleast_2d(np.asarray(readout.modulation, float))
+    turned = 2 * math.pi * _rows(readout.offset)[:, None] * times
+    return _rows(readout.phase)[:, None] + modulation + turned + np.zeros((1, readout.n))
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    n_rows = max(map(len, parts))
+    return np.concatenate([np.broadcast_to(part, (n_rows, part.shape[-1])) for part in parts], axis=-1)
+
+
+def _side_by_side(*columns: Rows) -> Rows:
+    return _joined(list(columns))
+
+
+def can_be_taken_apart(event: AbstractEvent) -> bool:
+    """Whether `intervals_of` knows an event of known numbers."""
+    if isinstance(event, AbstractScannerEvent) and not isinstance(event, Delay):
+        return all(bool(np.all(np.isfinite(_lasts(track)))) for track in event.tracks)
+    lasts = _rows(event.duration)
+    # one delay without end is no interval, but sets the magnetisation
+    return isinstance(event, PLAYED) and bool(np.all(np.isinf(lasts)) or np.all(np.isfinite(lasts)))

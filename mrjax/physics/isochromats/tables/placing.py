@@ -1,0 +1,103 @@
+"""The intervals of a whole sequence in playing order, with repeats written out, in NumPy."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from mrjax.physics.isochromats.tables.intervals import Interval, can_be_taken_apart, intervals_of
+from mrjax.sequence import AbstractContainer, AbstractEvent
+from mrjax.sequence.precision import in_double_precision
+
+Repetitions = Int[np.ndarray, "*repetitions"]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """An interval, its place among all at each playing, and which row of its numbers is played there."""
+
+    interval: Interval
+    place: Int[np.ndarray, " n"]
+    row: Int[np.ndarray, " n"]
+
+    @property
+    def n_samples(self) -> int:
+        """Taken at each playing."""
+        return 0 if self.interval.reading is None else self.interval.reading.n
+
+    def played(self, rows: np.ndarray) -> np.ndarray:
+        """The numbers of each playing."""
+        return rows[self.row] if len(rows) > 1 else np.broadcast_to(rows, (len(self.row), *rows.shape[1:]))
+
+
+@dataclass(frozen=True, eq=False)
+class EventApart:
+    """The intervals of an event, and the row of numbers that each repetition plays."""
+
+    intervals: list[Interval]
+    row: Repetitions
+
+    @property
+    def count(self) -> int:
+        """Intervals in one repetition of all that encloses the event."""
+        return len(self.intervals)
+
+    def placed(self, start: Repetitions) -> Iterator[Placed]:
+        """All playings, of which each repetition begins at some place."""
+        for number, interval in enumerate(self.intervals):
+            yield Placed(interval, np.ravel(start + number), np.ravel(self.row))
+
+
+@dataclass(frozen=True, eq=False)
+class ContainerApart:
+    """What a container plays, once or again and again."""
+
+    parts: list["EventApart | ContainerApart"]
+    repetitions: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Intervals in one repetition of all that encloses the container."""
+        return math.prod(self.repetitions) * sum(part.count for part in self.parts)
+
+    def placed(self, start: Repetitions) -> Iterator[Placed]:
+        """All playings, of which each repetition begins at some place."""
+        if self.repetitions:
+            start = start[..., None] + sum(part.count for part in self.parts) * np.arange(*self.repetitions)
+        for part in self.parts:
+            yield from part.placed(start)
+            start = np.asarray(start + part.count)
+
+
+def apart(container: AbstractContainer, engine: str, outer: tuple[int, ...] = ()) -> ContainerApart | None:
+    """A sequence of known numbers in intervals; None where one of its events cannot be taken apart."""
+    repeats, parts = (*outer, *container.repetitions), []
+    for entry in container.events:
+        part = _event(entry, repeats, engine) if isinstance(entry, AbstractEvent) else apart(entry, engine, repeats)
+        if part is None:
+            return None
+        parts.append(part)
+    return ContainerApart(parts, container.repetitions)
+
+
+def _event(event: AbstractEvent, repeats: tuple[int, ...], engine: str) -> EventApart | None:
+    leaves = {name: leaf for name, leaf in event.leaves().items() if isinstance(leaf, jax.Array | np.ndarray)}
+    shapes = {name: event.repetition_shapes()[name] for name in leaves}
+    lengths = {name: (1,) * (len(repeats) - len(shape)) + shape for name, shape in shapes.items()}
+    varies = np.broadcast_shapes((1,) * len(repeats), *lengths.values())
+
+    def rows(name: str) -> np.ndarray:
+        leaf = in_double_precision(leaves[name])
+        own = leaf.shape[len(shapes[name]) :]
+        if math.prod(lengths[name]) == 1:
+            return leaf.reshape(1, *own)
+        return np.broadcast_to(leaf.reshape(*lengths[name], *own), (*varies, *own)).reshape(-1, *own)
+
+    in_rows = event.with_leaves({name: rows(name) for name in leaves})
+    if not can_be_taken_apart(in_rows):
+        return None
+    number = np.arange(math.prod(varies)).reshape(varies)
+    return EventApart(intervals_of(in_rows, engine), np.broadcast_to(number, repeats))

@@ -1,0 +1,122 @@
+"""A sequence of known numbers as data: rows of free precession that end with a change, and samples within them.
+
+What is compiled then depends on how many rows, samples and different changes there are, in steps of a quarter, and not on the
+sequence.
+"""
+
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, Bool, Complex, Float, Int
+
+from mrjax.physics.isochromats.tables.intervals import Form
+from mrjax.physics.isochromats.tables.playing_order import DifferentChanges, PlayingOrder
+from mrjax.physics.lowered import AbstractLoweredEvent
+from mrjax.physics.maths.sizes import padded_size
+
+FEWEST_ROWS = 64
+"""Played at least, where samples outnumber them by `SAMPLES_FOR_EACH`: so sequences of few pulses share a program."""
+
+SAMPLES_FOR_EACH = 16
+
+
+class Rows(eqx.Module):
+    """Intervals of free precession, one after the other, each with the change at its end."""
+
+    duration: Float[Array, " row"]
+    """In s."""
+    wound: Float[Array, "row 4"]
+    """By gradients along x, y and z in T s/m, and in cycles across the voxel."""
+    change: Int[Array, " row"]
+    """Its number among all; zero for none."""
+    phase: Float[Array, " row"]
+    """By which the change is turned about z, in rad."""
+
+
+class SampleTimes(eqx.Module):
+    """When samples are taken, and of what."""
+
+    row: Int[Array, " sample"]
+    time: Float[Array, " sample"]
+    """In s from the start of the row."""
+    wound: Float[Array, "sample 4"]
+    """Since then, as in `Rows`."""
+    receiver: Complex[Array, " sample"]
+    longitudinal: Bool[Array, " sample"] | None
+
+
+class SequenceTable(AbstractLoweredEvent):
+    """All of a sequence, as one event."""
+
+    rows: Rows
+    samples: SampleTimes | None
+    changes: dict[Form, Float[Array, "change number"]]
+    """The different ones by their form, numbered from one on in this order."""
+    keeps_wound: Int[Array, ""]
+    """One where cycles that were wound before the sequence still count, else zero."""
+    winds: Int[Array, ""]
+    """Cycles that `Dephase` winds since the last `Reset`, whatever their sign."""
+    duration: float = eqx.field(static=True, default=0.0)
+    """Not asked for: within an engine nothing is placed after the table."""
+
+    def leaves(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def bytes_per_spin(self) -> float:
+        """By which voxels are cut into chunks.
+
+        Less than there are: rows are kernels of their own, which only many spins make worth starting. But the maps of some
+        hundreds of different changes have to fit as well.
+        """
+        return max(8.0, sum(map(len, self.changes.values())) / 40)
+
+    @property
+    def n_samples(self) -> int:
+        return 0 if self.samples is None else self.samples.row.shape[0]
+
+
+def tabulated(order: PlayingOrder, played: Any) -> SequenceTable:
+    """A sequence as a table.
+
+    **Arguments:**
+
+    - `order`: What is played.
+    - `played`: All that is played, of which the widest dtype is taken.
+    """
+    widest = jnp.result_type(*(leaf for leaf in jax.tree.leaves(played) if eqx.is_inexact_array(leaf)))
+    dtype = jnp.finfo(widest).dtype
+    different = DifferentChanges.of(order.placed)
+    sizes = {form: padded_size(len(numbers)) for form, numbers in different.numbers.items()}
+    ends = np.cumsum([1, *sizes.values()])
+    numbered = different.numbered(dict(zip(sizes, ends.tolist(), strict=False)), order)
+    n_rows = padded_size(max(order.n_rows, min(FEWEST_ROWS, order.n_samples // SAMPLES_FOR_EACH)))
+    kept = lambda column: _on_device(column, dtype)
+    samples = None
+    if order.n_samples:
+        due = padded_size(order.n_samples)
+        row, time, wound, receiver, of_z = (_filled_to(column, due, "edge") for column in order.samples())
+        longitudinal = kept(of_z) if np.any(of_z) else None
+        samples = SampleTimes(kept(row), kept(time), kept(wound), kept(receiver), longitudinal)
+    keeps_wound, winds = (kept(np.asarray(cycles)) for cycles in order.dephased())
+    return SequenceTable(
+        rows=Rows(*(kept(_filled_to(column, n_rows)) for column in (*order.rows(), *numbered))),
+        samples=samples,
+        changes={form: kept(_filled_to(numbers, sizes[form])) for form, numbers in different.numbers.items()},
+        keeps_wound=keeps_wound,
+        winds=winds,
+    )
+
+
+def _filled_to(column: np.ndarray, n: int, mode: Literal["constant", "edge"] = "constant") -> np.ndarray:
+    """With more entries: zeros, for rows that do nothing, or the last one again."""
+    return np.pad(column, [(0, n - len(column)), *[(0, 0)] * (column.ndim - 1)], mode=mode)
+
+
+def _on_device(column: np.ndarray, dtype: DTypeLike) -> Array:
+    kinds = {"f": dtype, "c": jnp.result_type(dtype, 1j), "i": np.int32, "b": np.bool_}
+    return jax.device_put(np.asarray(column, kinds[column.dtype.kind]))  # `asarray` would compile for each new shape
