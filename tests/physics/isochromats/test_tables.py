@@ -188,5 +188,6 @@ def test_integrals_of_gradients_are_those_of_straight_lines():
 
 def test_sizes_are_a_quarter_too_large_at_most():
     sizes = np.array([padded_size(n) for n in range(1, 3000)])
-    assert np.all(sizes >= np.arange(1, 3000)) and np.all(sizes <= 1.25 * np.arange(1, 3000))
+    assert np.all(sizes >= np.arange(1, 3000))
+    assert np.all(sizes <= 1.25 * np.arange(1, 3000))
     assert len(set(sizes)) < 50
