@@ -1,6 +1,9 @@
 """Operators of a whole sequence, prepared before any is applied."""
 
+import itertools
 from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,6 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from mrjax.physics.engine import AbstractEngine, AbstractOperator
+from mrjax.physics.execution.table import Place, OperatorTable, Tabled
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
@@ -56,6 +60,13 @@ class Varying(eqx.Module):
         """Number of repetitions along every axis over which something changes."""
         return tuple(n for n in np.broadcast_shapes((), *self.lengths.values()) if n != 1)
 
+    @property
+    def form(self) -> tuple:
+        """What those have in common that differ in numbers alone."""
+        n_own = {name: leaf.ndim - sum(n != 1 for n in self.lengths[name]) for name, leaf in self.leaves.items()}
+        own_shapes = tuple(leaf.shape[leaf.ndim - n_own[name] :] for name, leaf in self.leaves.items())
+        return jax.tree.structure(self.event), own_shapes
+
     def with_leaves(self, leaves: dict[str, Array]) -> AbstractEvent:
         """The event with these single values."""
         return self.event.with_leaves(leaves)
@@ -73,23 +84,46 @@ class Varying(eqx.Module):
 
 
 def prepare_all(engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, together: bool) -> tuple:
-    """The prepared operator of every event, in tuples nested as the sequence is.
+    """The prepared operator of every event, in tuples nested as the sequence is, with a `OperatorTable` for each `Tabled`.
 
-    `together` prepares events that differ in numbers alone by one program.
+    `together` prepares events that differ in numbers alone by one program, as is done within a table at any rate.
     """
     varying = [Varying.of(located.event, len(located.repeats)) for located in events_of((sequence,))]
-    prepare = _alike_together if together else _one_by_one
-    return _nested(sequence, iter(prepare(engine, varying, tissue)))
+    in_table = list(_in_table(sequence))
+    groups = defaultdict(list)
+    for position, event in enumerate(varying):
+        groups[event.form if together or in_table[position] else position].append(position)
+    prepared, banks = {}, []
+    for positions in groups.values():
+        members = [varying[position] for position in positions]
+        if len(members) == 1 and not in_table[positions[0]]:
+            prepared[positions[0]] = _prepare(engine, members[0], tissue)
+            continue
+        bank, starts = _bank(engine, members, tissue)
+        for position, member, start in zip(positions, members, starts, strict=True):
+            place = Place(len(banks), start, member.changes, member.shape)
+            prepared[position] = place if in_table[position] else Prepared(place.cut(bank), member.changes)
+        banks.append(bank)
+    return _nested(sequence, iter([prepared[position] for position in range(len(varying))]), banks)
 
 
-def _nested(container: AbstractContainer, prepared) -> tuple:
-    return tuple(
-        next(prepared) if isinstance(entry, AbstractEvent) else _nested(entry, prepared) for entry in container.events
-    )
+def _in_table(container: AbstractContainer, within: bool = False) -> Iterator[bool]:
+    """For every event, whether it is played from a table."""
+    for entry in container.events:
+        if isinstance(entry, AbstractEvent):
+            yield within
+        else:
+            yield from _in_table(entry, within or isinstance(entry, Tabled))
 
 
-def _one_by_one(engine: AbstractEngine, events: list[Varying], tissue: Tissue) -> list[Prepared]:
-    return [_prepare(engine, event, tissue) for event in events]
+def _nested(container: AbstractContainer, prepared: Iterator, banks: list[AbstractOperator]) -> tuple:
+    def of(entry: AbstractEvent | AbstractContainer) -> Any:
+        if isinstance(entry, AbstractEvent):
+            return next(prepared)
+        nested = _nested(entry, prepared, banks)
+        return OperatorTable.of(entry, nested, banks) if isinstance(entry, Tabled) else nested
+
+    return tuple(of(entry) for entry in container.events)
 
 
 def _prepare(engine: AbstractEngine, varying: Varying, tissue: Tissue) -> Prepared:
@@ -101,34 +135,14 @@ def _prepare(engine: AbstractEngine, varying: Varying, tissue: Tissue) -> Prepar
     return Prepared(prepare(varying.leaves), varying.changes)
 
 
-def _alike_together(engine: AbstractEngine, events: list[Varying], tissue: Tissue) -> list[Prepared]:
-    """Events that differ in numbers alone are prepared by one program, compiled once, however many they are."""
-    groups = defaultdict(list)
-    for position, varying in enumerate(events):
-        own_shapes = tuple(leaf.shape[1:] for leaf in varying.in_a_row().values())
-        groups[jax.tree.structure(varying.event), own_shapes].append(position)
-    prepared = {}
-    for positions in groups.values():
-        members = [events[position] for position in positions]
-        together = (
-            [_prepare(engine, members[0], tissue)] if len(members) == 1 else _prepare_members(engine, members, tissue)
-        )
-        prepared.update(zip(positions, together, strict=True))
-    return [prepared[position] for position in range(len(events))]
-
-
-def _prepare_members(engine: AbstractEngine, members: list[Varying], tissue: Tissue) -> list[Prepared]:
+def _bank(engine: AbstractEngine, members: list[Varying], tissue: Tissue) -> tuple[AbstractOperator, list[int]]:
+    """Operators of events that differ in numbers alone, on one axis, by one program, and where those of each begin."""
     first = members[0]
     if not first.leaves:
-        return [Prepared(engine.prepare(first.event, tissue), member.changes) for member in members]
+        operator = engine.prepare(first.event, tissue)
+        return jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, operator), [0] * len(members)
     rows = [member.in_a_row() for member in members]
     stacked = {name: jnp.concatenate([row[name] for row in rows]) for name in first.leaves}
     operators = eqx.filter_vmap(lambda leaves: engine.prepare(first.with_leaves(leaves), tissue))(stacked)
-    arrays, rest = eqx.partition(operators, eqx.is_array)
-    prepared, start = [], 0
-    for member, row in zip(members, rows, strict=True):
-        stop = start + len(next(iter(row.values())))
-        own = lambda leaf, here=slice(start, stop), shape=member.shape: leaf[here].reshape(*shape, *leaf.shape[1:])
-        prepared.append(Prepared(eqx.combine(jax.tree.map(own, arrays), rest), member.changes))
-        start = stop
-    return prepared
+    lengths = [len(next(iter(row.values()))) for row in rows]
+    return operators, [0, *itertools.accumulate(lengths[:-1])]

@@ -145,7 +145,7 @@ class Isochromats(AbstractEngine):
         del keeps_state
         if rf_steps.has_lasting_rf(sequence):
             sequence = rf_steps.finely_cut(sequence, self._bounds(sequence, tissue))
-        return Plan(self.with_spins_for(sequence, tissue, state), sequence, tissue)
+        return Plan(self.with_spins_for(sequence, tissue, state), sequence, tissue, in_tables=False)
 
     def _bounds(self, sequence: AbstractContainer, tissue: Tissue) -> rf_steps.Bounds:
         bounds = rf_steps.Bounds.of(tissue, self.gyromagnetic_ratio, relaxes=True)
