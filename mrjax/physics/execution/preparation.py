@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from mrjax.physics.engine import AbstractEngine, AbstractOperator
-from mrjax.physics.execution.table import Place, OperatorTable, Tabled
+from mrjax.physics.execution.table import OperatorTable, Place, Tabled
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue

@@ -66,8 +66,10 @@ def _written_out(container: AbstractContainer) -> list[AbstractEvent | AbstractC
     """Events and loops, without containers that only hold others."""
     entries = []
     for entry in container.events:
-        is_group = isinstance(entry, AbstractContainer) and not entry.repetitions
-        entries += _written_out(entry) if is_group else [entry]
+        if isinstance(entry, AbstractContainer) and not entry.repetitions:
+            entries += _written_out(entry)
+        else:
+            entries.append(entry)
     return entries
 
 
