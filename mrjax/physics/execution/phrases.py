@@ -12,7 +12,10 @@ MOST_EVENTS = 32
 """In all phrases together at most, since each is compiled."""
 
 WORTH_A_PHRASE = 0.1
-"""Part of the rows that a phrase must save."""
+"""Part of the rows that a phrase must save, of all rows."""
+
+FEWEST_SAVED = 100
+"""Rows that a phrase must save at least: some microseconds each, against hundredths of a second to compile an event again."""
 
 Phrase = tuple[int, ...]
 
@@ -58,7 +61,7 @@ def _most_frequent(row: Int[np.ndarray, " row"], phrases: list[Phrase]) -> tuple
         (count, first, second)
         for count, first, second in found
         if first != second
-        and count >= WORTH_A_PHRASE * len(row)
+        and count >= max(FEWEST_SAVED, WORTH_A_PHRASE * len(row))
         and len(phrases[first]) + len(phrases[second]) <= LONGEST
     ]
     return max(may)[1:] if may else None

@@ -1,6 +1,7 @@
 """Operators of a whole sequence, prepared before any is applied."""
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +10,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jax.typing import DTypeLike
+from jaxtyping import Array, Int
 
+from mrjax._checks import Neutral
 from mrjax.physics.engine import AbstractEngine, AbstractOperator
 from mrjax.physics.execution.table import OperatorTable, Place, Tabled
 from mrjax.sequence import AbstractContainer, AbstractEvent
@@ -62,29 +65,36 @@ class Varying(eqx.Module):
 
     @property
     def form(self) -> tuple:
-        """What those have in common that differ in numbers alone."""
-        n_own = {name: leaf.ndim - sum(n != 1 for n in self.lengths[name]) for name, leaf in self.leaves.items()}
-        own_shapes = tuple(leaf.shape[leaf.ndim - n_own[name] :] for name, leaf in self.leaves.items())
-        return jax.tree.structure(self.event), own_shapes
+        """What events have in common that differ in numbers alone; a number that is neutral in one may be any in another."""
+        numbers = {
+            name for name, leaf in self.event.leaves().items() if name in self.leaves or isinstance(leaf, Neutral)
+        }
+        own = {name: self._own_shape(name) for name in self.leaves}
+        structure = jax.tree.structure(self.with_leaves(dict.fromkeys(numbers, 0.0)))
+        return structure, tuple((name, shape) for name, shape in own.items() if shape)
 
-    def with_leaves(self, leaves: dict[str, Array]) -> AbstractEvent:
+    def with_leaves(self, leaves: dict[str, Any]) -> AbstractEvent:
         """The event with these single values."""
         return self.event.with_leaves(leaves)
 
-    def in_a_row(self) -> dict[str, Array]:
-        """Every leaf, once for each repetition in which something changes, on one axis."""
+    def values(self, name: str, dtype: DTypeLike) -> Array:
+        """Of one leaf, on one axis; of one that is neutral, that number."""
+        if name not in self.leaves:
+            return jnp.full(1, float(self.event.leaves()[name]), dtype)
+        return self.leaves[name].reshape(-1, *self._own_shape(name))
 
-        def spread(name: str) -> Array:
-            leaf, lengths = self.leaves[name], self.lengths[name]
-            own = leaf.shape[sum(n != 1 for n in lengths) :]
-            kept = [n for n, changes in zip(lengths, self.changes, strict=True) if changes]
-            return jnp.broadcast_to(leaf.reshape(*kept, *own), (*self.shape, *own)).reshape(-1, *own)
+    def order(self, name: str) -> Int[np.ndarray, " repetition"]:
+        """Which of these values is that of each repetition in which anything changes."""
+        lengths = self.lengths.get(name, (1,) * self.n_repeats)
+        kept = [n for n, changes in zip(lengths, self.changes, strict=True) if changes]
+        return np.broadcast_to(np.arange(math.prod(kept)).reshape(kept), self.shape).ravel()
 
-        return {name: spread(name) for name in self.leaves}
+    def _own_shape(self, name: str) -> tuple[int, ...]:
+        return self.leaves[name].shape[sum(n != 1 for n in self.lengths[name]) :]
 
 
 def prepare_all(engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, together: bool) -> tuple:
-    """The prepared operator of every event, in tuples nested as the sequence is, with a `OperatorTable` for each `Tabled`.
+    """The prepared operator of every event, in tuples nested as the sequence is, with an `OperatorTable` for each `Tabled`.
 
     `together` prepares events that differ in numbers alone by one program, as is done within a table at any rate.
     """
@@ -138,11 +148,23 @@ def _prepare(engine: AbstractEngine, varying: Varying, tissue: Tissue) -> Prepar
 def _bank(engine: AbstractEngine, members: list[Varying], tissue: Tissue) -> tuple[AbstractOperator, list[int]]:
     """Operators of events that differ in numbers alone, on one axis, by one program, and where those of each begin."""
     first = members[0]
-    if not first.leaves:
+    names = [name for name in first.event.leaves() if any(name in member.leaves for member in members)]
+    if not names:
         operator = engine.prepare(first.event, tissue)
         return jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, operator), [0] * len(members)
-    rows = [member.in_a_row() for member in members]
-    stacked = {name: jnp.concatenate([row[name] for row in rows]) for name in first.leaves}
+    stacked = {name: _in_a_row(members, name) for name in names}
     operators = eqx.filter_vmap(lambda leaves: engine.prepare(first.with_leaves(leaves), tissue))(stacked)
-    lengths = [len(next(iter(row.values()))) for row in rows]
-    return operators, [0, *itertools.accumulate(lengths[:-1])]
+    return operators, [0, *itertools.accumulate(math.prod(member.shape) for member in members[:-1])]
+
+
+def _in_a_row(members: list[Varying], name: str) -> Array:
+    """One leaf of all events, once for each repetition in which anything of them changes.
+
+    Taken by their place among all numbers that there are: events written out by the hundred would each be an operation.
+    """
+    dtype = jnp.result_type(*(member.leaves[name] for member in members if name in member.leaves))
+    values = [member.values(name, dtype) for member in members]
+    begin = itertools.accumulate(map(len, values[:-1]), initial=0)
+    order = np.concatenate([start + member.order(name) for start, member in zip(begin, members, strict=True)])
+    row = jnp.concatenate(values)
+    return row if np.array_equal(order, np.arange(len(row))) else row[order]

@@ -144,7 +144,7 @@ class OperatorTable:
             return (state, record.written(recorded, samples, position)), None
 
         rows = (self.phrase, self.index, position.astype(np.uint32))
-        (state, recorded), _ = gradient.scan(row, (state, record.empty()), rows, len(self.phrase))
+        (state, recorded), _ = gradient.scan(row, (state, record.empty()), rows, len(self.phrase), unroll=1)
         return state, record.read(recorded)
 
     def _written_out(self, branches: list[Callable], state: State) -> tuple[State, Samples]:

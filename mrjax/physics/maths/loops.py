@@ -9,15 +9,15 @@ import jax.numpy as jnp
 
 
 def checkpointed_scan(
-    body: Callable, carry: Any, inputs: Any, length: int, n_segments: int | None = None
+    body: Callable, carry: Any, inputs: Any, length: int, n_segments: int | None = None, unroll: int = 2
 ) -> tuple[Any, Any]:
     """`jax.lax.scan`, cut into segments, about sqrt(length) by default, whose inside is recomputed in reverse mode.
 
     Reverse mode then stores about 2 sqrt(length) carries instead of length; forward mode and plain evaluation cost the
     same as a plain scan.
 
-    Two rounds are written out in each pass: the second then writes its state to where the first has read its own, and no
-    copy is needed. More would not pay, they only take longer to compile.
+    By default two rounds are written out in each pass: the second then writes its state to where the first has read its own,
+    and no copy is needed. More would not pay, they only take longer to compile.
     """
     n_segments = min(n_segments or _segments(length), length)
     size = length // n_segments
@@ -25,14 +25,14 @@ def checkpointed_scan(
 
     @jax.checkpoint
     def segment(carry, inputs):
-        return jax.lax.scan(body, carry, inputs, length=size, unroll=2)
+        return jax.lax.scan(body, carry, inputs, length=size, unroll=unroll)
 
     carry, outputs = jax.lax.scan(segment, carry, segmented, length=n_segments)
     outputs = jax.tree.map(lambda x: x.reshape(n_segments * size, *x.shape[2:]), outputs)
     remainder = length - n_segments * size
     if remainder:
         carry, last = jax.lax.scan(
-            body, carry, jax.tree.map(lambda x: x[n_segments * size :], inputs), length=remainder, unroll=2
+            body, carry, jax.tree.map(lambda x: x[n_segments * size :], inputs), length=remainder, unroll=unroll
         )
         outputs = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), outputs, last)
     return carry, outputs

@@ -70,8 +70,9 @@ def times(second: Matrices, first: Matrices) -> Matrices:
 def _value(matrix: Matrices) -> Matrices:
     with full_precision():
         squarings = _squarings(matrix)
-        # how often is known when the program runs alone: no form for reverse mode, and a third less to compile
-        return jax.lax.fori_loop(0, squarings, lambda _, less_one: _square(less_one), _scaled(matrix, squarings))
+        less_one = _polynomial(_halved(matrix, squarings))
+        # how often is known when the program runs alone: no form for reverse mode, and less to compile than `_squared`
+        return jax.lax.fori_loop(0, squarings, lambda _, less_one: _square(less_one), less_one)
 
 
 def _derivative(matrix: Matrices, changes: Changes) -> Changes:
@@ -158,9 +159,8 @@ def _squarings(matrix: Matrices) -> Int[Array, ""]:
     return eqxi.unvmap_max(jnp.clip(jnp.nan_to_num(needed), 0, MOST_SQUARINGS).astype(jnp.int32))
 
 
-def _scaled(matrix: Matrices, squarings: Int[Array, ""]) -> Matrices:
-    """The exponential less one of the matrix halved so many times."""
-    return _polynomial(matrix * jnp.exp2(-squarings.astype(matrix.dtype)))
+def _halved(matrix: Matrices, times: Int[Array, ""]) -> Matrices:
+    return matrix * jnp.exp2(-times.astype(matrix.dtype))
 
 
 def _square(less_one: Matrices) -> Matrices:
@@ -168,7 +168,7 @@ def _square(less_one: Matrices) -> Matrices:
 
 
 def _squared(matrix: Matrices, squarings: Int[Array, ""]) -> Matrices:
-    less_one = _scaled(matrix, squarings)
+    less_one = _polynomial(_halved(matrix, squarings))
     many = lambda n: lambda d: jax.lax.scan(lambda d, _: (_square(d), None), d, None, length=n)[0]
     # by the binary digits of their number, so that what is not needed is skipped in one step
     for digit in range(MOST_SQUARINGS.bit_length()):
