@@ -8,14 +8,14 @@ from jaxtyping import Int
 LONGEST = 12
 """Events in a phrase at most."""
 
-MOST_EVENTS = 32
+MOST_EVENTS = 16
 """In all phrases together at most, since each is compiled."""
 
 WORTH_A_PHRASE = 0.1
 """Part of the rows that a phrase must save, of all rows."""
 
-FEWEST_SAVED = 100
-"""Rows that a phrase must save at least: some microseconds each, against hundredths of a second to compile an event again."""
+FEWEST_SAVED = 8
+"""Rows that a phrase must save at least."""
 
 Phrase = tuple[int, ...]
 

@@ -15,7 +15,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Complex, Int, UInt
 
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, State
 from mrjax.physics.execution.phrases import Phrase, in_phrases
@@ -29,6 +29,10 @@ MOST_WRITTEN_OUT = 24
 
 MOST_PLAYED = 64
 """How often each event of a stretch is played on average, at most: a longer loop runs faster as a loop."""
+
+Recorded = Complex[Array, "n_recorded voxel"] | None
+Index = Array | np.integer
+Indices = UInt[Array | np.ndarray, " event"]
 
 
 class Tabled(AbstractContainer):
@@ -111,9 +115,9 @@ class OperatorTable:
     """For each kind of event its operators, arrays with them on the first axis."""
     phrases: tuple[Phrase, ...]
     """The banks of the events in each."""
-    phrase: Int[np.ndarray, " row"]
+    phrase: UInt[np.ndarray, " row"]
     """Of each row."""
-    index: Int[np.ndarray, "row event"]
+    index: UInt[np.ndarray, "row event"]
     """Of every event of each row within its bank; phrases that are shorter leave the last ones out."""
 
     @classmethod
@@ -155,7 +159,9 @@ class OperatorTable:
             samples.append(inside)
         return state, joined(samples)
 
-    def _play_phrase(self, engine: AbstractEngine, phrase: Phrase, state: State, index: Array) -> tuple[State, Samples]:
+    def _play_phrase(
+        self, engine: AbstractEngine, phrase: Phrase, state: State, index: Indices
+    ) -> tuple[State, Samples]:
         samples = []
         for place, bank in enumerate(phrase):
             state, sample = _entry(self.banks[bank], index[place])(state)
@@ -183,7 +189,7 @@ class _Record:
     def padding(self, branch: Callable) -> Callable:
         """`branch`, with samples of the form that every row writes."""
 
-        def padded(state: State, index: Array) -> tuple[State, Samples]:
+        def padded(state: State, index: Indices) -> tuple[State, Samples]:
             state, samples = branch(state, index)
             if self.form is None:
                 return state, None
@@ -192,20 +198,20 @@ class _Record:
 
         return padded
 
-    def empty(self) -> Samples:
+    def empty(self) -> Recorded:
         """Before the first row."""
         if self.form is None:
             return None
         most, n_voxels = self.form.shape
         return jnp.zeros((self.n_samples + most, n_voxels), self.form.dtype)
 
-    def written(self, recorded: Samples, samples: Samples, position: Array) -> Samples:
+    def written(self, recorded: Recorded, samples: Samples, position: Array) -> Recorded:
         """With the samples of one row."""
         if recorded is None or samples is None:
             return None
         return jax.lax.dynamic_update_slice(recorded, samples, (position, jnp.zeros_like(position)))
 
-    def read(self, recorded: Samples) -> Samples:
+    def read(self, recorded: Recorded) -> Samples:
         """After the last row."""
         return None if recorded is None else recorded[: self.n_samples]
 
@@ -216,7 +222,7 @@ def _alike(before: Any, after: Any) -> bool:
     return jax.tree.structure(before) == jax.tree.structure(after) and forms[0] == forms[1]
 
 
-def _entry(bank: AbstractOperator, index: Array | np.integer) -> AbstractOperator:
+def _entry(bank: AbstractOperator, index: Index) -> AbstractOperator:
     """One operator of those in a bank."""
 
     def entry(leaf: Any) -> Any:
