@@ -131,7 +131,7 @@ def cest_case(name: str) -> Case:
 
 
 def bloch_ode_case() -> Case:
-    pulse = mr.sequence.pulses.sinc(flip_angle=np.pi / 2, duration=2e-3, time_bandwidth=4.0)
+    pulse = mr.sequence.pulses.sinc(flip_angle=np.pi / 2, duration=2e-3, time_bandwidth_product=4.0, n_samples=200)
     played = mr.Together(pulse, mr.Gradient.trapezoid(10e-3, rise=1e-4, flat=1.8e-3, axis="z"))
     sequence = mr.Sequence(played, mr.Sample())
     tissue = mr.Tissue(jnp.full(41, 1.0), 0.1, z=jnp.linspace(-5e-3, 5e-3, 41))

@@ -38,6 +38,7 @@ class AbstractEngine(Module):
 
     - `plan`: to look at the whole sequence before it is played, to choose sizes, to refuse it or to rewrite events;
     - `play_loop`: to play loops other than one repetition after the other;
+    - `settled`: where an event may leave a state of another form than it took;
     - `resumed`: where states that `play` returned have other sizes than those it needs;
     - `bytes_per_voxel`: where more than the state fills the memory;
     - `report`: to warn of a result that is not to be trusted.
@@ -72,6 +73,10 @@ class AbstractEngine(Module):
         """The state and the samples after all repetitions of a loop."""
         return loop.one_after_the_other(state)
 
+    def settled(self, state: State) -> State:
+        """A state in the form that every event leaves it in, as loops over different events need: by default as it is."""
+        return state
+
     def resumed(self, state: State, sequence: AbstractContainer, tissue: Tissue) -> State:
         """A given state, brought to the sizes of this engine and the dtype that the sequence needs."""
         del sequence, tissue
@@ -103,6 +108,8 @@ class Plan(eqx.Module):
     """Whether `prepare` is worth compiling once for all events that differ in numbers alone."""
     n_samples: int | None = eqx.field(static=True, default=None)
     """How many of the first samples are of the sequence, if it takes more than that."""
+    in_tables: bool = eqx.field(static=True, default=True)
+    """Whether many events without a long loop may be played row by row, by one program that does not grow with their number."""
 
 
 def cannot_play(engine: AbstractEngine, event: AbstractEvent) -> ValueError:

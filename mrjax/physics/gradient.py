@@ -18,8 +18,8 @@ class AbstractGradient(eqx.Module):
     """What `simulate(..., gradient=)` takes."""
 
     @abstractmethod
-    def scan(self, body: Callable, carry: Any, inputs: Any, length: int) -> tuple[Any, Any]:
-        """`jax.lax.scan`, in the form that suits this way of differentiating."""
+    def scan(self, body: Callable, carry: Any, inputs: Any, length: int, unroll: int = 2) -> tuple[Any, Any]:
+        """`jax.lax.scan`, in the form that suits this way of differentiating; `unroll` rounds are written out in each pass."""
 
 
 class Checkpoints(AbstractGradient):
@@ -54,8 +54,8 @@ class Checkpoints(AbstractGradient):
         if self.n_segments is not None:
             _checks.positive_integer(self.n_segments, "n_segments")
 
-    def scan(self, body: Callable, carry: Any, inputs: Any, length: int) -> tuple[Any, Any]:
-        return checkpointed_scan(body, carry, inputs, length, self.n_segments)
+    def scan(self, body: Callable, carry: Any, inputs: Any, length: int, unroll: int = 2) -> tuple[Any, Any]:
+        return checkpointed_scan(body, carry, inputs, length, self.n_segments, unroll)
 
 
 class Direct(AbstractGradient):
@@ -74,8 +74,8 @@ class Direct(AbstractGradient):
         ```
     """
 
-    def scan(self, body: Callable, carry: Any, inputs: Any, length: int) -> tuple[Any, Any]:
-        return jax.lax.scan(body, carry, inputs, length=length, unroll=2)
+    def scan(self, body: Callable, carry: Any, inputs: Any, length: int, unroll: int = 2) -> tuple[Any, Any]:
+        return jax.lax.scan(body, carry, inputs, length=length, unroll=unroll)
 
 
 class Forward(AbstractGradient):
@@ -95,8 +95,8 @@ class Forward(AbstractGradient):
         ```
     """
 
-    def scan(self, body: Callable, carry: Any, inputs: Any, length: int) -> tuple[Any, Any]:
-        return jax.lax.scan(body, carry, inputs, length=length, unroll=2)
+    def scan(self, body: Callable, carry: Any, inputs: Any, length: int, unroll: int = 2) -> tuple[Any, Any]:
+        return jax.lax.scan(body, carry, inputs, length=length, unroll=unroll)
 
 
 class ForwardJacobian(AbstractGradient):
@@ -123,5 +123,5 @@ class ForwardJacobian(AbstractGradient):
         ```
     """
 
-    def scan(self, body: Callable, carry: Any, inputs: Any, length: int) -> tuple[Any, Any]:
-        return jax.lax.scan(body, carry, inputs, length=length, unroll=2)
+    def scan(self, body: Callable, carry: Any, inputs: Any, length: int, unroll: int = 2) -> tuple[Any, Any]:
+        return jax.lax.scan(body, carry, inputs, length=length, unroll=unroll)

@@ -29,6 +29,8 @@ class Loop:
     gradient: AbstractGradient
     one_kernel: bool
     """Whether the loop may be compiled into one kernel."""
+    unroll: int = 2
+    """Repetitions that are written out in each pass (`checkpointed_scan` says why two)."""
 
     @property
     def n_repetitions(self) -> int:
@@ -57,7 +59,7 @@ class Loop:
         """Repetitions `start` to `stop` in turn, with the coefficients of all of them."""
         if stop - start < self.n_repetitions:
             coefficients = jax.tree.map(lambda leaf: leaf[start:stop], coefficients)
-        return self.gradient.scan(self.repetition, state, coefficients, stop - start)
+        return self.gradient.scan(self.repetition, state, coefficients, stop - start, self.unroll)
 
 
 def joined(samples: list[Array | None]) -> Array | None:

@@ -31,6 +31,7 @@ from mrjax.physics.epg.operators import (
     Shift,
     refined,
     resized,
+    up_to_date,
 )
 from mrjax.physics.epg.orders import Orders, are_complex, in_multiples, needed_states
 from mrjax.physics.epg.slices import sliced
@@ -257,6 +258,9 @@ class EPG(AbstractEngine):
         if isinstance(loop.container, StagedRepeat):
             return played_in_stages(loop, loop.container.stages, state)
         return loop.one_after_the_other(state)
+
+    def settled(self, state: EPGState) -> EPGState:
+        return up_to_date(state)
 
     def report(self, sequence: AbstractContainer, state: EPGState) -> None:
         all_orders = self._reads_all_orders(sequence)

@@ -7,6 +7,7 @@ import jax
 
 from mrjax.physics.engine import AbstractEngine, Plan, State
 from mrjax.physics.execution.preparation import Prepared, prepare_all
+from mrjax.physics.execution.table import OperatorTable, in_tables
 from mrjax.physics.gradient import AbstractGradient
 from mrjax.physics.loop import Loop, Samples, joined
 from mrjax.sequence import AbstractContainer, AbstractEvent
@@ -22,17 +23,21 @@ class Simulation(eqx.Module):
     batch_size: int | None = eqx.field(static=True)
     one_kernel: bool = eqx.field(static=True)
     prepares_together: bool = eqx.field(static=True)
+    in_tables: bool = eqx.field(static=True)
 
     @classmethod
     def of(cls, plan: Plan, gradient: AbstractGradient, batch_size: int | None) -> "Simulation":
         """What an engine has planned, for derivatives and chunks as the user wants them."""
-        return cls(plan.engine, plan.sequence, gradient, batch_size, plan.one_kernel, plan.prepares_together)
+        return cls(
+            plan.engine, plan.sequence, gradient, batch_size, plan.one_kernel, plan.prepares_together, plan.in_tables
+        )
 
     def run(self, tissue: Tissue, state: State | None) -> tuple[State, Samples]:
         """Play the sequence from `state` or equilibrium; samples on the first axis, None if there are none."""
         begin = self.engine.init(self.sequence, tissue) if state is None else state
-        prepared = prepare_all(self.engine, self.sequence, tissue, self.prepares_together)
-        return self.play(self.sequence, prepared, begin)
+        sequence = in_tables(self.sequence) if self.in_tables else self.sequence
+        prepared = prepare_all(self.engine, sequence, tissue, self.prepares_together)
+        return self.play(sequence, prepared, begin)
 
     def play(self, container: AbstractContainer, prepared: tuple, state: State) -> tuple[State, Samples]:
         """Play the events of `container` once."""
@@ -41,6 +46,9 @@ class Simulation(eqx.Module):
             if isinstance(entry, AbstractEvent):
                 state, sample = part.operator(state)
                 samples.append(sample[None] if sample is not None and sample.ndim == 1 else sample)
+            elif isinstance(part, OperatorTable):
+                state, inside = part.play(self.engine, self.gradient, state)
+                samples.append(inside)
             else:
                 play = self._repeat if entry.repetitions else self.play
                 state, inside = play(entry, part, state)

@@ -1,14 +1,21 @@
 """Operators of a whole sequence, prepared before any is applied."""
 
+import itertools
+import math
 from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jax.typing import DTypeLike
+from jaxtyping import Array, Int
 
+from mrjax._checks import Neutral
 from mrjax.physics.engine import AbstractEngine, AbstractOperator
+from mrjax.physics.execution.table import OperatorTable, Place, Tabled
 from mrjax.sequence import AbstractContainer, AbstractEvent
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
@@ -56,40 +63,77 @@ class Varying(eqx.Module):
         """Number of repetitions along every axis over which something changes."""
         return tuple(n for n in np.broadcast_shapes((), *self.lengths.values()) if n != 1)
 
-    def with_leaves(self, leaves: dict[str, Array]) -> AbstractEvent:
+    @property
+    def form(self) -> tuple:
+        """What events have in common that differ in numbers alone; a number that is neutral in one may be any in another."""
+        numbers = {
+            name for name, leaf in self.event.leaves().items() if name in self.leaves or isinstance(leaf, Neutral)
+        }
+        own = {name: self._own_shape(name) for name in self.leaves}
+        structure = jax.tree.structure(self.with_leaves(dict.fromkeys(numbers, 0.0)))
+        return structure, tuple((name, shape) for name, shape in own.items() if shape)
+
+    def with_leaves(self, leaves: dict[str, Any]) -> AbstractEvent:
         """The event with these single values."""
         return self.event.with_leaves(leaves)
 
-    def in_a_row(self) -> dict[str, Array]:
-        """Every leaf, once for each repetition in which something changes, on one axis."""
+    def values(self, name: str, dtype: DTypeLike) -> Array:
+        """Of one leaf, on one axis; of one that is neutral, that number."""
+        if name not in self.leaves:
+            return jnp.full(1, float(self.event.leaves()[name]), dtype)
+        return self.leaves[name].reshape(-1, *self._own_shape(name))
 
-        def spread(name: str) -> Array:
-            leaf, lengths = self.leaves[name], self.lengths[name]
-            own = leaf.shape[sum(n != 1 for n in lengths) :]
-            kept = [n for n, changes in zip(lengths, self.changes, strict=True) if changes]
-            return jnp.broadcast_to(leaf.reshape(*kept, *own), (*self.shape, *own)).reshape(-1, *own)
+    def order(self, name: str) -> Int[np.ndarray, " repetition"]:
+        """Which of these values is that of each repetition in which anything changes."""
+        lengths = self.lengths.get(name, (1,) * self.n_repeats)
+        kept = [n for n, changes in zip(lengths, self.changes, strict=True) if changes]
+        return np.broadcast_to(np.arange(math.prod(kept)).reshape(kept), self.shape).ravel()
 
-        return {name: spread(name) for name in self.leaves}
+    def _own_shape(self, name: str) -> tuple[int, ...]:
+        return self.leaves[name].shape[sum(n != 1 for n in self.lengths[name]) :]
 
 
 def prepare_all(engine: AbstractEngine, sequence: AbstractContainer, tissue: Tissue, together: bool) -> tuple:
-    """The prepared operator of every event, in tuples nested as the sequence is.
+    """The prepared operator of every event, in tuples nested as the sequence is, with an `OperatorTable` for each `Tabled`.
 
-    `together` prepares events that differ in numbers alone by one program.
+    `together` prepares events that differ in numbers alone by one program, as is done within a table at any rate.
     """
     varying = [Varying.of(located.event, len(located.repeats)) for located in events_of((sequence,))]
-    prepare = _alike_together if together else _one_by_one
-    return _nested(sequence, iter(prepare(engine, varying, tissue)))
+    in_table = list(_in_table(sequence))
+    groups = defaultdict(list)
+    for position, event in enumerate(varying):
+        groups[event.form if together or in_table[position] else position].append(position)
+    prepared, banks = {}, []
+    for positions in groups.values():
+        members = [varying[position] for position in positions]
+        if len(members) == 1 and not in_table[positions[0]]:
+            prepared[positions[0]] = _prepare(engine, members[0], tissue)
+            continue
+        bank, starts = _bank(engine, members, tissue)
+        for position, member, start in zip(positions, members, starts, strict=True):
+            place = Place(len(banks), start, member.changes, member.shape)
+            prepared[position] = place if in_table[position] else Prepared(place.cut(bank), member.changes)
+        banks.append(bank)
+    return _nested(sequence, iter([prepared[position] for position in range(len(varying))]), banks)
 
 
-def _nested(container: AbstractContainer, prepared) -> tuple:
-    return tuple(
-        next(prepared) if isinstance(entry, AbstractEvent) else _nested(entry, prepared) for entry in container.events
-    )
+def _in_table(container: AbstractContainer, within: bool = False) -> Iterator[bool]:
+    """For every event, whether it is played from a table."""
+    for entry in container.events:
+        if isinstance(entry, AbstractEvent):
+            yield within
+        else:
+            yield from _in_table(entry, within or isinstance(entry, Tabled))
 
 
-def _one_by_one(engine: AbstractEngine, events: list[Varying], tissue: Tissue) -> list[Prepared]:
-    return [_prepare(engine, event, tissue) for event in events]
+def _nested(container: AbstractContainer, prepared: Iterator, banks: list[AbstractOperator]) -> tuple:
+    def of(entry: AbstractEvent | AbstractContainer) -> Any:
+        if isinstance(entry, AbstractEvent):
+            return next(prepared)
+        nested = _nested(entry, prepared, banks)
+        return OperatorTable.of(entry, nested, banks) if isinstance(entry, Tabled) else nested
+
+    return tuple(of(entry) for entry in container.events)
 
 
 def _prepare(engine: AbstractEngine, varying: Varying, tissue: Tissue) -> Prepared:
@@ -101,34 +145,26 @@ def _prepare(engine: AbstractEngine, varying: Varying, tissue: Tissue) -> Prepar
     return Prepared(prepare(varying.leaves), varying.changes)
 
 
-def _alike_together(engine: AbstractEngine, events: list[Varying], tissue: Tissue) -> list[Prepared]:
-    """Events that differ in numbers alone are prepared by one program, compiled once, however many they are."""
-    groups = defaultdict(list)
-    for position, varying in enumerate(events):
-        own_shapes = tuple(leaf.shape[1:] for leaf in varying.in_a_row().values())
-        groups[jax.tree.structure(varying.event), own_shapes].append(position)
-    prepared = {}
-    for positions in groups.values():
-        members = [events[position] for position in positions]
-        together = (
-            [_prepare(engine, members[0], tissue)] if len(members) == 1 else _prepare_members(engine, members, tissue)
-        )
-        prepared.update(zip(positions, together, strict=True))
-    return [prepared[position] for position in range(len(events))]
-
-
-def _prepare_members(engine: AbstractEngine, members: list[Varying], tissue: Tissue) -> list[Prepared]:
+def _bank(engine: AbstractEngine, members: list[Varying], tissue: Tissue) -> tuple[AbstractOperator, list[int]]:
+    """Operators of events that differ in numbers alone, on one axis, by one program, and where those of each begin."""
     first = members[0]
-    if not first.leaves:
-        return [Prepared(engine.prepare(first.event, tissue), member.changes) for member in members]
-    rows = [member.in_a_row() for member in members]
-    stacked = {name: jnp.concatenate([row[name] for row in rows]) for name in first.leaves}
+    names = [name for name in first.event.leaves() if any(name in member.leaves for member in members)]
+    if not names:
+        operator = engine.prepare(first.event, tissue)
+        return jax.tree.map(lambda leaf: leaf[None] if eqx.is_array(leaf) else leaf, operator), [0] * len(members)
+    stacked = {name: _in_a_row(members, name) for name in names}
     operators = eqx.filter_vmap(lambda leaves: engine.prepare(first.with_leaves(leaves), tissue))(stacked)
-    arrays, rest = eqx.partition(operators, eqx.is_array)
-    prepared, start = [], 0
-    for member, row in zip(members, rows, strict=True):
-        stop = start + len(next(iter(row.values())))
-        own = lambda leaf, here=slice(start, stop), shape=member.shape: leaf[here].reshape(*shape, *leaf.shape[1:])
-        prepared.append(Prepared(eqx.combine(jax.tree.map(own, arrays), rest), member.changes))
-        start = stop
-    return prepared
+    return operators, [0, *itertools.accumulate(math.prod(member.shape) for member in members[:-1])]
+
+
+def _in_a_row(members: list[Varying], name: str) -> Array:
+    """One leaf of all events, once for each repetition in which anything of them changes.
+
+    Taken by their place among all numbers that there are: events written out by the hundred would each be an operation.
+    """
+    dtype = jnp.result_type(*(member.leaves[name] for member in members if name in member.leaves))
+    values = [member.values(name, dtype) for member in members]
+    begin = itertools.accumulate(map(len, values[:-1]), initial=0)
+    order = np.concatenate([start + member.order(name) for start, member in zip(begin, members, strict=True)])
+    row = jnp.concatenate(values)
+    return row if np.array_equal(order, np.arange(len(row))) else row[order]

@@ -16,8 +16,9 @@ def checkpointed_scan(
     Reverse mode then stores about 2 sqrt(length) carries instead of length; forward mode and plain evaluation cost the
     same as a plain scan.
 
-    Two rounds are written out in each pass: the second then writes its state to where the first has read its own, and no
-    copy is needed. More would not pay, they only take longer to compile; so does the second one, where little is computed.
+    By default two rounds are written out in each pass: the second then writes its state to where the first has read its own,
+    and no copy is needed. More would not pay, they only take longer to compile; so does the second one, where little is
+    computed.
     """
     n_segments = min(n_segments or _segments(length), length)
     size = length // n_segments

@@ -69,7 +69,10 @@ def times(second: Matrices, first: Matrices) -> Matrices:
 
 def _value(matrix: Matrices) -> Matrices:
     with full_precision():
-        return _squared(matrix, _squarings(matrix))
+        squarings = _squarings(matrix)
+        less_one = _polynomial(_halved(matrix, squarings))
+        # how often is known when the program runs alone: no form for reverse mode, and less to compile than `_squared`
+        return jax.lax.fori_loop(0, squarings, lambda _, less_one: _square(less_one), less_one)
 
 
 def _derivative(matrix: Matrices, changes: Changes) -> Changes:
@@ -156,14 +159,21 @@ def _squarings(matrix: Matrices) -> Int[Array, ""]:
     return eqxi.unvmap_max(jnp.clip(jnp.nan_to_num(needed), 0, MOST_SQUARINGS).astype(jnp.int32))
 
 
+def _halved(matrix: Matrices, times: Int[Array, ""]) -> Matrices:
+    return matrix * jnp.exp2(-times.astype(matrix.dtype))
+
+
+def _square(less_one: Matrices) -> Matrices:
+    return 2 * less_one + less_one @ less_one
+
+
 def _squared(matrix: Matrices, squarings: Int[Array, ""]) -> Matrices:
-    less_one = _polynomial(matrix * jnp.exp2(-squarings.astype(matrix.dtype)))
-    square = lambda d: 2 * d + d @ d
-    many = lambda n: lambda d: jax.lax.scan(lambda d, _: (square(d), None), d, None, length=n)[0]
+    less_one = _polynomial(_halved(matrix, squarings))
+    many = lambda n: lambda d: jax.lax.scan(lambda d, _: (_square(d), None), d, None, length=n)[0]
     # by the binary digits of their number, so that what is not needed is skipped in one step
     for digit in range(MOST_SQUARINGS.bit_length()):
         due = (squarings >> digit) & 1 == 1
-        less_one = jax.lax.cond(due, many(2**digit) if digit else square, lambda d: d, less_one)
+        less_one = jax.lax.cond(due, many(2**digit) if digit else _square, lambda d: d, less_one)
     return less_one
 
 

@@ -153,6 +153,8 @@ class BlochMcConnell(AbstractEngine):
         return Plan(self._with_orders_for(sequence, state, keeps_state), sequence, tissue, prepares_together=True)
 
     def play_loop(self, loop: Loop, state: BlochMcConnellState) -> tuple[BlochMcConnellState, Samples]:
+        # the state is small beside the propagators, and a copy of it costs less than the events compiled twice
+        loop = dataclasses.replace(loop, unroll=1)
         begins_anew = isinstance(loop.container.events[0], Reset)
         return loop.side_by_side(state) if begins_anew else loop.one_after_the_other(state)
 
