@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from . import _names as _names, lineshapes as lineshapes, units as units
+from ._cache import cache as cache
 from ._plausibility import PlausibilityWarning as PlausibilityWarning
 from .conventions import Conventions as Conventions
 from .physics import (
