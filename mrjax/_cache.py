@@ -15,6 +15,8 @@ from pathlib import Path
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+from mrjax import _checks
+
 MOST_BYTES = 2**30
 """Of one folder; the programs that were not used for longest go first."""
 ROOM_BYTES = 2**26
@@ -62,13 +64,13 @@ def cache(folder: str | os.PathLike[str] | None = None) -> str | None:
         warnings.warn(
             f"Compiled programs are not kept, since {chosen} cannot be written ({error.strerror}). Make room there, or choose "
             'another folder: `mr.cache("FOLDER")` in Python, `--cache FOLDER` or JAX_COMPILATION_CACHE_DIR for the command.',
-            stacklevel=2,
+            stacklevel=_checks.frames_to_the_caller(),
         )
         _keep_in(None)
         return None
     if folder or not of_jax:  # what lies in a folder that the user gave to JAX is not ours to throw away
-        _remove_damaged(chosen)
         _remove_oldest(chosen)
+        _remove_damaged(chosen)  # reads, which makes entries young
     _keep_in(str(chosen))
     return str(chosen)
 

@@ -29,6 +29,14 @@ class Result:
     finished: np.ndarray
     """False for voxels that an interrupt left unfitted."""
 
+    @property
+    def in_words(self) -> str:
+        """What becomes of it after an interrupt."""
+        count = self.finished.sum()
+        return (
+            f"{count} of {self.finished.size} voxels are fitted and will be written" if count else "nothing is fitted"
+        )
+
 
 def fit_in_batches(
     model_of: Callable[[slice], Model],
@@ -68,11 +76,7 @@ def fit_in_batches(
             _store(result, here, interruptible(lambda work=work: jax.device_get(work())))
             progress.update(task, completed=here.stop)
     except KeyboardInterrupt:
-        finished = result.finished.sum()
-        kept = (
-            f"{finished} of {n_voxels} voxels are fitted and will be written" if finished else "no voxel is fitted yet"
-        )
-        progress.console.print(f"interrupted: {kept}")
+        progress.console.print(f"interrupted: {result.in_words}")
     return result
 
 
