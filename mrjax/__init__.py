@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING
 
 from . import _names as _names, lineshapes as lineshapes, units as units
+from ._cache import cache as cache
 from ._plausibility import PlausibilityWarning as PlausibilityWarning
+from ._progress import progress as progress
 from .conventions import Conventions as Conventions
 from .physics import (
     EPG as EPG,

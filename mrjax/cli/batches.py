@@ -1,5 +1,6 @@
 """Fits of many voxels, batch after batch, with a progress bar; an interrupt keeps what is finished."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,14 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
+from mrjax.cli.interrupts import interruptible
 from mrjax.inverse import FitStatus, least_squares
 from mrjax.inverse.jacobian import Model
 
 VOXELS_AT_ONCE = 20_000
-COLUMNS = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-"""Of every progress bar."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,14 @@ class Result:
     status: np.ndarray
     finished: np.ndarray
     """False for voxels that an interrupt left unfitted."""
+
+    @property
+    def in_words(self) -> str:
+        """What becomes of it after an interrupt."""
+        count = self.finished.sum()
+        return (
+            f"{count} of {self.finished.size} voxels are fitted and will be written" if count else "nothing is fitted"
+        )
 
 
 def fit_in_batches(
@@ -63,14 +71,12 @@ def fit_in_batches(
         for start in range(0, n_voxels, size):
             here = slice(max(0, min(start, n_voxels - size)), min(start + size, n_voxels))
             starts = init if callable(init) else {name: jnp.asarray(value[here]) for name, value in init.items()}
-            of_noise = {"likelihood": likelihood, "polarities": polarities}
-            fit = least_squares(model_of(here), jnp.asarray(data[here]), starts, bounds, noise_std, **of_noise)
-            _store(result, here, jax.device_get(fit))
+            fit = functools.partial(least_squares, model_of(here), jnp.asarray(data[here]), starts, bounds, noise_std)
+            work = functools.partial(fit, likelihood=likelihood, polarities=polarities)
+            _store(result, here, interruptible(lambda work=work: jax.device_get(work())))
             progress.update(task, completed=here.stop)
     except KeyboardInterrupt:
-        progress.console.print(
-            f"interrupted: {result.finished.sum()} of {n_voxels} voxels are fitted and will be written"
-        )
+        progress.console.print(f"interrupted: {result.in_words}")
     return result
 
 

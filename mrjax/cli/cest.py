@@ -15,7 +15,8 @@ from rich.progress import Progress
 
 from mrjax import pulseq
 from mrjax.cli import measurement, outcome, z_spectra
-from mrjax.cli.batches import COLUMNS, Result, fit_in_batches
+from mrjax.cli.batches import Result, fit_in_batches
+from mrjax.cli.steps import bars, step
 from mrjax.io import PoolFile, read_pools
 from mrjax.physics import BlochMcConnell, simulate
 from mrjax.sequence import Sequence
@@ -66,6 +67,10 @@ class SaturationExperiment(eqx.Module):
     def magnetisation(self, tissue: Tissue) -> Float[Array, "*voxels n"]:
         """Of the water, at every readout."""
         return simulate(self.sequence, tissue, self.engine).real
+
+    def spectrum(self) -> Float[Array, "*voxels n"]:
+        """Of the pools as they are in the file."""
+        return self.normalised(self.magnetisation(self.pools.tissue))
 
     def normalised(self, magnetisation: Array) -> Float[Array, "*voxels n"]:
         """Divided by the mean of the M0 scans, and without them; as it is where there are none."""
@@ -134,15 +139,21 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def run_simulate(options: argparse.Namespace) -> int:
     """Simulate, write and draw."""
-    experiment = SaturationExperiment.read(options)
-    magnetisation = experiment.magnetisation(experiment.pools.tissue)
-    z, offsets = np.asarray(experiment.normalised(magnetisation)), np.array(experiment.offset_ppm)[experiment.saturated]
-    paths = [z_spectra.write(options.out / "z_spectrum.csv", offsets, z), _written_conventions(experiment, options.out)]
-    title = ", ".join(("water", *experiment.pools.names))
-    paths.append(z_spectra.draw(options.out / "z_spectrum.png", offsets, z, title))
+    console = Console()
+    with bars(console=console) as progress:
+        experiment = step(progress, "reading", lambda: SaturationExperiment.read(options))
+        z = step(progress, "simulating", lambda: np.asarray(experiment.spectrum()))
+        paths = step(progress, "writing", lambda: _written_spectrum(experiment, z, options.out))
     for path in paths:
-        Console().print(f"wrote {path}", soft_wrap=True)
+        console.print(f"wrote {path}", soft_wrap=True)
     return 0
+
+
+def _written_spectrum(experiment: SaturationExperiment, z: np.ndarray, out: Path) -> list[Path]:
+    offsets = np.array(experiment.offset_ppm)[experiment.saturated]
+    paths = [z_spectra.write(out / "z_spectrum.csv", offsets, z), _written_conventions(experiment, out)]
+    title = ", ".join(("water", *experiment.pools.names))
+    return [*paths, z_spectra.draw(out / "z_spectrum.png", offsets, z, title)]
 
 
 def run_fit(options: argparse.Namespace) -> int:
@@ -155,7 +166,7 @@ def run_fit(options: argparse.Namespace) -> int:
     if measured.remark():
         console.print(measured.remark())
     console.print(f"fitting {', '.join(starts)} in {len(measured.signals):,} voxels")
-    with Progress(*COLUMNS, console=console) as progress:
+    with bars(console=console) as progress:
         result = _fit(model, starts, measured, options, progress)
     if not result.finished.any():
         return 130

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from mrjax.cli import fingerprinting
-from mrjax.cli.batches import COLUMNS
 from mrjax.cli.fingerprinting import FingerprintingExperiment
+from mrjax.cli.steps import bars, step
 from mrjax.io import write_nifti
 from mrjax.phantoms import brain
 
@@ -40,15 +39,14 @@ def run(options: argparse.Namespace) -> int:
         raise ValueError(f"--noise-std must be positive, but got {options.noise_std:g}.")
     phantom = brain(tuple(options.shape), slice=options.slice, field_strength=options.field_strength)
     console = Console()
-    with Progress(*COLUMNS, console=console) as progress:
-        step = lambda name, work: _step(progress, name, work)
-        experiment = step("simulating", lambda: fingerprinting.scan(phantom, options.noise_std, options.seed))
-        matched = step("matching", lambda: fingerprinting.match(experiment))
+    with bars(console=console) as progress:
+        experiment = step(progress, "simulating", lambda: fingerprinting.scan(phantom, options.noise_std, options.seed))
+        matched = step(progress, "matching", lambda: fingerprinting.match(experiment))
         refined = fingerprinting.refine(experiment, matched, progress)
         if not refined.finished.any():
             return 130
-        maps = step("mapping", lambda: fingerprinting.maps(experiment, refined))
-        paths = step("writing", lambda: write(experiment, maps, options.out))
+        maps = step(progress, "mapping", lambda: fingerprinting.maps(experiment, refined))
+        paths = step(progress, "writing", lambda: write(experiment, maps, options.out))
     console.print(errors_by_tissue(experiment, maps))
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True)
@@ -92,11 +90,3 @@ def write(experiment: FingerprintingExperiment, maps: dict[str, np.ndarray], out
     figure = demo_figure.draw(experiment, maps)
     figure.savefig(out / "demo.png", dpi=130)
     return [*paths, out / "demo.png"]
-
-
-def _step(progress: Progress, name: str, work: Any) -> Any:
-    """Run one piece of work under a bar of its own."""
-    task = progress.add_task(name, total=None)
-    done = work()
-    progress.update(task, total=1, completed=1)
-    return done

@@ -1,5 +1,6 @@
 """The experiment of `mrjax demo`: a fingerprinting scan of a brain slice, and the maps estimated from it."""
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from mrjax.units import ms
 
 BOUNDS = {"t1": (0.05, 8.0), "t2": (0.004, 5.0)}
 STATES_OF_TRUTH, STATES_OF_FIT = 64, 24
+VOXELS_AT_ONCE = 1024
+"""In every batch, so that one program serves all: fewer keep no core busy, and with more all wait for the slowest fit."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,26 @@ class Fingerprint(eqx.Module):
 
     def atoms(self, params: dict[str, Array]) -> Complex[Array, "voxel n"]:
         """Signals for M0 = 1."""
-        return mr.play(self.sequence, mr.Tissue(params["t1"], params["t2"], b1=self.b1), mr.EPG(STATES_OF_FIT))[0]
+        return played(self.sequence, {**params, "b1": self.b1})
 
+    @eqx.filter_jit  # its sums one by one are a program each
     def m0(self, atoms: Complex[Array, "voxel n"]) -> Complex[Array, " voxel"]:
         """The scale that brings atoms nearest to the measured signals."""
         return jnp.sum(jnp.conj(atoms) * self.signals, axis=-1) / jnp.sum(jnp.abs(atoms) ** 2, axis=-1)
+
+
+def played(sequence: mr.Sequence, params: dict[str, Array]) -> Complex[Array, "voxel n"]:
+    """Signals for M0 = 1 of tissues with T1, T2 and B1."""
+    return mr.play(sequence, mr.Tissue(params["t1"], params["t2"], b1=params["b1"]), mr.EPG(STATES_OF_FIT))[0]
+
+
+def played_in_batches(sequence: mr.Sequence, params: dict[str, np.ndarray]) -> Complex[np.ndarray, "voxel n"]:
+    """As `played`, of any number of tissues by one program; the last batch is filled up with its last tissue."""
+    n = len(params["t1"])
+    starts = range(0, n, VOXELS_AT_ONCE)
+    batch = lambda start: np.minimum(np.arange(start, start + VOXELS_AT_ONCE), n - 1)
+    signals = [played(sequence, {name: value[batch(start)] for name, value in params.items()}) for start in starts]
+    return np.concatenate([np.asarray(each) for each in signals])[:n]
 
 
 def scan(phantom: Phantom, noise_std: float, seed: int) -> FingerprintingExperiment:
@@ -84,7 +102,7 @@ def match(experiment: FingerprintingExperiment) -> dict[str, np.ndarray]:
         "t2": np.geomspace(0.02, 3.0, 24),
         "b1": np.linspace(b1.min(), b1.max(), 7),
     }
-    signal = lambda p: mr.play(experiment.sequence, mr.Tissue(p["t1"], p["t2"], b1=p["b1"]), mr.EPG(STATES_OF_FIT))[0]
+    signal = lambda p: played_in_batches(experiment.sequence, {name: np.asarray(value) for name, value in p.items()})
     dictionary = Dictionary.build(signal, grid, where=lambda p: p["t2"] < p["t1"])
     best = dictionary.match(experiment.signals, known={"b1": b1})
     return {name: np.asarray(best.parameters[name]) for name in BOUNDS}
@@ -95,19 +113,23 @@ def refine(experiment: FingerprintingExperiment, start: dict[str, np.ndarray], p
     model = _model(experiment)
     model_of = lambda here: Fingerprint(model.sequence, model.b1[here], model.signals[here])
     limits = ({name: low for name, (low, _) in BOUNDS.items()}, {name: high for name, (_, high) in BOUNDS.items()})
-    noise_std = experiment.noise_std
-    return fit_in_batches(model_of, experiment.signals, start, limits, progress, noise_std=noise_std, batch_size=1024)
+    n = len(experiment.signals)
+    # as many batches, but equal ones: the last reaches back over no voxel that is done
+    batch_size = math.ceil(n / math.ceil(n / VOXELS_AT_ONCE))
+    of_noise = {"noise_std": experiment.noise_std}
+    return fit_in_batches(model_of, experiment.signals, start, limits, progress, **of_noise, batch_size=batch_size)
 
 
 def maps(experiment: FingerprintingExperiment, result: Result) -> dict[str, np.ndarray]:
     """True, estimated and error maps over the slice; nan outside the brain."""
     model = _model(experiment)
     # voxels that an interrupt left unfitted stay nan; any possible value stands in for the simulation
-    reached = {name: jnp.asarray(np.where(result.finished, value, 1.0)) for name, value in result.parameters.items()}
+    reached = {name: np.where(result.finished, value, 1.0) for name, value in result.parameters.items()}
     with warnings.catch_warnings():
         # noise may take an estimate to where no tissue is; its standard deviation says so
         warnings.filterwarnings("ignore", category=mr.PlausibilityWarning)
-        m0 = np.where(result.finished, np.abs(model.m0(model.atoms(reached))), np.nan)
+        atoms = played_in_batches(experiment.sequence, reached | {"b1": experiment.b1[experiment.mask]})
+    m0 = np.where(result.finished, np.abs(model.m0(jnp.asarray(atoms))), np.nan)
     found = result.parameters | {"m0": m0}
     truth = experiment.phantom.tissue()
     drawn = {"b1": np.where(experiment.mask, experiment.b1, np.nan)}

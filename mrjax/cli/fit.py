@@ -14,9 +14,10 @@ from rich.progress import Progress
 
 from mrjax.cli import acquisition, measurement, outcome, polarity, quantities
 from mrjax.cli.acquisition import Acquisition
-from mrjax.cli.batches import COLUMNS, Result, fit_in_batches
+from mrjax.cli.batches import Result, fit_in_batches
 from mrjax.cli.contrasts import CONTRASTS, Contrast
 from mrjax.cli.measurement import Measurement
+from mrjax.cli.steps import bars
 from mrjax.inverse import Dictionary, recovery_polarities
 
 
@@ -89,7 +90,7 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
     for remark in filter(None, (*played.remarks, how, measured.remark())):
         console.print(remark, soft_wrap=True)
     console.print(f"fitting {len(measured.signals):,} voxels with {len(chosen)} images each")
-    with Progress(*COLUMNS, console=console) as progress:
+    with bars(console=console) as progress:
         result = _fit(contrast, options, played, measured, signs, progress)
     if not result.finished.any():
         return 130

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from mrjax.cli.steps import bars, step
+
 
 def add_to(commands: Any) -> None:
     """Add both commands to the parser."""
@@ -56,10 +58,12 @@ def evaluate(options: argparse.Namespace) -> int:
     """Score as the task does, with the options that it takes, and print its table."""
     from mrjax import zoo
 
-    evaluation, config, estimate = zoo.judged(options.judged)
-    parser = argparse.ArgumentParser(prog=f"mrjax evaluate {options.judged}")
-    evaluation.add_options(parser)
-    report = evaluation.report(config, estimate, parser.parse_args(options.options))
+    with bars() as progress:
+        evaluation, config, estimate = step(progress, "reading", lambda: zoo.judged(options.judged))
+        parser = argparse.ArgumentParser(prog=f"mrjax evaluate {options.judged}")
+        evaluation.add_options(parser)
+        of_task = parser.parse_args(options.options)
+        report = step(progress, "evaluating", lambda: evaluation.report(config, estimate, of_task))
     table = Table(*report.columns, title=f"{options.judged}: {report.title}")
     for row in report.rows:
         table.add_row(*row)

@@ -50,15 +50,16 @@ class Search(eqx.Module):
 
 def minimised(expand: Expand, x: Float[Array, "*voxels p"], search: Search) -> Iterate:
     """The parameters of lowest cost that steps downhill from `x` lead to."""
-    x = jnp.clip(x, search.lower, search.upper)
-    at, voxels = expand(x), x.shape[:-1]
+    x, voxels = jnp.clip(x, search.lower, search.upper), x.shape[:-1]
+    # the model at the start is a step as well, from nowhere: it is most of the program, and so is compiled once, not twice
+    nowhere = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), jax.eval_shape(expand, x))
     first = Iterate(
         x,
-        at,
+        nowhere,
         jnp.full(voxels, 1e-3, x.dtype),
         jnp.zeros(voxels, bool),
-        ~at.is_finite,
-        jnp.zeros(voxels, jnp.int32),
+        jnp.zeros(voxels, bool),
+        jnp.full(voxels, -1, jnp.int32),
     )
     return jax.lax.while_loop(
         lambda it: jnp.any(~it.done & (it.iterations < search.max_iterations)),
@@ -69,21 +70,23 @@ def minimised(expand: Expand, x: Float[Array, "*voxels p"], search: Search) -> I
 
 def _improved(it: Iterate, expand: Expand, search: Search) -> Iterate:
     """One step of every voxel that is not done: taken where it lowers the cost, more damped where it does not."""
+    begins = it.iterations < 0
     step, undamped = _steps(it, search)
-    x = jnp.clip(it.x + step, search.lower, search.upper)
+    x = jnp.where(begins[..., None], it.x, jnp.clip(it.x + step, search.lower, search.upper))
     at = expand(x)
-    active = ~it.done & (it.iterations < search.max_iterations)
-    better = active & (at.cost <= it.at.cost) & at.is_finite
+    active = ~begins & ~it.done & (it.iterations < search.max_iterations)
+    better = begins | (active & (at.cost <= it.at.cost) & at.is_finite)
     at_minimum = active & _is_small(undamped, it, search.size)
     unmoved = _keeps_the_digits(x - it.x, it.x) | (it.damping >= LARGEST_DAMPING)
+    damping = jnp.where(better, it.damping / 10, it.damping * 7)
     pick = lambda new, old: jnp.where(better.reshape(better.shape + (1,) * (new.ndim - better.ndim)), new, old)
     return Iterate(
         pick(x, it.x),
         jax.tree.map(pick, at, it.at),
-        jnp.clip(jnp.where(better, it.damping / 10, it.damping * 7), 1e-12, LARGEST_DAMPING),
+        jnp.where(begins, it.damping, jnp.clip(damping, 1e-12, LARGEST_DAMPING)),
         it.converged | at_minimum,
-        it.stopped | (active & ~better & unmoved & ~at_minimum),
-        it.iterations + active,
+        it.stopped | (begins & ~at.is_finite) | (active & ~better & unmoved & ~at_minimum),
+        it.iterations + (begins | active),
     )
 
 

@@ -12,6 +12,7 @@ from flax import nnx
 from jaxtyping import Array, PyTree
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mrjax._bars import CompilationColumn
 from mrjax.nn._devices import everywhere, spread
 from mrjax.nn._network import beside_weights, joined, parted
 from mrjax.nn.checkpoints import CheckpointFolder
@@ -81,7 +82,7 @@ class TrainingRun:
         self, batch: Callable[[int], PyTree], history: History, checkpoints: CheckpointFolder | None, progress: bool
     ) -> History:
         """The steps that are left; an interrupt saves the last complete one."""
-        with Progress(*COLUMNS, disable=not progress) as bar:
+        with Progress(*COLUMNS, CompilationColumn(), disable=not progress) as bar:
             task = bar.add_task("training", total=self.schedule.steps, completed=int(self.state.step))
             try:
                 while self.state.step < self.schedule.steps and not self._out_of_patience():

@@ -191,3 +191,10 @@ def test_jacobian_of_a_simulation_equals_reverse_mode():
     for name in params:
         expected = np.einsum("vnv->vn", np.asarray(full[name]))
         np.testing.assert_allclose(jacobian[name], expected, rtol=1e-10, atol=1e-14)
+
+
+def test_the_search_holds_its_model_once():
+    """Large models are what takes long to compile: once for all steps with the first, and once for the residual."""
+    model = lambda p: jax.scipy.special.erf(p["t1"][..., None] * jnp.array([[0.5, 1.0, 2.0]]))
+    fit = lambda data: least_squares(model, data, {"t1": 1.0}).parameters
+    assert str(jax.make_jaxpr(fit)(jnp.full((2, 3), 0.5))).count(" erf ") == 2
