@@ -65,9 +65,13 @@ class KnownCall(NamedTuple):
     n_voxels: int
     part: int
     """How many voxels one run of the program plays: all, with those that were added, or some."""
+    rows: np.ndarray | None
+    """Which samples are taken of those that the program gives; None for all."""
 
     @classmethod
-    def of(cls, simulation: Simulation, tissue: Tissue, state: State | None) -> "KnownCall":
+    def of(
+        cls, simulation: Simulation, tissue: Tissue, state: State | None, rows: np.ndarray | None
+    ) -> "KnownCall":
         """Decide on the size, and lay out the voxels for it."""
         shape, n = tissue.voxel_shape, math.prod(tissue.voxel_shape)
         simulation = dataclasses.replace(simulation, gradient=Forward())
@@ -83,26 +87,33 @@ class KnownCall(NamedTuple):
             changing = [differs(leaf) for leaf in jax.tree.leaves(voxels)]
         structure, arrays = Structure.of((simulation, *voxels))
         same = [False] * (len(arrays) - len(changing))
-        return cls(structure, arrays if part < n else jax.device_put(arrays), same + changing, n, part)
+        return cls(structure, arrays if part < n else jax.device_put(arrays), same + changing, n, part, rows)
 
     def __call__(self) -> tuple[State, Any]:
         """The final state, voxels last, and the signal, voxels first: of NumPy where they are known and on the host."""
         if self.part < self.n_voxels:
             maps = [leaf for leaf, changes in zip(self.arrays, self.changing, strict=True) if changes]
             return cores.on_cores(self._run, maps, voxel_axes, self.n_voxels, self.part)
-        outputs = _program(self.structure, self.arrays)
-        if jax.default_backend() == "cpu" and not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(outputs)):
-            outputs = sizes.on_host(outputs)
+        state, signal = self._taken(_program(self.structure, self.arrays))
         if self.part == self.n_voxels:
-            return outputs
-        state, signal = outputs
+            return state, signal
         return jax.tree.map(lambda leaf: leaf[..., : self.n_voxels], state), signal[: self.n_voxels]
 
     def _run(self, maps: list) -> tuple[State, Any]:
         """One part of the voxels."""
         given = iter(maps)
         arrays = [next(given) if changes else leaf for leaf, changes in zip(self.arrays, self.changing, strict=True)]
-        return _program(self.structure, arrays)
+        return self._taken(_program(self.structure, arrays))
+
+    def _taken(self, outputs: tuple[State, Any]) -> tuple[State, Any]:
+        """The outputs on the host, where they can be seen there, without the samples that were added."""
+        if jax.default_backend() == "cpu" and not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(outputs)):
+            outputs = sizes.on_host(outputs)
+        state, signal = outputs
+        if self.rows is None:
+            return outputs
+        n = len(self.rows)
+        return state, signal[:, :n] if self.rows[-1] == n - 1 else signal[:, self.rows]
 
 
 @functools.partial(jax.jit, static_argnums=0)

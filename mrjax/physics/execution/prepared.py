@@ -1,5 +1,7 @@
 """A call of `simulate` or `play`, from what is asked for to what is computed."""
 
+import dataclasses
+import warnings
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -17,6 +19,7 @@ from mrjax.physics.execution.dispatch import execute
 from mrjax.physics.execution.distinct import Distinct
 from mrjax.physics.execution.interpreter import Simulation
 from mrjax.physics.execution.known import KnownCall
+from mrjax.physics.execution.lengths import lengthened
 from mrjax.physics.gradient import AbstractGradient
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.walk import events_of
@@ -83,14 +86,15 @@ class Prepared(NamedTuple):
         plan = options.engine.plan(sequence, tissue, state, options.keeps_state)
         if not options.keeps_state:
             _require_samples(plan.sequence)
-        m0 = None if distinct.m0 is None else _checks.finite(distinct.m0, "m0")
-        plan, state, m0 = _in_one_dtype((plan, state, m0))
-        simulation = Simulation.of(plan, options.gradient, options.batch_size)
         n_after = len(plan.tissue.voxel_shape) - len(tissue.voxel_shape)
-        known = all(map(_checks.is_concrete, jax.tree.leaves((simulation, plan.tissue, state))))
+        known = all(map(_checks.is_concrete, jax.tree.leaves((plan, state))))
         known = known and sharding.voxel_sharding(plan.tissue) is None
-        played = (KnownCall.of if known else _unknown)(simulation, plan.tissue, state)
-        return cls(distinct._replace(m0=m0), plan, played, n_after)
+        m0 = None if distinct.m0 is None else _checks.finite(distinct.m0, "m0")
+        played, rows = _longer(plan, sequence, tissue, state, options) if known else (plan, None)
+        played, state, m0 = _in_one_dtype((played, state, m0))
+        simulation = Simulation.of(played, options.gradient, options.batch_size)
+        call = KnownCall.of(simulation, played.tissue, state, rows) if known else (simulation, played.tissue, state)
+        return cls(distinct._replace(m0=m0), plan, call, n_after)
 
     def run(self) -> tuple[Array, State]:
         """The signal of every voxel, and the state of those that were simulated."""
@@ -111,8 +115,20 @@ class Prepared(NamedTuple):
         return jax.tree.map(_on_device, whole)
 
 
-def _unknown(simulation: Simulation, tissue: Tissue, state: State | None) -> tuple:
-    return simulation, tissue, state
+def _longer(
+    plan: Plan, sequence: AbstractContainer, tissue: Tissue, state: State | None, options: Options
+) -> tuple[Plan, np.ndarray | None]:
+    """A plan for more repetitions of which those of the given sequence are played, with its samples; as it is if there is none."""
+    longer = lengthened(sequence)
+    if options.batch_size or plan.prepares_together or not longer.is_longer:
+        return plan, None
+    with warnings.catch_warnings():  # of what is too few for the given sequence its own plan has warned
+        warnings.simplefilter("ignore")
+        planned = options.engine.plan(longer.sequence, tissue, state, options.keeps_state)
+    counted = longer.counted(planned.sequence)
+    if counted is None or not planned.engine.plays_as(plan.engine, options.keeps_state):
+        return plan, None
+    return dataclasses.replace(planned, sequence=counted), longer.taken(counted)
 
 
 def _on_device(array: Any) -> Array:
