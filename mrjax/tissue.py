@@ -146,7 +146,10 @@ class Tissue(Module):
     @property
     def voxel_shape(self) -> tuple[int, ...]:
         """The shape that all leaves broadcast to; `()` for one voxel."""
-        return _checks.broadcast_shape(self._leaves())
+        try:
+            return np.broadcast_shapes(*map(np.shape, jax.tree.leaves(self)))
+        except ValueError:
+            return _checks.broadcast_shape(self._leaves())  # which says what does not fit
 
     def __repr__(self) -> str:
         in_units = is_constructed(self) and all(map(is_constructed, self.pools))

@@ -1,6 +1,7 @@
 """The fast forms of the hot steps against the plain ones, and the hints to the compiler where they once broke it."""
 
 import copy
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -17,6 +17,7 @@ from mrjax.physics.execution.interpreter import Simulation
 from mrjax.physics.gradient import Forward, ForwardJacobian
 from mrjax.tissue import Tissue
 
+
 def execute(simulation: Simulation, tissue: Tissue, state: State | None) -> tuple[State, Array]:
     """The final state, voxels last, and the signal, voxels first, where numbers are traced or spread over devices."""
     spread = sharding.voxel_sharding(tissue)

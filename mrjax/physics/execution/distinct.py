@@ -140,7 +140,9 @@ def checked_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.broadcast_to(array, shape)
     except ValueError:
-        raise ValueError(f"`mask` must have the voxel shape {shape} or broadcast to it, but got {array.shape}.") from None
+        raise ValueError(
+            f"`mask` must have the voxel shape {shape} or broadcast to it, but got {array.shape}."
+        ) from None
     if not array.any():
         raise ValueError("`mask` must be true in at least one voxel, but is false in all of them.")
     return array

@@ -69,9 +69,7 @@ class KnownCall(NamedTuple):
     """Which samples are taken of those that the program gives; None for all."""
 
     @classmethod
-    def of(
-        cls, simulation: Simulation, tissue: Tissue, state: State | None, rows: np.ndarray | None
-    ) -> "KnownCall":
+    def of(cls, simulation: Simulation, tissue: Tissue, state: State | None, rows: np.ndarray | None) -> "KnownCall":
         """Decide on the size, and lay out the voxels for it."""
         shape, n = tissue.voxel_shape, math.prod(tissue.voxel_shape)
         simulation = dataclasses.replace(simulation, gradient=Forward())

@@ -32,23 +32,32 @@ class Lengthened(NamedTuple):
         """Whether there is a loop whose repetitions are counted."""
         return any(n >= SHORTEST for n, _ in self.loops)
 
-    def counted(self, planned: AbstractContainer) -> AbstractContainer | None:
-        """What an engine's plan has made of it, with the numbers to be played; None where it has other loops."""
-        loops = [entry for entry in planned.events if _is_loop(entry)]
-        if [entry.repetitions[0] for entry in loops] != [length for _, length in self.loops]:
-            return None
-        counts = iter(self.loops)
-        entries = tuple(_counted(entry, *next(counts)) if _is_loop(entry) else entry for entry in planned.events)
-        return with_fields(planned, {"events": entries})
 
-    def taken(self, planned: AbstractContainer) -> np.ndarray:
-        """Which of the samples of the lengthened sequence, as the engine's plan has it, are those of the given one."""
-        counts, parts = iter(self.loops), []
-        for entry in planned.events:
-            n = sum(math.prod(at.repeats) * at.event.n_samples for at in events_of((entry,)))
-            n_played, length = next(counts) if _is_loop(entry) else (1, 1)
-            parts.append(np.arange(n) < n // length * n_played)
-        return np.flatnonzero(np.concatenate(parts))
+class Counted(NamedTuple):
+    """A sequence that was lengthened, as an engine has planned it."""
+
+    sequence: AbstractContainer
+    """Whose loops play as many repetitions as their data say."""
+    rows: np.ndarray
+    """Which of its samples are those of the given sequence."""
+
+
+@remembered
+def counted(planned: AbstractContainer, loops: tuple[tuple[int, int], ...]) -> Counted:
+    """What an engine's plan has made of a lengthened sequence; it must have left the loops among its entries."""
+    counts, entries, taken = iter(loops), [], []
+    for entry in planned.events:
+        n = sum(math.prod(at.repeats) * at.event.n_samples for at in events_of((entry,)))
+        n_played, length = next(counts) if _is_loop(entry) else (1, 1)
+        entries.append(_counted(entry, n_played, length) if _is_loop(entry) else entry)
+        taken.append(np.arange(n) < n // length * n_played)
+    return Counted(with_fields(planned, {"events": tuple(entries)}), np.flatnonzero(np.concatenate(taken)))
+
+
+def has_loops(planned: AbstractContainer, loops: tuple[tuple[int, int], ...]) -> bool:
+    """Whether the loops among the entries are those of a lengthened sequence."""
+    found = [entry.repetitions[0] for entry in planned.events if _is_loop(entry)]
+    return found == [length for _, length in loops]
 
 
 @remembered

@@ -1,6 +1,5 @@
 """A call of `simulate` or `play`, from what is asked for to what is computed."""
 
-import dataclasses
 import warnings
 from typing import Any, NamedTuple
 
@@ -19,9 +18,10 @@ from mrjax.physics.execution.dispatch import execute
 from mrjax.physics.execution.distinct import Distinct
 from mrjax.physics.execution.interpreter import Simulation
 from mrjax.physics.execution.known import KnownCall
-from mrjax.physics.execution.lengths import lengthened
+from mrjax.physics.execution.lengths import counted, has_loops, lengthened
 from mrjax.physics.gradient import AbstractGradient
 from mrjax.sequence import AbstractContainer
+from mrjax.sequence.base import with_fields
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
 
@@ -61,19 +61,21 @@ class Prepared(NamedTuple):
     plan: Plan
     played: Any
     """The arguments of `execute`, or a `KnownCall` where all numbers are known."""
+    shape: tuple[int, ...]
+    """The voxel shape of what is played."""
     n_after: int
     """Axes that the engine's plan has added after those of the voxels, over which the signal is summed."""
 
     @classmethod
-    def of(
-        cls, sequence: AbstractContainer, tissue: Tissue, options: Options, state: State | None
-    ) -> "Prepared":
+    def of(cls, sequence: AbstractContainer, tissue: Tissue, options: Options, state: State | None) -> "Prepared":
         """Check, leave out what need not be computed, and plan."""
         if not all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tissue)):
             tissue = tissue.checked()  # `equinox.tree_at` may have put numbers into it
         spread = sharding.voxel_sharding(tissue)
         if spread is not None and options.mask is not None and any(spread.spec):
-            raise ValueError("`mask` cannot be given for a tissue that is spread over devices; spread the voxels inside alone.")
+            raise ValueError(
+                "`mask` cannot be given for a tissue that is spread over devices; spread the voxels inside alone."
+            )
         distinct = Distinct.of(
             tissue,
             options.mask,
@@ -86,7 +88,8 @@ class Prepared(NamedTuple):
         plan = options.engine.plan(sequence, tissue, state, options.keeps_state)
         if not options.keeps_state:
             _require_samples(plan.sequence)
-        n_after = len(plan.tissue.voxel_shape) - len(tissue.voxel_shape)
+        shape = plan.tissue.voxel_shape
+        n_after = len(shape) - len(tissue.voxel_shape)
         known = all(map(_checks.is_concrete, jax.tree.leaves((plan, state))))
         known = known and sharding.voxel_sharding(plan.tissue) is None
         m0 = None if distinct.m0 is None else _checks.finite(distinct.m0, "m0")
@@ -94,11 +97,11 @@ class Prepared(NamedTuple):
         played, state, m0 = _in_one_dtype((played, state, m0))
         simulation = Simulation.of(played, options.gradient, options.batch_size)
         call = KnownCall.of(simulation, played.tissue, state, rows) if known else (simulation, played.tissue, state)
-        return cls(distinct._replace(m0=m0), plan, call, n_after)
+        return cls(distinct._replace(m0=m0), plan, call, shape, n_after)
 
     def run(self) -> tuple[Array, State]:
         """The signal of every voxel, and the state of those that were simulated."""
-        shape = self.plan.tissue.voxel_shape
+        shape = self.shape
         if isinstance(self.played, KnownCall):
             state, signal = self.played()
             state = jax.tree.map(lambda leaf: leaf.reshape((*leaf.shape[:-1], *shape)), state)
@@ -118,17 +121,17 @@ class Prepared(NamedTuple):
 def _longer(
     plan: Plan, sequence: AbstractContainer, tissue: Tissue, state: State | None, options: Options
 ) -> tuple[Plan, np.ndarray | None]:
-    """A plan for more repetitions of which those of the given sequence are played, with its samples; as it is if there is none."""
+    """A plan for more repetitions, of which only those that are asked for are played, and which of the samples are theirs."""
     longer = lengthened(sequence)
     if options.batch_size or plan.prepares_together or not longer.is_longer:
         return plan, None
     with warnings.catch_warnings():  # of what is too few for the given sequence its own plan has warned
         warnings.simplefilter("ignore")
         planned = options.engine.plan(longer.sequence, tissue, state, options.keeps_state)
-    counted = longer.counted(planned.sequence)
-    if counted is None or not planned.engine.plays_as(plan.engine, options.keeps_state):
+    if not has_loops(planned.sequence, longer.loops) or not planned.engine.plays_as(plan.engine, options.keeps_state):
         return plan, None
-    return dataclasses.replace(planned, sequence=counted), longer.taken(counted)
+    played = counted(planned.sequence, longer.loops)
+    return with_fields(planned, {"sequence": played.sequence}), played.rows
 
 
 def _on_device(array: Any) -> Array:
@@ -161,6 +164,8 @@ def _in_one_dtype(trees: Any) -> Any:
         if x.dtype == due and not x.weak_type:
             return x
         # NumPy does not compile for each new shape
-        return jnp.asarray(np.asarray(x).astype(due)) if _checks.is_concrete(x) and on_one_cpu_device() else x.astype(due)
+        return (
+            jnp.asarray(np.asarray(x).astype(due)) if _checks.is_concrete(x) and on_one_cpu_device() else x.astype(due)
+        )
 
     return jax.tree.map(cast, trees)
