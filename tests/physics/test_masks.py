@@ -11,7 +11,7 @@ from mrjax.physics.execution import known
 TRAIN = mr.protocols.mrf_fisp(np.linspace(0.1, 1.0, 20), 12e-3, te=5e-3)
 MASK = np.zeros((3, 4), bool)
 MASK[0, 1:] = MASK[2, 2] = True
-ENGINES = {"epg": mr.EPG(), "isochromats": mr.Isochromats(32), "pools": mr.BlochMcConnell(b0=3.0)}
+ENGINES = {"epg": mr.EPG(), "isochromats": mr.Isochromats(64), "pools": mr.BlochMcConnell(b0=3.0)}
 
 
 def maps(rng):
