@@ -89,7 +89,7 @@ def _numeric(value: Any, name: str) -> Array:
         raise ValueError(f"`{name}` must be a number or an array of numbers, but got {_shorten(value)}.")
     if not jnp.issubdtype(kind, jnp.inexact):
         array = array.astype(jnp.result_type(float))
-    return jnp.asarray(array)
+    return array if isinstance(array, jax.Array) else jnp.asarray(array)
 
 
 def refuse_masked(value: Any, name: str) -> None:
@@ -116,6 +116,11 @@ def held_here(array: Any) -> np.ndarray:
     return np.concatenate([np.ravel(shard.data) for shard in array.addressable_shards])
 
 
+def _seen(value: Array) -> Any:
+    """A known array as NumPy's, which compares without compiling for each new size; a traced one as it is."""
+    return held_here(value) if is_concrete(value) else value
+
+
 def require(value: Array, holds: Bool[ArrayLike, "..."], message: str) -> Array:
     """`value`, after a check that `holds` is true everywhere; the message gets the offending values appended."""
     if is_concrete(holds):
@@ -127,12 +132,12 @@ def require(value: Array, holds: Bool[ArrayLike, "..."], message: str) -> Array:
 
 def positive(value: Array, name: str, unit: str) -> Array:
     """`value`, checked to be above zero; NaN fails, infinity passes."""
-    return require(value, value > 0, f"`{name}` must be positive ({unit})")
+    return require(value, _seen(value) > 0, f"`{name}` must be positive ({unit})")
 
 
 def non_negative(value: Array, name: str, unit: str) -> Array:
     """`value`, checked to be zero or more; NaN fails, infinity passes."""
-    return require(value, value >= 0, f"`{name}` must not be negative ({unit})")
+    return require(value, _seen(value) >= 0, f"`{name}` must not be negative ({unit})")
 
 
 def positive_integer(value: Any, name: str) -> int:
@@ -144,7 +149,8 @@ def positive_integer(value: Any, name: str) -> int:
 
 def finite(value: Array, name: str) -> Array:
     """`value`, checked to hold no NaN and no infinity."""
-    return require(value, jnp.isfinite(value), f"`{name}` must be finite")
+    is_finite = np.isfinite if is_concrete(value) else jnp.isfinite
+    return require(value, is_finite(_seen(value)), f"`{name}` must be finite")
 
 
 def finite_angle(value: Any, name: str) -> Array:

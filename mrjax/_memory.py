@@ -14,6 +14,27 @@ Settings = ParamSpec("Settings")
 Result = TypeVar("Result")
 
 
+def remembered_together(function: Callable[..., Result]) -> Callable[..., Result]:
+    """`function` of two objects and of hashable settings, called once for each pair of objects that lives; see `remembered`.
+
+    What it returns must not hold the objects themselves.
+    """
+    known: dict[Hashable, tuple[weakref.ref, weakref.ref, Any]] = {}
+
+    @functools.wraps(function)
+    def recall(first: Any, second: Any, *settings: Any) -> Any:
+        key = (id(first), id(second), settings)
+        if (found := known.get(key)) is not None and found[0]() is first and found[1]() is second:
+            return found[2]
+        result = function(first, second, *settings)
+        if all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves((first, second, result))):
+            forget = lambda _: known.pop(key, None)
+            known[key] = (weakref.ref(first, forget), weakref.ref(second, forget), result)
+        return result
+
+    return recall
+
+
 def remembered(
     function: Callable[Concatenate[Value, Settings], Result],
 ) -> Callable[Concatenate[Value, Settings], Result]:

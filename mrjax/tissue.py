@@ -54,7 +54,8 @@ class Tissue(Module):
 
     - `t1`: Longitudinal relaxation time in s. Shape `(*voxels)` or broadcasting to it. Positive; `inf` switches it off.
     - `t2`: Transverse relaxation time in s. As `t1`.
-    - `m0`: Equilibrium magnetisation, any unit, real or complex (the phase is then that of the receiver).
+    - `m0`: Equilibrium magnetisation, any unit, real or complex (the phase is then that of the receiver). A voxel where it is
+      known to be zero is empty: its other values may be anything, NaN or zero as well.
     - `t2_prime`: Reversible dephasing time in s, $1/T_2^* = 1/T_2 + 1/T_2'$, of Lorentzian off-resonances. `inf` for none.
     - `off_resonance`: In Hz. Positive turns the transverse magnetisation by `exp(+2j * pi * off_resonance * t)`.
     - `b1`: Transmit field relative to nominal. Real, zero or more: it multiplies every flip angle. Complex, as of one channel or
@@ -145,7 +146,10 @@ class Tissue(Module):
     @property
     def voxel_shape(self) -> tuple[int, ...]:
         """The shape that all leaves broadcast to; `()` for one voxel."""
-        return _checks.broadcast_shape(self._leaves())
+        try:
+            return np.broadcast_shapes(*map(np.shape, jax.tree.leaves(self)))
+        except ValueError:
+            return _checks.broadcast_shape(self._leaves())  # which says what does not fit
 
     def __repr__(self) -> str:
         in_units = is_constructed(self) and all(map(is_constructed, self.pools))
@@ -171,7 +175,41 @@ class Tissue(Module):
         return any(self.has(name) for name in VELOCITY)
 
     def checked(self) -> "Tissue":
-        """This tissue with every value checked, at run time where values are traced."""
+        """This tissue with every value checked, at run time where values are traced.
+
+        Where `m0` is known to be zero other values need not be valid; those of another voxel are in their place then.
+        """
+        try:
+            return self._checked()
+        except ValueError:
+            air = self.air
+            if air is None or np.all(air):
+                raise
+            return self._filled(air)._checked()
+
+    @property
+    def air(self) -> np.ndarray | None:
+        """Which voxels are known to hold nothing, `m0` being zero; None where there are none, or `m0` is not known here."""
+        known = isinstance(self.m0, jax.Array | np.ndarray) and _checks.is_concrete(self.m0)
+        if not known or (isinstance(self.m0, jax.Array) and not self.m0.is_fully_addressable):
+            return None
+        empty = np.asarray(self.m0) == 0
+        return np.broadcast_to(empty, self.voxel_shape) if np.any(empty) else None
+
+    def _filled(self, air: np.ndarray) -> "Tissue":
+        """The tissue with the values of the first voxel that holds something in those that hold nothing."""
+        first = np.unravel_index(np.argmin(air), air.shape)
+
+        def fill(leaf: Any) -> Any:
+            if not _checks.is_concrete(leaf) or np.size(leaf) == 1:
+                return leaf
+            values = np.broadcast_to(np.asarray(leaf), air.shape)
+            return jnp.asarray(np.where(air, values[first], values))
+
+        filled = jax.tree.map(fill, self)
+        return eqx.tree_at(lambda tissue: tissue.m0, filled, self.m0)
+
+    def _checked(self) -> "Tissue":
         ranges = {
             "t1": lambda x: _checks.positive(x, "t1", "s"),
             "t2": lambda x: _checks.positive(x, "t2", "s"),

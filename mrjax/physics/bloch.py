@@ -83,7 +83,7 @@ def bloch(
     if all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves((waveform, spins))):
         n_parts = max(1, min(cores.available_cores(), n * len(waveform.about_x) // WORTH_A_THREAD))
     play = lambda spins: _play(waveform, spins)
-    x, y, z = play(spins) if n_parts == 1 else cores.on_cores(play, spins, _voxels_last, n, n_parts)
+    x, y, z = play(spins) if n_parts == 1 else cores.on_cores(play, spins, _voxels_last, n, cores.part_size(n, n_parts))
     return Magnetisation((jnp.asarray(x) + 1j * jnp.asarray(y)).reshape(shape), jnp.asarray(z).reshape(shape))
 
 

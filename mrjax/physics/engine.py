@@ -37,6 +37,7 @@ class AbstractEngine(Module):
     its operators compute. All other methods have a default that serves, and are there for what an engine wants beyond:
 
     - `plan`: to look at the whole sequence before it is played, to choose sizes, to refuse it or to rewrite events;
+    - `plays_as`: where sizes that follow from the length of a train change no sample;
     - `play_loop`: to play loops other than one repetition after the other;
     - `settled`: where an event may leave a state of another form than it took;
     - `resumed`: where states that `play` returned have other sizes than those it needs;
@@ -68,6 +69,14 @@ class AbstractEngine(Module):
         """
         del state, keeps_state
         return Plan(self, sequence, tissue)
+
+    def plays_as(self, planned: "AbstractEngine", keeps_state: bool) -> bool:
+        """Whether this engine, planned for more repetitions, plays fewer as one does that was planned for them.
+
+        By default where both have the same sizes; then trains of a like length share a program.
+        """
+        del keeps_state
+        return jax.tree.structure(self) == jax.tree.structure(planned)
 
     def play_loop(self, loop: Loop, state: State) -> tuple[State, Samples]:
         """The state and the samples after all repetitions of a loop."""

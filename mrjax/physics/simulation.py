@@ -2,25 +2,20 @@
 
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex
 
 from mrjax import _checks
-from mrjax._memory import remembered
+from mrjax._memory import remembered, remembered_together
 from mrjax._names import answers_misspelt_keywords
-from mrjax.jax_rules import on_one_cpu_device
-from mrjax.physics.engine import AbstractEngine, Plan, State, require_effects_known
+from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg.engine import EPG
-from mrjax.physics.execution.dispatch import execute
-from mrjax.physics.execution.interpreter import Simulation
+from mrjax.physics.execution.distinct import checked_mask
+from mrjax.physics.execution.prepared import Options, Prepared
 from mrjax.physics.gradient import AbstractGradient, Checkpoints
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.labels import without_notes
-from mrjax.sequence.walk import events_of, validated
+from mrjax.sequence.walk import validated
 from mrjax.tissue import Tissue
 
 
@@ -32,6 +27,7 @@ def simulate(
     *,
     batch_size: int | None = None,
     gradient: AbstractGradient | None = None,
+    mask: Any = None,
 ) -> Complex[Array, "*voxels n_samples"]:
     r"""The signal of every voxel at every `Sample` of a sequence, from thermal equilibrium.
 
@@ -73,9 +69,10 @@ def simulate(
 
         ```
     """
-    signal, state, plan = _simulated(sequence, tissue, engine, None, batch_size, gradient, keeps_state=False)
+    prepared = _prepared(sequence, tissue, engine, None, batch_size, gradient, mask, keeps_state=False)
+    signal, state = prepared.run()
     if _checks.is_concrete(signal):
-        plan.engine.report(plan.sequence, state)
+        prepared.plan.engine.report(prepared.plan.sequence, state)
     return signal
 
 
@@ -88,6 +85,7 @@ def play(
     state: State | None = None,
     batch_size: int | None = None,
     gradient: AbstractGradient | None = None,
+    mask: Any = None,
 ) -> tuple[Complex[Array, "*voxels n_samples"], State]:
     """As `simulate`, but from a given state, and with the final state, so that long experiments are played in parts.
 
@@ -115,58 +113,36 @@ def play(
 
         ```
     """
-    signal, state, _ = _simulated(sequence, tissue, engine, state, batch_size, gradient, keeps_state=True)
-    return signal, state
+    prepared = _prepared(sequence, tissue, engine, state, batch_size, gradient, mask, keeps_state=True)
+    signal, state = prepared.run()
+    return signal, prepared.whole_state(state)
 
 
-def _simulated(sequence, tissue, engine, state, batch_size, gradient, keeps_state) -> tuple[Array, State, Plan]:
-    """Check, compile and run; returns what the engine has planned as well."""
-    engine = EPG() if engine is None else engine
+def _prepared(sequence, tissue, engine, state, batch_size, gradient, mask, keeps_state) -> Prepared:
+    """Checked and planned; what was found is remembered for the same sequence and tissue."""
     _require_kind(sequence, AbstractContainer, "sequence")
     _require_kind(tissue, Tissue, "tissue")
+    engine, gradient = EPG() if engine is None else engine, Checkpoints() if gradient is None else gradient
     _require_kind(engine, AbstractEngine, "engine")
-    gradient = Checkpoints() if gradient is None else gradient
     _require_kind(gradient, AbstractGradient, "gradient")
     if batch_size is not None:
         batch_size = _checks.positive_integer(batch_size, "batch_size")
-    sequence = _valid_sequence(sequence)
-    tissue = _valid_tissue(tissue)
-    require_effects_known(engine, tissue)
-    plan = engine.plan(sequence, tissue, state, keeps_state)
-    if not keeps_state:
-        _require_samples(plan.sequence)
-    plan, state = _in_one_dtype((plan, state))
-    state, signal = execute(Simulation.of(plan, gradient, batch_size), plan.tissue, state)
-    signal = _first(signal, plan.n_samples)
-    voxels_of_each = tuple(range(len(tissue.voxel_shape), signal.ndim - 1))
-    return (jnp.sum(signal, axis=voxels_of_each) if voxels_of_each else signal), state, plan
+    if mask is not None:
+        mask = checked_mask(mask, tissue.voxel_shape)
+    options = Options(engine, gradient, batch_size, mask, keeps_state)
+    if state is None and options.are_known:
+        return _prepared_once(sequence, tissue, options)
+    return Prepared.of(_valid_sequence(sequence), tissue, options, state)
 
 
-def _first(signal: Array, n_samples: int | None) -> Array:
-    """The first samples; where they are known by NumPy, which compiles nothing."""
-    if n_samples in (None, signal.shape[-1]):
-        return signal
-    if _checks.is_concrete(signal) and on_one_cpu_device():
-        return jax.device_put(np.asarray(signal)[..., :n_samples])
-    return signal[..., :n_samples]
+@remembered_together
+def _prepared_once(sequence: AbstractContainer, tissue: Tissue, options: Options) -> Prepared:
+    return Prepared.of(_valid_sequence(sequence), tissue, options, None)
 
 
 @remembered
 def _valid_sequence(sequence: AbstractContainer) -> AbstractContainer:
     return without_notes(validated(as_sequence(sequence)))
-
-
-@remembered
-def _valid_tissue(tissue: Tissue) -> Tissue:
-    return tissue.checked()
-
-
-def _require_samples(sequence: AbstractContainer) -> None:
-    if not any(located.event.n_samples for located in events_of(sequence.events)):
-        raise ValueError(
-            "`sequence` has no samples, so there is no signal: put a `Sample()` or `Readout(...)` where the receiver is to "
-            "record, or use `mrjax.play` for the magnetisation at the end."
-        )
 
 
 def _require_kind(value: Any, kind: type, name: str) -> None:
@@ -182,18 +158,3 @@ def _require_kind(value: Any, kind: type, name: str) -> None:
                 f"`{name}` must be {due}, but got the class {value.__name__}; write `{value.__name__}(...)`."
             )
         raise ValueError(f"`{name}` must be {due}, but got {type(value).__name__}.")
-
-
-def _in_one_dtype(trees: Any) -> Any:
-    """All arrays in the widest of their dtypes; loops need one dtype throughout."""
-    is_number = lambda x: eqx.is_array(x) and jnp.issubdtype(x.dtype, jnp.inexact)
-    widest = jnp.result_type(*filter(is_number, jax.tree.leaves(trees)))
-    real = jnp.promote_types(jnp.finfo(widest).dtype, jnp.float32)
-
-    def cast(x):
-        if not is_number(x):
-            return x
-        due = jnp.result_type(real, 1j) if jnp.issubdtype(x.dtype, jnp.complexfloating) else real
-        return x if x.dtype == due and not x.weak_type else x.astype(due)
-
-    return jax.tree.map(cast, trees)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import jax
 import numpy as np
 
+from mrjax._memory import remembered
 from mrjax.sequence.base import AbstractContainer, AbstractEvent
 from mrjax.sequence.events import Reset
 from mrjax.sequence.partial_orders import Order, common_denominator
@@ -69,6 +70,7 @@ def fitting(sequence: Container) -> Container:
     return sequence
 
 
+@remembered
 def winding(sequence: AbstractContainer, orders_per_cycle: int = 1) -> int:
     """Upper bound of the dephasing order that playing the events of `sequence` once from order 0 can reach.
 
@@ -77,6 +79,7 @@ def winding(sequence: AbstractContainer, orders_per_cycle: int = 1) -> int:
     return math.ceil(_wound(sequence, 0)[0] * orders_per_cycle)
 
 
+@remembered
 def orders_per_cycle(sequence: AbstractContainer) -> int:
     """Parts of a cycle of which all that is wound is a multiple; 1 where whole cycles are."""
     return common_denominator(located.event.winding for located in events_of(sequence.events))

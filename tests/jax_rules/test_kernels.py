@@ -1,5 +1,7 @@
 """The fast forms of the hot steps against the plain ones, and the hints to the compiler where they once broke it."""
 
+import copy
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ import mrjax as mr
 from mrjax.jax_rules import one_kernel
 from mrjax.jax_rules.one_kernel import as_one_kernel, computed_once, may_be_marked
 from mrjax.physics.epg import mixing
-from mrjax.physics.execution import chunks, cores, dispatch
+from mrjax.physics.execution import chunks, cores, known
 from mrjax.physics.isochromats import kernel as bloch_kernel
 from mrjax.physics.maths.trigonometry import cosine_and_sine
 
@@ -163,9 +165,9 @@ def test_cores_give_what_one_gives(monkeypatch, n_parts):
     sequence = mr.protocols.mrf_fisp(np.linspace(0.1, 1.0, 30), 12e-3, te=5e-3)
     tissue = mr.Tissue(np.linspace(0.5, 2.0, 101)[:, None], np.linspace(0.05, 0.1, 2), b1=0.9)
     alone, state = mr.play(sequence, tissue, mr.EPG(10))
-    monkeypatch.setattr(dispatch, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(known, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(cores, "available_cores", lambda: n_parts)
-    signal, state_of_parts = mr.play(sequence, tissue, mr.EPG(10))
+    signal, state_of_parts = mr.play(sequence, copy.copy(tissue), mr.EPG(10))  # a call is remembered by its objects
     assert signal.shape == (101, 2, 30)
     np.testing.assert_array_equal(signal, alone)
     np.testing.assert_array_equal(state_of_parts.z, state.z)
@@ -174,7 +176,7 @@ def test_cores_give_what_one_gives(monkeypatch, n_parts):
 
 
 def test_threads_keep_to_the_callers_precision(monkeypatch):
-    monkeypatch.setattr(dispatch, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(known, "WORTH_A_THREAD", 1)
     monkeypatch.setattr(cores, "available_cores", lambda: 2)
     with jax.enable_x64(False):
         t2 = np.linspace(0.05, 0.1, 64, dtype=np.float32)

@@ -211,6 +211,10 @@ class EPG(AbstractEngine):
                     "tissue positions along the slice in place of the profile, or play `Pulse`s."
                 )
 
+    def plays_as(self, planned: AbstractEngine, keeps_state: bool) -> bool:
+        # more orders than a sample needs do not change it
+        return not keeps_state or super().plays_as(planned, keeps_state)
+
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> EPGState:
         dtype = jnp.result_type(tissue.t1, 1j) if are_complex(sequence, tissue) else tissue.t1.dtype
         nothing = jnp.zeros((self._kept, *tissue.voxel_shape), dtype)

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
+from mrjax._memory import remembered
 from mrjax.physics.lowered import AbstractLoweredEvent
 from mrjax.physics.waveforms.scanner_events import is_waveform, together_of
 from mrjax.sequence import (
@@ -127,11 +128,13 @@ class ApplyPending(AbstractLoweredEvent):
         return 0.0
 
 
+@remembered
 def is_played_in_parts(sequence: AbstractContainer) -> bool:
     """Whether anything in the sequence lasts and is more than waiting."""
     return any(is_waveform(located.event) for located in events_of((sequence,)))
 
 
+@remembered
 def reads_while_winding(sequence: AbstractContainer) -> bool:
     """Whether samples are taken while gradients wind: then every order takes part in them."""
     intervals = (located.event for located in events_of((sequence,)) if isinstance(located.event, WindingInterval))

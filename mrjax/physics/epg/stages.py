@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import equinox as eqx
+from jaxtyping import Array, Int
 
 from mrjax._memory import remembered
 from mrjax.physics.epg.events import ApplyPending
 from mrjax.physics.epg.operators import EPGState, resized
-from mrjax.physics.loop import Loop, Samples, joined
+from mrjax.physics.loop import AbstractCountedRepeat, Loop, Samples, joined
 from mrjax.sequence import AbstractContainer, AbstractEvent
 
 UNKNOWN = 2**62
@@ -38,11 +39,12 @@ class LoopStage:
     """Whether the orders above are lost to the samples."""
 
 
-class StagedRepeat(AbstractContainer):
+class StagedRepeat(AbstractCountedRepeat):
     """A `Repeat` that is played in stages."""
 
     events: tuple[AbstractEvent | AbstractContainer, ...]
     stages: tuple[LoopStage, ...] = eqx.field(static=True)
+    n_played: Int[Array, ""] | None = None
 
     @property
     def repetitions(self) -> tuple[int, ...]:

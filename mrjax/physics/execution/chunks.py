@@ -23,11 +23,16 @@ FEWEST = 32
 
 
 def chunk_size(bytes_per_voxel: float, n_voxels: int, one_kernel: bool) -> int:
-    """How many voxels to play at once; all where the device is no CPU."""
+    """How many of so many voxels to play at once; all where the device is no CPU."""
     if not on_one_cpu_device():
         return max(1, n_voxels)
+    return _divisor_near(fitting_the_cache(bytes_per_voxel, one_kernel), n_voxels)
+
+
+def fitting_the_cache(bytes_per_voxel: float, one_kernel: bool) -> int:
+    """How many voxels a CPU should play at once, whatever their number is."""
     cache = FIRST_LEVEL if one_kernel and loops_are_marked() else SECOND_LEVEL
-    return _divisor_near(max(FEWEST, int(cache / max(1.0, bytes_per_voxel)) // VECTOR * VECTOR), n_voxels)
+    return max(FEWEST, int(cache / max(1.0, bytes_per_voxel)) // VECTOR * VECTOR)
 
 
 def in_chunks(function: Callable[[Any], Any], maps: Any, axes: Callable[[Any], Any], n_voxels: int, size: int) -> Any:

@@ -4,6 +4,7 @@ XLA runs the loops of one program one after the other, whichever are independent
 with known numbers is split here; under `jax.jit` there is nothing to split, and devices serve (docs/speed.md).
 """
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from mrjax.physics.execution import sizes
 
 ALIGNMENT = 64
 """Bytes; JAX takes over a NumPy array without copying where it begins at a multiple."""
@@ -24,15 +27,12 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def on_cores(
-    run: Callable[[Any], Any], arguments: Any, axes: Callable[[Any], Any], n: int, n_parts: int, multiple: int = 1
-) -> Any:
+def on_cores(run: Callable[[Any], Any], arguments: Any, axes: Callable[[Any], Any], n: int, size: int) -> Any:
     """`run(arguments)` as NumPy arrays, the last axis of every array in `arguments`, of length `n`, cut into parts.
 
-    `axes(outputs)` tells for each array that `run` returns which axis has length `n`. All parts are equally long, a multiple
-    of `multiple` where that is possible, so that `run` compiles once; the last overlaps where `n` does not divide.
+    `axes(outputs)` tells for each array that `run` returns which axis has length `n`. All parts are of length `size`, so that
+    `run` compiles once; the last overlaps where `n` does not divide.
     """
-    size = min(n, -(-n // (n_parts * multiple)) * multiple)
     starts = [min(start, n - size) for start in range(0, n, size)]
     in_float64 = jnp.result_type(float) == jnp.float64
 
@@ -41,9 +41,8 @@ def on_cores(
 
     outputs = jax.eval_shape(lambda: part(0))  # traces, which threads would only do in turns
     voxel_axes = jax.tree.leaves(axes(outputs))
-    wholes = [
-        _aligned(_with_length(leaf, axis, n)) for leaf, axis in zip(jax.tree.leaves(outputs), voxel_axes, strict=True)
-    ]
+    with_length = lambda leaf, axis: aligned((*leaf.shape[:axis], n, *leaf.shape[axis + 1 :]), leaf.dtype)
+    wholes = [with_length(leaf, axis) for leaf, axis in zip(jax.tree.leaves(outputs), voxel_axes, strict=True)]
 
     def run_and_write(start: int) -> None:
         with jax.enable_x64(in_float64):  # a thread starts with the defaults
@@ -56,12 +55,15 @@ def on_cores(
     return jax.tree.unflatten(jax.tree.structure(outputs), wholes)
 
 
-def _with_length(leaf: jax.ShapeDtypeStruct, axis: int, n: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((*leaf.shape[:axis], n, *leaf.shape[axis + 1 :]), leaf.dtype)
+def part_size(n: int, n_parts: int, multiple: int = 1) -> int:
+    """Length of each of about `n_parts` parts of `n`, from a grid of few sizes; all of `n` where it is short."""
+    least = -(-n // (n_parts * multiple))
+    return min(n, multiple * (least if least < sizes.FINE else sizes.rounded_up(least, sizes.FINE)))
 
 
-def _aligned(like: jax.ShapeDtypeStruct) -> np.ndarray:
-    n_bytes = like.size * like.dtype.itemsize
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An empty array that JAX takes over without copying."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
     raw = np.empty(n_bytes + ALIGNMENT, np.uint8)
     offset = -raw.ctypes.data % ALIGNMENT
-    return raw[offset : offset + n_bytes].view(like.dtype).reshape(like.shape)
+    return raw[offset : offset + n_bytes].view(dtype).reshape(shape)

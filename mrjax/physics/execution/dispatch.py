@@ -10,63 +10,29 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding
 from jaxtyping import Array
 
-from mrjax import _checks
 from mrjax.jax_rules import by_jacobian, unless_linearized
 from mrjax.physics.engine import State
-from mrjax.physics.execution import chunks, cores, sharding
+from mrjax.physics.execution import chunks, sharding
 from mrjax.physics.execution.interpreter import Simulation
 from mrjax.physics.gradient import Forward, ForwardJacobian
-from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
-
-WORTH_A_THREAD = 2**24
-"""Numbers of the state, times events, that take some ten milliseconds: less is not split over cores."""
-
-PART_BYTES = 2**23
-"""Signal of one part of a call that is split."""
 
 
 def execute(simulation: Simulation, tissue: Tissue, state: State | None) -> tuple[State, Array]:
-    """The final state, voxels last, and the signal, voxels first."""
+    """The final state, voxels last, and the signal, voxels first, where numbers are traced or spread over devices."""
     spread = sharding.voxel_sharding(tissue)
-    if spread is not None:
-        others, static = eqx.partition(simulation, eqx.is_array)
-        return _on_devices(*sharding.placed(tissue, state, others, spread), static, spread)
-    n_parts = _n_parts(simulation, tissue, state)
-    return _play(simulation, tissue, state) if n_parts == 1 else _on_cores(simulation, tissue, state, n_parts)
+    if spread is None:
+        return _play(simulation, tissue, state)
+    others, static = eqx.partition(simulation, eqx.is_array)
+    return _on_devices(*sharding.placed(tissue, state, others, spread), static, spread)
 
 
-def _n_parts(simulation: Simulation, tissue: Tissue, state: State | None) -> int:
-    """Number of parts that a call is worth; 1 where numbers are traced."""
-    if not all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves((simulation, tissue, state))):
-        return 1
-    n_voxels = math.prod(tissue.voxel_shape)
-    events = list(events_of(simulation.sequence.events))
-    n_events = sum(math.prod(at.repeats) for at in events)
-    work = n_voxels * simulation.engine.bytes_per_voxel(simulation.sequence, tissue) / 4 * n_events
-    # parts of a few megabytes: memory freed by one is taken by the next, while fresh memory has to be cleared first
-    n_samples = sum(math.prod(at.repeats) * at.event.n_samples for at in events)
-    n_cores = cores.available_cores()
-    each = max(1, round(n_voxels * n_samples * 8 / PART_BYTES / n_cores))
-    return max(1, min(n_cores * each, n_voxels // chunks.VECTOR, int(work / WORTH_A_THREAD)))
-
-
-def _chunk_size(simulation: Simulation, tissue: Tissue, one_kernel: bool = True) -> int:
+def chunk_size_of(simulation: Simulation, tissue: Tissue, one_kernel: bool = True) -> int:
     """How many voxels are played at once, in one kernel where the engine allows that and it is wanted."""
     if simulation.batch_size is not None:
         return simulation.batch_size
     bytes_per_voxel = simulation.engine.bytes_per_voxel(simulation.sequence, tissue)
     return chunks.chunk_size(bytes_per_voxel, math.prod(tissue.voxel_shape), one_kernel and simulation.one_kernel)
-
-
-def _on_cores(simulation: Simulation, tissue: Tissue, state: State | None, n_parts: int) -> tuple[State, Array]:
-    shape, n_voxels = tissue.voxel_shape, math.prod(tissue.voxel_shape)
-    flat = (tissue.flattened(), None if state is None else _flat_state(simulation, tissue, state))
-    maps, same = eqx.partition(flat, lambda leaf: eqx.is_array(leaf) and leaf.shape[-1] == n_voxels)
-    run = lambda maps: _play(simulation, *eqx.combine(maps, same))
-    final_state, signal = cores.on_cores(run, maps, _voxel_axes, n_voxels, n_parts, _chunk_size(simulation, tissue))
-    final_state = jax.tree.map(lambda leaf: leaf.reshape(*leaf.shape[:-1], *shape), final_state)
-    return jax.tree.map(jax.device_put, (final_state, signal.reshape(*shape, signal.shape[-1])))
 
 
 @eqx.filter_jit
@@ -90,22 +56,22 @@ def _differentiable(simulation: Simulation, tissue: Tissue, state: State | None)
     """Loops straight through where they serve, cut for reverse mode where that is needed."""
     parameters, rest = eqx.partition(tissue, eqx.is_array)
     others, static = eqx.partition((simulation, state), eqx.is_array)
-    sizes = {one_kernel: _chunk_size(simulation, tissue, one_kernel) for one_kernel in (True, False)}
+    sizes = {one_kernel: chunk_size_of(simulation, tissue, one_kernel) for one_kernel in (True, False)}
 
     def fast(parameters: Tissue, others: tuple) -> tuple[State, Array]:
         simulation, state = eqx.combine(others, static)
         straight = dataclasses.replace(simulation, gradient=Forward())
-        return _in_chunks(straight, eqx.combine(parameters, rest), state, sizes[True])
+        return played_in_chunks(straight, eqx.combine(parameters, rest), state, sizes[True])
 
     def plain(parameters: Tissue, others: tuple) -> tuple[State, Array]:
         simulation, state = eqx.combine(others, static)
-        return _in_chunks(simulation, eqx.combine(parameters, rest), state, sizes[False])
+        return played_in_chunks(simulation, eqx.combine(parameters, rest), state, sizes[False])
 
     function = unless_linearized(fast, plain)
     if not isinstance(simulation.gradient, ForwardJacobian):
         return function(parameters, others)
     of_parts = lambda parameters, others: function(_with_complex_field(parameters), others)
-    return by_jacobian(of_parts, _voxel_axes)(_with_real_field(parameters), others)
+    return by_jacobian(of_parts, voxel_axes)(_with_real_field(parameters), others)
 
 
 def _with_real_field(tissue: Tissue) -> Tissue:
@@ -130,15 +96,15 @@ def _played(simulation: Simulation, tissue: Tissue, state: State | None) -> tupl
     return state, (samples * tissue.m0[None] if isinstance(tissue.m0, Array) else samples).T
 
 
-def _in_chunks(simulation: Simulation, tissue: Tissue, state: State | None, size: int) -> tuple[State, Array]:
+def played_in_chunks(simulation: Simulation, tissue: Tissue, state: State | None, size: int) -> tuple[State, Array]:
     """Play `size` voxels after the other."""
     n_voxels = math.prod(tissue.voxel_shape)
     maps, same = eqx.partition((tissue, state), lambda leaf: eqx.is_array(leaf) and leaf.shape[-1] == n_voxels)
     play = lambda maps: _played(simulation, *eqx.combine(maps, same))
-    return chunks.in_chunks(play, maps, _voxel_axes, n_voxels, size)
+    return chunks.in_chunks(play, maps, voxel_axes, n_voxels, size)
 
 
-def _voxel_axes(outputs: tuple[State, Any]) -> tuple[State, int]:
+def voxel_axes(outputs: tuple[State, Any]) -> tuple[State, int]:
     """Where the voxels lie: last in the state, first in the signal."""
     return jax.tree.map(lambda leaf: leaf.ndim - 1, outputs[0]), 0
 
@@ -147,10 +113,11 @@ def _flat_state(simulation: Simulation, tissue: Tissue, state: State) -> State:
     """A given state as the engine needs it, with one voxel axis."""
     shape = tissue.voxel_shape
     resumed = simulation.engine.resumed(state, simulation.sequence, tissue)
-    return jax.tree.map(lambda leaf: _one_voxel_axis(leaf, shape), resumed)
+    return jax.tree.map(lambda leaf: one_voxel_axis(leaf, shape), resumed)
 
 
-def _one_voxel_axis(leaf: Array, shape: tuple[int, ...]) -> Array:
+def one_voxel_axis(leaf: Any, shape: tuple[int, ...]) -> Any:
+    """An array of a given state with the voxels on one axis, the last."""
     leading = leaf.shape[: leaf.ndim - len(shape)]
     if leaf.shape != (*leading, *shape):
         raise ValueError(f"`state` must have the voxel shape {shape} on its last axes, but got {leaf.shape}.")
