@@ -6,15 +6,15 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from mrjax.jax_rules import as_one_kernel, computed_once
+from mrjax.jax_rules import as_one_kernel, computed_once, unless_linearized
 from mrjax.physics.isochromats.kernel import Components, Spins, turn_about, turned_by
 from mrjax.physics.isochromats.operators import turned
 from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.waveforms import Surroundings, under_constant_rf
 from mrjax.physics.maths import precession
-from mrjax.physics.maths.loops import checkpointed_scan
+from mrjax.physics.maths.loops import checkpointed_scan, counted_scan
 from mrjax.physics.maths.transmit_field import TransmitField, transmitted
 from mrjax.sequence.double_length import angle
 
@@ -103,7 +103,7 @@ def _steps(numbers: Float[Array, " number"], spins: RestingSpins) -> Map:
     ratio = spins.gyromagnetic_ratio
     along = tuple((ratio * by_axis[i], ratio * by_axis[3 + i]) for i, _ in where)
     step = jnp.arange(n_steps, dtype=n.dtype)
-    # each step but the last is followed by a whole relaxation; what fills the program up does nothing
+    # each step but the last is followed by a whole relaxation; what fills up to the longest pulse does nothing
     relaxes = tuple(jnp.asarray(due, spins.dtype) for due in (step < n - 1, step == n - 1))
     frequency = spins.surroundings.angular_frequency(spins.shape[0])
     detuning = -2 * math.pi * offset + (jnp.zeros((1, 1), spins.dtype) if frequency is None else frequency)
@@ -111,15 +111,24 @@ def _steps(numbers: Float[Array, " number"], spins: RestingSpins) -> Map:
     arguments = (spins.field, coordinates, spins.spread(dt * detuning), whole, half)
     angles = (ratio * dt * real, ratio * dt * imaginary, along, relaxes)
 
-    def steps(columns: Columns, angles: Any, arguments: Any) -> Columns:
-        play = lambda columns, now: (_step(columns, now, *arguments), None)
-        return checkpointed_scan(jax.checkpoint(play, prevent_cse=False), columns, angles, n_steps)[0]
-
     columns = _relaxed(unit_columns(spins.shape, spins.dtype), half)
-    columns = as_one_kernel(steps)(columns, angles, arguments)
+    columns = unless_linearized(as_one_kernel(_some_steps), _all_steps)(columns, n.astype(jnp.int32), angles, arguments)
     ahead = angle(offset, n * dt)[None, None]
     x, y, z, added = ((*turned(x, y, ahead), z) for x, y, z in columns)
     return _in_one_array((x, y, z, added))
+
+
+def _some_steps(columns: Columns, n: Int[Array, ""], angles: Any, arguments: Any) -> Columns:
+    """As many steps as the pulse has."""
+    play = lambda columns, now: (_step(columns, now, *arguments), None)
+    return counted_scan(play, columns, angles, len(angles[0]), n, unroll=1)[0]
+
+
+def _all_steps(columns: Columns, n: Int[Array, ""], angles: Any, arguments: Any) -> Columns:
+    """The same in a form that reverse mode can follow, with the steps that do nothing."""
+    del n
+    play = lambda columns, now: (_step(columns, now, *arguments), None)
+    return checkpointed_scan(jax.checkpoint(play, prevent_cse=False), columns, angles, len(angles[0]))[0]
 
 
 Relaxation = tuple[Spins, Spins]

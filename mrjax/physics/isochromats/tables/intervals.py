@@ -4,6 +4,7 @@ What gradients do between two changes is their areas; what RF that lasts does is
 equal but for their phase.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,6 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from mrjax.physics.isochromats.tables.courses import GradientCourse, Rows
-from mrjax.physics.maths.sizes import padded_size
 from mrjax.physics.waveforms.scanner_events import together_of
 from mrjax.sequence import (
     AbstractEvent,
@@ -59,8 +59,16 @@ class Change:
 
     @property
     def n_steps(self) -> int:
-        """Of RF that lasts, with those that fill it up."""
+        """Of RF that lasts, with those that fill it up; zero where there are none."""
         return (self.numbers.shape[-1] - 3) // 8 if self.kind == "steps" else 0
+
+    def filled_to(self, n_steps: int) -> "Change":
+        """With more steps of RF, which do nothing: cheaper than another program."""
+        if self.kind != "steps":
+            return self
+        by_step = self.numbers[:, 3:].reshape(len(self.numbers), 8, -1)
+        filled = np.pad(by_step, [(0, 0), (0, 0), (0, n_steps - self.n_steps)]).reshape(len(self.numbers), -1)
+        return dataclasses.replace(self, numbers=np.concatenate([self.numbers[:, :3], filled], axis=1))
 
     @property
     def form(self) -> Form:
@@ -202,11 +210,8 @@ class _Waveforms:
         n = samples.shape[-1]
         dt = duration[:, None] / n
         areas, moments = self._in_steps(start[:, None] + dt * np.arange(n + 1), dt)
-        # steps that do nothing are cheaper than another program
-        filled = lambda x: np.pad(x, [(0, 0), (0, padded_size(n) - n)])
-        field = (filled(real), filled(imaginary))
         own = (dt, offset[:, None], np.full((1, 1), float(n)))
-        return Change("steps", _side_by_side(*own, *field, *map(filled, (*areas, *moments))), phase)
+        return Change("steps", _side_by_side(*own, real, imaginary, *areas, *moments), phase)
 
     def _in_steps(self, edges: Rows, dt: Rows) -> tuple[list[Rows], list[Rows]]:
         r"""$\int G\,dt$ and $\int G\,\tau\,dt / \Delta t$ of each step along x, y and z, with $\tau$ from its middle."""

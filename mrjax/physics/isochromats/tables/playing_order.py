@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from mrjax.physics.isochromats.tables.intervals import Change, Form
 from mrjax.physics.isochromats.tables.placing import Placed, apart
+from mrjax.physics.maths.sizes import padded_size
 from mrjax.physics.waveforms.scanner_events import is_waveform
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.precision import is_known
@@ -139,17 +140,20 @@ class DifferentChanges:
     numbers: dict[Form, Float[np.ndarray, "change number"]]
     place: dict[Form, dict[bytes, int]]
     """Of each change among those of its form."""
+    n_steps: int
+    """That RF is filled up to."""
 
     @classmethod
     def of(cls, placed: list[Placed]) -> "DifferentChanges":
         """Those that end intervals."""
+        changes = [one.interval.change for one in placed if one.interval.change is not None]
+        n_steps = padded_size(max((change.n_steps for change in changes), default=1))
         found: dict[Form, dict[bytes, np.ndarray]] = defaultdict(dict)
-        for one in placed:
-            if one.interval.change is not None:
-                found[one.interval.change.form].update({row.tobytes(): row for row in one.interval.change.numbers})
+        for change in (change.filled_to(n_steps) for change in changes):
+            found[change.form].update({row.tobytes(): row for row in change.numbers})
         forms = sorted(found)
         place = {form: {key: number for number, key in enumerate(found[form])} for form in forms}
-        return cls({form: np.stack(list(found[form].values())) for form in forms}, place)
+        return cls({form: np.stack(list(found[form].values())) for form in forms}, place, n_steps)
 
     def numbered(
         self, first: dict[Form, int], order: PlayingOrder
@@ -157,8 +161,8 @@ class DifferentChanges:
         """The number of the change of each row, where those of a form begin with `first`, and its phase; zero for none."""
         number, phase = np.zeros(order.n_rows, int), np.zeros(order.n_rows)
         for one in order.placed:
-            change = one.interval.change
-            if change is not None:
+            if one.interval.change is not None:
+                change = one.interval.change.filled_to(self.n_steps)
                 row = order.row[one.place]
                 number[row] = one.played(self._numbers(change, first[change.form]))
                 phase[row] = one.played(change.phase)
