@@ -93,7 +93,9 @@ def cut(tissue: mr.Tissue, n: int) -> mr.Tissue:
 def imaging_case(name: str) -> Case:
     sequence = mr.pulseq.to_sequence(mr.pulseq.read(data(f"imaging/{name}.seq")))
     with np.load(data(f"imaging/{name}.npz")) as spins:
-        given = {key: jnp.asarray(spins[key], jnp.float32) for key in ("t1", "t2", "off_resonance", "b1", "x", "y", "z")}
+        given = {
+            key: jnp.asarray(spins[key], jnp.float32) for key in ("t1", "t2", "off_resonance", "b1", "x", "y", "z")
+        }
         tissue = mr.Tissue(m0=jnp.asarray(spins["pd"], jnp.float32), **given)
     play = lambda tissue: lambda: mr.simulate(sequence, tissue, mr.Isochromats())
     return Case(play(tissue), {"a voxel less": play(cut(tissue, len(tissue.t1) - 1))})
