@@ -95,7 +95,7 @@ def _draw_gradients(axes: Axes, of: Callable, row: int, factor: float, narrow: f
         # one collection: a thousand bars take a second to draw
         at = lambda x, y: np.stack(np.broadcast_arrays(x, y), axis=-1)
         corners = np.stack([at(starts, row), at(starts, tops), at(ends, tops), at(ends, row)], axis=1)
-        axes.add_collection(PolyCollection(corners, facecolors="C3", linewidths=0))
+        axes.add_collection(PolyCollection(list(corners), facecolors="C3", linewidths=0))
         axes.autoscale_view()
     else:
         axes.bar(starts, tops - row, ends - starts, row, align="edge", color="C3", lw=0)
