@@ -30,13 +30,13 @@ class CompilationWatch:
         jax.monitoring.register_scalar_listener(self._begun)
         jax.monitoring.register_event_duration_secs_listener(self._ended)
 
-    def _begun(self, event: str, value: float, **about: Any) -> None:
+    def _begun(self, event: str, value: float | int, **about: Any) -> None:
         if event in STAGES:
             # within a stage there may be others, of programs in the program
             stages = self._stages.setdefault(threading.get_ident(), [])
             stages.append((f"{STAGES[event]} {about.get('fun_name', 'a program')}", time.monotonic()))
 
-    def _ended(self, event: str, duration_secs: float, **about: Any) -> None:
+    def _ended(self, event: str, duration_secs: float | int, **about: Any) -> None:
         if event in STAGES and self._stages.get(threading.get_ident()):
             self._stages[threading.get_ident()].pop()
 

@@ -78,7 +78,7 @@ def entries(folder: Path) -> list[Path]:
 
 @in_this_process
 def test_it_serves_after_something_was_compiled(tmp_path):
-    _cache._keep_in(None)
+    mr.cache(tmp_path / "before")
     compiled(1.25)
     assert mr.cache(tmp_path / "a" / "b") == str(tmp_path / "a" / "b")
     compiled(1.75)

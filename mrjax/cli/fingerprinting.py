@@ -2,12 +2,13 @@
 
 import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, ArrayLike, Complex, Float
 from rich.progress import Progress
 
 import mrjax as mr
@@ -61,7 +62,7 @@ class Fingerprint(eqx.Module):
         return jnp.sum(jnp.conj(atoms) * self.signals, axis=-1) / jnp.sum(jnp.abs(atoms) ** 2, axis=-1)
 
 
-def played(sequence: mr.Sequence, params: dict[str, Array]) -> Complex[Array, "voxel n"]:
+def played(sequence: mr.Sequence, params: Mapping[str, Float[ArrayLike, " voxel"]]) -> Complex[Array, "voxel n"]:
     """Signals for M0 = 1 of tissues with T1, T2 and B1."""
     return mr.play(sequence, mr.Tissue(params["t1"], params["t2"], b1=params["b1"]), mr.EPG(STATES_OF_FIT))[0]
 
@@ -102,7 +103,8 @@ def match(experiment: FingerprintingExperiment) -> dict[str, np.ndarray]:
         "t2": np.geomspace(0.02, 3.0, 24),
         "b1": np.linspace(b1.min(), b1.max(), 7),
     }
-    signal = lambda p: played_in_batches(experiment.sequence, {name: np.asarray(value) for name, value in p.items()})
+    to_numpy = lambda p: {name: np.asarray(value) for name, value in p.items()}
+    signal = lambda p: jnp.asarray(played_in_batches(experiment.sequence, to_numpy(p)))
     dictionary = Dictionary.build(signal, grid, where=lambda p: p["t2"] < p["t1"])
     best = dictionary.match(experiment.signals, known={"b1": b1})
     return {name: np.asarray(best.parameters[name]) for name in BOUNDS}
@@ -116,8 +118,10 @@ def refine(experiment: FingerprintingExperiment, start: dict[str, np.ndarray], p
     n = len(experiment.signals)
     # as many batches, but equal ones: the last reaches back over no voxel that is done
     batch_size = math.ceil(n / math.ceil(n / VOXELS_AT_ONCE))
-    of_noise = {"noise_std": experiment.noise_std}
-    return fit_in_batches(model_of, experiment.signals, start, limits, progress, **of_noise, batch_size=batch_size)
+    noise_std = experiment.noise_std
+    return fit_in_batches(
+        model_of, experiment.signals, start, limits, progress, noise_std=noise_std, batch_size=batch_size
+    )
 
 
 def maps(experiment: FingerprintingExperiment, result: Result) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 
 from mrjax.plot._waveforms import in_view
 from mrjax.sequence import AbstractIdealEvent
@@ -11,7 +12,7 @@ from mrjax.sequence.base import Symbol
 from mrjax.sequence.hardware.event_times import EventTimes
 
 CROWDED = 150
-"""Pulses from which on flip angles are drawn as thin lines, and phases as small dots."""
+"""Pulses from which on flip angles are drawn as thin lines, and phases as small dots; windings that are drawn as one."""
 
 
 def draw(
@@ -88,8 +89,16 @@ def _draw_gradients(axes: Axes, of: Callable, row: int, factor: float, narrow: f
     times, orders = of("winding", lambda event: float(event.order))
     _, durations = of("winding", lambda event: event.duration)
     highest = np.abs(orders).max(initial=0.0) or 1.0
-    for time, order, duration in zip(times * factor, orders / highest, durations * factor, strict=True):
-        axes.bar(time, 0.4 * order, max(duration, narrow), row, align="edge", color="C3", lw=0)
+    starts, ends = times * factor, times * factor + np.maximum(durations * factor, narrow)
+    tops = row + 0.4 * orders / highest
+    if times.size > CROWDED:
+        # one collection: a thousand bars take a second to draw
+        at = lambda x, y: np.stack(np.broadcast_arrays(x, y), axis=-1)
+        corners = np.stack([at(starts, row), at(starts, tops), at(ends, tops), at(ends, row)], axis=1)
+        axes.add_collection(PolyCollection(list(corners), facecolors="C3", linewidths=0))
+        axes.autoscale_view()
+    else:
+        axes.bar(starts, tops - row, ends - starts, row, align="edge", color="C3", lw=0)
     for time in of("spoiler", lambda event: 0.0)[0] * factor:
         axes.bar(time, 0.5, narrow, row, align="edge", fill=False, hatch="////", edgecolor="C3", lw=0.5)
 

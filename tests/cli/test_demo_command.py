@@ -1,5 +1,6 @@
 """`mrjax demo` end to end on a small slice: the maps are right, and all that is promised is written."""
 
+import jax
 import nibabel
 import numpy as np
 import pytest
@@ -13,10 +14,25 @@ from mrjax.protocols import published_fisp_schedule
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def compiled():
+    """Names of programs, since the module began."""
+    names = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, _, **about: names.append(about.get("fun_name")) if "backend_compile" in event else None
+    )
+    return names
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory, compiled):
     folder = tmp_path_factory.mktemp("demo")
     assert main(["demo", "--shape", "40", "40", "--out", str(folder)]) == 0
     return folder
+
+
+def test_dictionary_and_maps_are_played_by_one_program(demo, compiled):
+    played = [name for name in compiled if "_play" in name]
+    assert 1 <= len(played) <= 2  # and the scan by another
 
 
 def read(folder, name):

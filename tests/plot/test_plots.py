@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
@@ -290,3 +290,19 @@ def test_a_repeat_is_drawn_with_all_its_repetitions():
     np.testing.assert_allclose(bars[:, 0, 0], [0, 10, 20])  # ms
     pathways = mr.plot.coherence_pathways(train)
     assert max(pathways.get_ylim()) > 2  # three repetitions wind up to order three
+
+
+def test_many_windings_are_the_bars_of_few():
+    """One artist in place of a thousand, with the same corners and limits."""
+    train = lambda n: mr.Repeat(mr.Pulse(0.3), mr.Delay(5e-3), mr.Dephase(), mr.Delay(5e-3), n_repetitions=n)
+    few, many = (mr.plot.sequence_diagram(mr.Sequence(train(n))) for n in (150, 151))
+    bars = [bar.get_bbox().get_points() for bar in few.patches]
+    (together,) = (c for c in many.collections if isinstance(c, PolyCollection))
+    corners = [(path.vertices.min(axis=0), path.vertices.max(axis=0)) for path in together.get_paths()]
+    assert not many.patches
+    assert len(corners) == len(bars) + 1
+    heights = lambda points: np.asarray(points)[:, :, 1]
+    np.testing.assert_allclose(heights(corners[:-1]), heights(bars))
+    starts = lambda points: np.asarray(points)[:, 0, 0]
+    np.testing.assert_allclose(starts(corners[:-1]), starts(bars))
+    np.testing.assert_allclose(many.get_ylim(), few.get_ylim())
