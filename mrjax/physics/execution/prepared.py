@@ -54,7 +54,7 @@ class Options:
         return isinstance(other, Options) and self._key == other._key
 
 
-class Prepared(NamedTuple):
+class PreparedCall(NamedTuple):
     """All that precedes the computation."""
 
     distinct: Distinct
@@ -67,7 +67,7 @@ class Prepared(NamedTuple):
     """Axes that the engine's plan has added after those of the voxels, over which the signal is summed."""
 
     @classmethod
-    def of(cls, sequence: AbstractContainer, tissue: Tissue, options: Options, state: State | None) -> "Prepared":
+    def of(cls, sequence: AbstractContainer, tissue: Tissue, options: Options, state: State | None) -> "PreparedCall":
         """Check, leave out what need not be computed, and plan."""
         if not all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tissue)):
             tissue = tissue.checked()  # `equinox.tree_at` may have put numbers into it
