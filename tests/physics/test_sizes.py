@@ -194,3 +194,11 @@ def test_what_differs_in_m0_alone_costs_one_voxel_under_jit():
     by_m0, by_t2 = jax.grad(loss, (0, 1))(jnp.ones(5), 0.1)
     assert by_m0.shape == (5,)
     np.testing.assert_allclose(by_t2, 5 * jax.grad(lambda t2: loss(jnp.ones(()), t2))(0.1), rtol=1e-12)
+
+
+def test_known_numbers_stay_known_inside_of_jit():
+    sequence, voxels = fisp(20), tissue(10)
+    inside = jax.jit(lambda scale: scale * mr.simulate(sequence, voxels))(1.0)
+    np.testing.assert_allclose(inside, mr.simulate(sequence, voxels), rtol=1e-12, atol=1e-15)
+    scaled = lambda m0: mr.simulate(sequence, mr.Tissue(voxels.t1[:1], voxels.t2[:1], m0))
+    np.testing.assert_allclose(jax.jit(scaled)(jnp.full(4, 2.0))[3], 2 * scaled(jnp.ones(1))[0], rtol=1e-12)
