@@ -10,7 +10,7 @@ from mrjax._names import answers_misspelt_keywords
 from mrjax.physics.engine import AbstractEngine, State
 from mrjax.physics.epg.engine import EPG
 from mrjax.physics.execution.distinct import checked_mask
-from mrjax.physics.execution.prepared import Options, Prepared
+from mrjax.physics.execution.prepared import Options, PreparedCall
 from mrjax.physics.gradient import AbstractGradient, Checkpoints
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
@@ -37,9 +37,14 @@ def simulate(
     - `tissue`: Tissue parameters of shape `(*voxels)`; any leaf can be differentiated.
     - `engine`: How spins answer: `EPG(...)` (the default, exact), `Isochromats(...)`, or
       `BlochMcConnell(...)` where the tissue has pools or RF lasts.
-    - `batch_size`: Voxels computed at once. By default as many as stay in the cache of a CPU, or all on other devices.
+    - `batch_size`: Voxels computed at once. By default as many as stay in the cache of a CPU, or all on other devices. With
+      it sizes are exact: nothing is rounded up, and every new size compiles.
     - `gradient`: How derivatives are computed, if any are: `mrjax.gradient.Checkpoints()` (the default),
       `mrjax.gradient.ForwardJacobian()` for losses over few tissue parameters, `mrjax.gradient.Direct()`.
+
+    - `mask`: Where to simulate: booleans of the voxel shape, or broadcasting to it, known before compiling. Outside the signal
+      is zero, and values of the tissue are neither checked nor used. By default everywhere, but where `m0` is known to be
+      zero.
 
     **Returns:**
 
@@ -47,8 +52,9 @@ def simulate(
     and `tissue`: float32 gives complex64.
 
     Works under `jit`, `vmap`, `grad` and `jvp`; reverse mode stores about the square root of the number of states. New
-    values do not recompile; new shapes, and effects that were absent before, do. For few parameters per voxel
-    `mrjax.inverse.per_voxel_jacobian` costs less than reverse mode.
+    values do not recompile, and new numbers of voxels and repetitions near those before do not outside `jit`, where they are
+    rounded up to few; effects that were absent before do. Voxels that differ in `m0` alone are simulated once. For few
+    parameters per voxel `mrjax.inverse.per_voxel_jacobian` costs less than reverse mode.
 
     A tissue whose voxel axes are spread over devices (`jax.sharding.NamedSharding`) is played where it lies, and the signal
     is spread alike. On a CPU that is one device, a call outside `jit` runs on all cores.
@@ -66,6 +72,9 @@ def simulate(
         >>> fid = mr.Sequence(mr.Pulse(jnp.pi / 2), mr.Delay(10e-3), mr.Sample())
         >>> mr.simulate(fid, mr.Tissue(t1=1.0, t2=jnp.array([0.05, 0.1]))).imag.round(3).tolist()
         [[-0.81...], [-0.90...]]
+        >>> brain = jnp.array([True, False])
+        >>> mr.simulate(fid, mr.Tissue(t1=1.0, t2=jnp.array([0.05, 0.1])), mask=brain).imag.round(3).tolist()
+        [[-0.81...], [0.0]]
 
         ```
     """
@@ -91,7 +100,8 @@ def play(
 
     **Arguments:**
 
-    - `sequence`, `tissue`, `engine`, `batch_size`, `gradient`: As for `simulate`.
+    - `sequence`, `tissue`, `engine`, `batch_size`, `gradient`, `mask`: As for `simulate`; where `m0` is zero voxels are played
+      all the same, for a state is relative to it. Outside of `mask` the state is zero.
     - `state`: What an earlier `play` returned, for the same voxels; thermal equilibrium by default.
 
     **Returns:**
@@ -118,7 +128,7 @@ def play(
     return signal, prepared.whole_state(state)
 
 
-def _prepared(sequence, tissue, engine, state, batch_size, gradient, mask, keeps_state) -> Prepared:
+def _prepared(sequence, tissue, engine, state, batch_size, gradient, mask, keeps_state) -> PreparedCall:
     """Checked and planned; what was found is remembered for the same sequence and tissue."""
     _require_kind(sequence, AbstractContainer, "sequence")
     _require_kind(tissue, Tissue, "tissue")
@@ -132,12 +142,12 @@ def _prepared(sequence, tissue, engine, state, batch_size, gradient, mask, keeps
     options = Options(engine, gradient, batch_size, mask, keeps_state)
     if state is None and options.are_known:
         return _prepared_once(sequence, tissue, options)
-    return Prepared.of(_valid_sequence(sequence), tissue, options, state)
+    return PreparedCall.of(_valid_sequence(sequence), tissue, options, state)
 
 
 @remembered_together
-def _prepared_once(sequence: AbstractContainer, tissue: Tissue, options: Options) -> Prepared:
-    return Prepared.of(_valid_sequence(sequence), tissue, options, None)
+def _prepared_once(sequence: AbstractContainer, tissue: Tissue, options: Options) -> PreparedCall:
+    return PreparedCall.of(_valid_sequence(sequence), tissue, options, None)
 
 
 @remembered

@@ -109,7 +109,10 @@ def _in_stages(events: tuple, place: WindingAround | None, n_states: int, n_voxe
         elif entry.repetitions:
             stages = () if place is None else place.stages(entry, n_states, n_voxels)
             inside = in_stages(entry, None, n_states, n_voxels)
-            entries += [ApplyPending(), StagedRepeat(inside.events, stages) if len(stages) > 1 else inside]
+            entries += [
+                ApplyPending(),
+                StagedRepeat(events=inside.events, stages=stages) if len(stages) > 1 else inside,
+            ]
         else:
             inside = _in_stages(entry.events, place, n_states, n_voxels)
             entries.append(eqx.tree_at(lambda container: container.events, entry, inside))

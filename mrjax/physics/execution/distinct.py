@@ -48,9 +48,9 @@ class Distinct(NamedTuple):
             mask = ~air if np.mean(air) > WORTH_LEAVING_OUT else None
         inside = None if mask is None else _indices(mask, played)
         m0 = tissue.m0 if apart else None
-        if m0 is not None and whole_mask is not None:
-            xp = np if _checks.is_concrete(m0) else jnp
-            m0 = jnp.asarray(xp.where(whole_mask, xp.broadcast_to(xp.asarray(m0), shape), 0))
+        if apart and whole_mask is not None:
+            xp = np if _checks.is_concrete(tissue.m0) else jnp
+            m0 = jnp.asarray(xp.where(whole_mask, xp.broadcast_to(xp.asarray(tissue.m0), shape), 0))
         return cls(shape, played, inside, m0)
 
     @property
@@ -75,6 +75,7 @@ class Distinct(NamedTuple):
         return state if self.inside is None else jax.tree.map(take, state)
 
     def _taken(self, leaf: Any, n_leading: int) -> Any:
+        assert self.inside is not None, "some are left out"
         leading = leaf.shape[:n_leading]
         if not n_leading and np.size(leaf) == 1:
             return leaf.reshape(())

@@ -1,7 +1,7 @@
 """Trains that share a program: repetitions are added for a length of few, and how many are played is data."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import jax.numpy as jnp
 import numpy as np
@@ -68,7 +68,7 @@ def lengthened(sequence: AbstractContainer) -> Lengthened:
     return Lengthened(with_fields(sequence, {"events": entries}), loops)
 
 
-def _is_loop(entry: Any) -> bool:
+def _is_loop(entry: Any) -> TypeGuard[AbstractContainer]:
     return isinstance(entry, AbstractContainer) and bool(entry.repetitions)
 
 
@@ -99,4 +99,4 @@ def _counted(loop: Any, n_played: int, length: int) -> AbstractContainer:
     count = jnp.asarray(n_played, jnp.int32)
     if isinstance(loop, AbstractCountedRepeat):
         return with_fields(loop, {"n_played": count})
-    return CountedRepeat(loop.events, length, count)
+    return CountedRepeat(events=loop.events, length=length, n_played=count)

@@ -1,6 +1,7 @@
 """A call of `simulate` or `play`, from what is asked for to what is computed."""
 
 import warnings
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -54,7 +55,7 @@ class Options:
         return isinstance(other, Options) and self._key == other._key
 
 
-class Prepared(NamedTuple):
+class PreparedCall(NamedTuple):
     """All that precedes the computation."""
 
     distinct: Distinct
@@ -67,7 +68,7 @@ class Prepared(NamedTuple):
     """Axes that the engine's plan has added after those of the voxels, over which the signal is summed."""
 
     @classmethod
-    def of(cls, sequence: AbstractContainer, tissue: Tissue, options: Options, state: State | None) -> "Prepared":
+    def of(cls, sequence: AbstractContainer, tissue: Tissue, options: Options, state: State | None) -> "PreparedCall":
         """Check, leave out what need not be computed, and plan."""
         if not all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tissue)):
             tissue = tissue.checked()  # `equinox.tree_at` may have put numbers into it
@@ -93,10 +94,13 @@ class Prepared(NamedTuple):
         known = all(map(_checks.is_concrete, jax.tree.leaves((plan, state))))
         known = known and sharding.voxel_sharding(plan.tissue) is None
         m0 = None if distinct.m0 is None else _checks.finite(distinct.m0, "m0")
-        played, rows = _longer(plan, sequence, tissue, state, options) if known else (plan, None)
+        # what is known stays known inside of `jit`
+        with jax.ensure_compile_time_eval() if known else nullcontext():
+            played, rows = _longer(plan, sequence, tissue, state, options) if known else (plan, None)
         played, state, m0 = _in_one_dtype((played, state, m0))
         simulation = Simulation.of(played, options.gradient, options.batch_size)
-        call = KnownCall.of(simulation, played.tissue, state, rows) if known else (simulation, played.tissue, state)
+        with jax.ensure_compile_time_eval() if known else nullcontext():
+            call = KnownCall.of(simulation, played.tissue, state, rows) if known else (simulation, played.tissue, state)
         return cls(distinct._replace(m0=m0), plan, call, shape, n_after)
 
     def run(self) -> tuple[Array, State]:
@@ -166,9 +170,9 @@ def _in_one_dtype(trees: Any) -> Any:
         due = jnp.result_type(real, 1j) if jnp.issubdtype(x.dtype, jnp.complexfloating) else real
         if x.dtype == due and not x.weak_type:
             return x
-        # NumPy does not compile for each new shape
-        return (
-            jnp.asarray(np.asarray(x).astype(due)) if _checks.is_concrete(x) and on_one_cpu_device() else x.astype(due)
-        )
+        if not (_checks.is_concrete(x) and on_one_cpu_device()):
+            return x.astype(due)
+        with jax.ensure_compile_time_eval():
+            return jnp.asarray(np.asarray(x).astype(due))  # NumPy does not compile for each new shape
 
     return jax.tree.map(cast, trees)
