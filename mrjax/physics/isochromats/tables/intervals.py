@@ -58,7 +58,7 @@ class Change:
     """By which the axis of RF is turned about z, in rad."""
 
     @property
-    def n_steps(self) -> int:
+    def steps(self) -> int:
         """Of RF that lasts, with those that fill it up; zero where there are none."""
         return (self.numbers.shape[-1] - 3) // 8 if self.kind == "steps" else 0
 
@@ -67,7 +67,7 @@ class Change:
         if self.kind != "steps":
             return self
         by_step = self.numbers[:, 3:].reshape(len(self.numbers), 8, -1)
-        filled = np.pad(by_step, [(0, 0), (0, 0), (0, n_steps - self.n_steps)]).reshape(len(self.numbers), -1)
+        filled = np.pad(by_step, [(0, 0), (0, 0), (0, n_steps - self.steps)]).reshape(len(self.numbers), -1)
         return dataclasses.replace(self, numbers=np.concatenate([self.numbers[:, :3], filled], axis=1))
 
     @property

@@ -1,5 +1,6 @@
 """The intervals of a sequence in the order in which they are played, as rows that end with a change."""
 
+import functools
 import math
 from collections import defaultdict
 from dataclasses import dataclass
@@ -77,12 +78,17 @@ class PlayingOrder:
         """How many are taken."""
         return sum(one.n_samples * len(one.place) for one in self.placed)
 
+    @functools.cached_property
+    def different(self) -> "DifferentChanges":
+        """The changes, each once."""
+        return DifferentChanges.of(self.placed)
+
     def pays(self, n_spins: int) -> bool:
         """Whether a table is faster than turning every spin in each step of RF again, or compiling matters more."""
-        changes = [(one.interval.change, len(one.place)) for one in self.placed if one.interval.change is not None]
-        shaped = [(change, n) for change, n in changes if change.kind == "steps"]
-        played = sum(change.n_steps * n for change, n in shaped)
-        once = sum(change.n_steps * len(change.numbers) for change, _ in shaped)
+        played = sum(
+            change.steps * len(one.place) for one in self.placed if (change := one.interval.change) is not None
+        )
+        once = self.different.steps
         return once * n_spins < FEW_STEPS or MAP_IN_STEPS * once < played + SAMPLE_IN_STEPS * self.n_samples
 
     def rows(self) -> tuple[Float[np.ndarray, " row"], Float[np.ndarray, "row 4"]]:
@@ -143,11 +149,16 @@ class DifferentChanges:
     n_steps: int
     """That RF is filled up to."""
 
+    @property
+    def steps(self) -> float:
+        """Of RF in all that are different."""
+        return sum(float(np.sum(numbers[:, 2])) for (kind, _), numbers in self.numbers.items() if kind == "steps")
+
     @classmethod
     def of(cls, placed: list[Placed]) -> "DifferentChanges":
         """Those that end intervals."""
         changes = [one.interval.change for one in placed if one.interval.change is not None]
-        n_steps = padded_size(max((change.n_steps for change in changes), default=1))
+        n_steps = padded_size(max((change.steps for change in changes), default=0) or 1)
         found: dict[Form, dict[bytes, np.ndarray]] = defaultdict(dict)
         for change in (change.filled_to(n_steps) for change in changes):
             found[change.form].update({row.tobytes(): row for row in change.numbers})

@@ -14,7 +14,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from mrjax.physics.isochromats.tables.intervals import Form
-from mrjax.physics.isochromats.tables.playing_order import DifferentChanges, PlayingOrder
+from mrjax.physics.isochromats.tables.playing_order import PlayingOrder
 from mrjax.physics.lowered import AbstractLoweredEvent
 from mrjax.physics.maths.sizes import padded_size
 
@@ -90,7 +90,7 @@ def tabulated(order: PlayingOrder, played: Any) -> SequenceTable:
     """
     widest = jnp.result_type(*(leaf for leaf in jax.tree.leaves(played) if eqx.is_inexact_array(leaf)))
     dtype = jnp.finfo(widest).dtype
-    different = DifferentChanges.of(order.placed)
+    different = order.different
     sizes = {form: padded_size(len(numbers)) for form, numbers in different.numbers.items()}
     ends = np.cumsum([1, *sizes.values()])
     numbered = different.numbered(dict(zip(sizes, ends.tolist(), strict=False)), order)
