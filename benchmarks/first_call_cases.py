@@ -5,9 +5,9 @@
 Prints one line of JSON. Sequences and tissues are there before; what is timed is the call until its result is computed.
 """
 
+import argparse
 import json
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -80,10 +80,24 @@ def fisp_case() -> Case:
 
 
 def fisp_gradient_case() -> Case:
-    arguments = fisp.inputs(10_000)
-    target = fisp_gradient.target(10_000)
+    """In the flip angles, by reverse mode through all states."""
+    arguments = fisp.inputs(1000)
+    target = fisp_gradient.target(1000)
     gradient = jax.jit(jax.value_and_grad(fisp_gradient.loss))
     return Case(lambda: gradient(*arguments, target))
+
+
+def fisp_maps_case() -> Case:
+    """The gradient in maps of T1 and T2."""
+    flip_angle, *maps = fisp.inputs(10_000)
+    sequence, target = fisp.sequence(flip_angle), fisp_gradient.target(10_000)
+
+    def loss(t1: jax.Array, t2: jax.Array) -> jax.Array:
+        engine, gradient = mr.EPG(fisp.N_STATES), mr.gradient.ForwardJacobian()
+        return jnp.mean(jnp.abs(mr.simulate(sequence, mr.Tissue(t1, t2), engine, gradient=gradient) - target) ** 2)
+
+    gradient = jax.jit(jax.value_and_grad(loss, (0, 1)))
+    return Case(lambda: gradient(*maps))
 
 
 def cut(tissue: mr.Tissue, n: int) -> mr.Tissue:
@@ -157,6 +171,7 @@ def phantom_case() -> Case:
 GROUPS: dict[str, tuple[Callable[..., Case], tuple[str, ...]]] = {
     "fisp": (fisp_case, ()),
     "fisp_gradient": (fisp_gradient_case, ()),
+    "fisp_maps": (fisp_maps_case, ()),
     "imaging": (
         imaging_case,
         ("gre", "epi", "se_epi", "fse", "moled", "spiral", "radial_bssfp", "slice_gre", "spiral_8shot_80"),
@@ -195,14 +210,20 @@ def names() -> list[str]:
     return [name for group, (_, members) in GROUPS.items() for name in ([f"{group}/{m}" for m in members] or [group])]
 
 
-def main(name: str) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=names(), metavar="NAME")
+    parser.add_argument("--cache", type=Path, help="folder in which compiled programs are kept")
+    options = parser.parse_args()
     warnings.simplefilter("ignore")
-    one = case(name)
+    if options.cache:
+        mr.cache(options.cache)
+    one = case(options.name)
     first = timed(one.call)
     again = min((timed(one.call) for _ in range(5)), key=lambda found: found["s"])
     neighbours = {which: timed(call) for which, call in one.neighbours.items()}
-    print(json.dumps({"case": name, "first": first, "again": again, "neighbours": neighbours}))
+    print(json.dumps({"case": options.name, "first": first, "again": again, "neighbours": neighbours}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -1,12 +1,12 @@
 """New numbers of voxels and repetitions cost no compilation, and change no number."""
 
 import warnings
-from contextlib import contextmanager
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import compilations
 
 import mrjax as mr
 from mrjax.physics.execution import dispatch, sizes
@@ -18,18 +18,6 @@ ENGINES = {
     "isochromats": mr.Isochromats(16),
     "pools": mr.BlochMcConnell(b0=3.0),
 }
-
-
-@contextmanager
-def compilations():
-    """The names of the events of XLA's compiler meanwhile."""
-    found = []
-    listen = lambda event, duration, **_: found.append(event) if event.endswith("backend_compile_duration") else None
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        yield found
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
 
 
 def fisp(n):
@@ -107,6 +95,18 @@ def test_values_and_states_are_those_of_exact_sizes(engine, n, sequence):
     assert jax.tree.structure(state) == jax.tree.structure(due_state)
     for leaf, due_leaf in zip(jax.tree.leaves(state), jax.tree.leaves(due_state), strict=True):
         np.testing.assert_allclose(leaf, due_leaf, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [97, 100])
+def test_stages_with_counted_repetitions_are_those_of_exact_lengths(n, monkeypatch):
+    monkeypatch.setattr("mrjax.physics.epg.stages.WORTH_STAGES", 1)
+    with jax.enable_x64(True):
+        sequence, voxels = fisp(n), tissue(5)
+        with compilations() as found:
+            signal = mr.simulate(sequence, voxels)
+            mr.simulate(fisp(n - 1), voxels)
+        assert found.count("jit(_program)") == 1
+        np.testing.assert_allclose(signal, exact(mr.simulate, sequence, voxels), rtol=0, atol=1e-14)
 
 
 def test_loops_within_loops_and_leaves_of_the_outer_one(rng):
