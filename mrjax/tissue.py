@@ -204,7 +204,7 @@ class Tissue(Module):
             if not _checks.is_concrete(leaf) or np.size(leaf) == 1:
                 return leaf
             values = np.broadcast_to(np.asarray(leaf), air.shape)
-            return jnp.asarray(np.where(air, values[first], values))
+            return jax.device_put(np.where(air, values[first], values))
 
         filled = jax.tree.map(fill, self)
         return eqx.tree_at(lambda tissue: tissue.m0, filled, self.m0)

@@ -81,7 +81,7 @@ class Distinct(NamedTuple):
             return leaf.reshape(())
         if _checks.is_concrete(leaf):
             flat = np.broadcast_to(np.asarray(leaf), leading + self.played).reshape(*leading, -1)
-            return jnp.asarray(flat[..., self.inside])
+            return jax.device_put(flat[..., self.inside])
         flat = jnp.broadcast_to(leaf, leading + self.played).reshape(*leading, -1)
         return jnp.take(flat, self.inside, axis=-1, unique_indices=True, indices_are_sorted=True, mode="clip")
 

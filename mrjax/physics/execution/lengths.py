@@ -3,7 +3,7 @@
 import math
 from typing import Any, NamedTuple, TypeGuard
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from mrjax._memory import remembered
@@ -88,7 +88,7 @@ def _with_entries(entry: Any, depth: int, n: int, length: int) -> Any:
         return with_fields(entry, {"events": inside})
     shapes, leaves = entry.repetition_shapes(), entry.leaves()
     changing = [name for name, shape in shapes.items() if len(shape) == depth and shape[0] == n]
-    grown = {name: jnp.asarray(sizes.lengthened(np.asarray(leaves[name]), 0, length)) for name in changing}
+    grown = {name: jax.device_put(sizes.lengthened(np.asarray(leaves[name]), 0, length)) for name in changing}
     return entry.with_leaves(grown) if grown else entry
 
 
@@ -96,7 +96,7 @@ def _counted(loop: Any, n_played: int, length: int) -> AbstractContainer:
     """A loop that plays as many repetitions as its data say."""
     if n_played < SHORTEST:
         return loop
-    count = jnp.asarray(n_played, jnp.int32)
+    count = jax.device_put(np.int32(n_played))
     if isinstance(loop, AbstractCountedRepeat):
         return with_fields(loop, {"n_played": count})
     return CountedRepeat(events=loop.events, length=length, n_played=count)

@@ -173,6 +173,6 @@ def _in_one_dtype(trees: Any) -> Any:
         if not (_checks.is_concrete(x) and on_one_cpu_device()):
             return x.astype(due)
         with jax.ensure_compile_time_eval():
-            return jnp.asarray(np.asarray(x).astype(due))  # NumPy does not compile for each new shape
+            return jax.device_put(np.asarray(x).astype(due))  # by NumPy, which does not compile for each new shape
 
     return jax.tree.map(cast, trees)

@@ -153,16 +153,18 @@ def in_parts(pulse: Any, n: int) -> Any:
 
 
 def _repeated(samples: Any, n: int) -> jax.Array:
-    """Each sample so many times; by NumPy where they are known, which compiles nothing."""
-    return (
-        jax.device_put(np.repeat(samples, n, axis=-1))
-        if _checks.is_concrete(samples)
-        else jnp.repeat(samples, n, axis=-1)
-    )
+    """Each sample so many times."""
+    return _known(np.repeat(samples, n, axis=-1)) if _checks.is_concrete(samples) else jnp.repeat(samples, n, axis=-1)
 
 
 def _divided(dt: Any, n: int) -> jax.Array:
-    return jax.device_put(np.asarray(dt) / np.asarray(n, np.asarray(dt).dtype)) if _checks.is_concrete(dt) else dt / n
+    return _known(np.asarray(dt) / np.asarray(n, np.asarray(dt).dtype)) if _checks.is_concrete(dt) else dt / n
+
+
+def _known(array: Any) -> jax.Array:
+    """An array that stays known inside of `jit`, made without compiling."""
+    with jax.ensure_compile_time_eval():
+        return jax.device_put(array)
 
 
 def n_parts(pulse: Any, begin: np.ndarray, gradients: list[tuple[np.ndarray, Gradient]], bounds: Bounds) -> int:
