@@ -21,6 +21,9 @@ from mrjax.physics.maths.transmit_field import TransmitField, transmit_field
 from mrjax.physics.maths.trigonometry import cosine_and_sine
 from mrjax.tissue import Tissue
 
+SAMPLES_AT_ONCE = 64
+"""On devices other than CPUs, where starting a kernel takes longer than running it on a few thousand spins."""
+
 Starts = tuple[Float[Array, "row spin voxel"], Float[Array, "row spin voxel"], Float[Array, "row spin voxel"]]
 
 
@@ -76,7 +79,8 @@ def _sampled(
             y = jnp.where(one.longitudinal, 0.0, y)
         return one.receiver * (jnp.sum(weight * x, axis=0) + 1j * jnp.sum(weight * y, axis=0))
 
-    return jax.lax.map(sample, samples)
+    at_once = None if jax.default_backend() == "cpu" else SAMPLES_AT_ONCE
+    return jax.lax.map(sample, samples, batch_size=at_once)
 
 
 def _precessed(
