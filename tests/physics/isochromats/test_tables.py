@@ -151,6 +151,35 @@ def test_files_of_a_like_size_share_a_program():
     assert [signal.shape for signal in signals] == [(30, 21 * 16), (30, 22 * 16)]
 
 
+IMAGES = ("gre", "epi", "se_epi", "fse", "moled", "spiral", "radial_bssfp", "slice_gre")
+
+
+def image(reference_data, name, dtype):
+    """A Pulseq file, its spins, and its k-space by an independent program, with the coils."""
+    with np.load(reference_data(f"imaging/{name}.npz")) as data:
+        given = {key: jnp.asarray(data[key], dtype) for key in ("t1", "t2", "off_resonance", "b1", "x", "y", "z")}
+        voxels, coils, signal = mr.Tissue(m0=jnp.asarray(data["pd"], dtype), **given), data["coils"], data["signal"]
+    return mr.pulseq.to_sequence(mr.pulseq.read(reference_data(f"imaging/{name}.seq"))), voxels, coils, signal
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_images_are_those_of_an_independent_program(name, reference_data):
+    with jax.enable_x64(True):
+        sequence, voxels, coils, expected = image(reference_data, name, np.float64)
+        found = coils @ np.asarray(mr.simulate(sequence, voxels, mr.Isochromats()))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+
+
+def test_another_image_compiles_nothing(reference_data):
+    first, second = (image(reference_data, name, np.float32) for name in ("gre", "epi"))
+    mr.simulate(*first[:2], mr.Isochromats())
+    with compilations() as compiled:
+        signal = mr.simulate(*second[:2], mr.Isochromats())
+    assert compiled == []
+    *_, coils, expected = second
+    np.testing.assert_allclose(coils @ np.asarray(signal), expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+
+
 def test_a_single_long_pulse_of_many_spins_is_no_table():
     pulse = mr.Sequence(hann(1000, 1.0, 1 * ms), mr.Sample())
     assert playing_order.rows_of(pulse, tissue(5), "Isochromats", 1) is not None

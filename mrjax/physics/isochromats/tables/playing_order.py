@@ -150,9 +150,9 @@ class DifferentChanges:
     """That RF is filled up to."""
 
     @property
-    def steps(self) -> float:
+    def steps(self) -> int:
         """Of RF in all that are different."""
-        return sum(float(np.sum(numbers[:, 2])) for (kind, _), numbers in self.numbers.items() if kind == "steps")
+        return sum(int(np.sum(numbers[:, 2])) for (kind, _), numbers in self.numbers.items() if kind == "steps")
 
     @classmethod
     def of(cls, placed: list[Placed]) -> "DifferentChanges":
