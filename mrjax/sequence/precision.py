@@ -26,6 +26,11 @@ def is_known(tree: Any) -> bool:
     return all(map(_checks.is_concrete, jax.tree.leaves(tree)))
 
 
+def numpy_of(*trees: Any) -> Any:
+    """The module that computes with some arrays: NumPy where all are its own, and JAX's where one is JAX's."""
+    return jnp if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(trees)) else np
+
+
 def in_double_precision(leaf: Any) -> np.ndarray:
     """A number, or several, as NumPy holds them: integers as they are, others in double precision."""
     array = np.asarray(leaf)

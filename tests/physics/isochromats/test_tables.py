@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -119,6 +120,33 @@ def test_derivatives_are_those_of_differences():
     np.testing.assert_allclose([inner, forward], slope, rtol=1e-6)
 
 
+def test_derivatives_in_the_sequence_are_those_of_differences(monkeypatch):
+    with jax.enable_x64(True):
+        voxels, weight = tissue(), np.random.default_rng(0).normal(size=(5, 45))
+        numbers, rest = eqx.partition(
+            irregular(), lambda leaf: eqx.is_inexact_array(leaf) and np.all(np.isfinite(leaf))
+        )
+        leaves, structure = jax.tree.flatten(numbers)
+
+        def loss(leaves):
+            sequence = eqx.combine(jax.tree.unflatten(structure, leaves), rest)
+            signal = mr.simulate(sequence, voxels, mr.Isochromats())
+            return jnp.sum(weight * (signal.real - 0.3 * signal.imag))
+
+        change = [np.asarray(leaf) * np.cos(np.arange(leaf.size)).reshape(leaf.shape) / 3 for leaf in leaves]
+        moved = lambda by: [leaf + by * due for leaf, due in zip(leaves, change, strict=True)]
+        value = jax.jit(loss)
+        slope = (value(moved(1e-6)) - value(moved(-1e-6))) / 2e-6
+        reverse = jax.jit(jax.grad(loss))(leaves)
+        forward = jax.jit(lambda leaves: jax.jvp(loss, (leaves,), (change,))[1])(leaves)
+        inner = sum(jnp.sum(found * due) for found, due in zip(reverse, change, strict=True))
+        in_rows = value(leaves)
+        step_by_step(monkeypatch)
+        expected = jax.jit(lambda leaves: loss(leaves))(leaves)
+    np.testing.assert_allclose([inner, forward], slope, rtol=1e-6)
+    np.testing.assert_allclose(in_rows, expected, rtol=1e-12)
+
+
 def test_single_precision_keeps_its_digits_through_thousands_of_steps():
     """What relaxes in one step of RF is less than the rounding of what is left."""
     pulse = mr.Together(hann(2000, 1.5, 4 * ms), mr.Gradient.trapezoid(10 * mT, rise=0.1 * ms, flat=4 * ms, axis="z"))
@@ -207,11 +235,12 @@ def test_integrals_of_gradients_are_those_of_straight_lines():
         (np.zeros(1), mr.Gradient(np.array([[0.0, 1.0, 1.0, 0.0]]), np.array([[0.0, 1.0, 3.0, 4.0]]), "x")),
         (np.array([2.0]), mr.Gradient(np.array([[0.5, 1.5]]), np.array([[0.0, 2.0]]), "x")),
     ]
-    course = GradientCourse.of(gradients)
-    area, second = course.until(np.array([[-1.0, 0.5, 2.0, 3.0, 4.0, 6.0]]))
+    courses = [GradientCourse.of(*one) for one in gradients]
+    until = lambda times: [sum(parts) for parts in zip(*(course.until(times) for course in courses), strict=True)]
+    area, second = until(np.array([[-1.0, 0.5, 2.0, 3.0, 4.0, 6.0]]))
     np.testing.assert_allclose(area, [[0.0, 0.125, 1.5, 3.25, 5.0, 5.0]], atol=1e-12)
     times = np.linspace(0, 6, 60_001)
-    running = course.until(times[None])[0][0]
+    running = until(times[None])[0][0]
     np.testing.assert_allclose(second[0, -1], np.sum((running[1:] + running[:-1]) / 2) * 1e-4, rtol=1e-8)
 
 

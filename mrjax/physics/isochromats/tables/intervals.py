@@ -1,14 +1,21 @@
-"""Events as intervals of free precession that end with a change: all repetitions at once, in NumPy and double precision.
+"""Events as intervals of free precession that end with a change: all repetitions at once.
+
+In NumPy's double precision where an event is known, and by JAX where it is traced.
 
 What gradients do between two changes is their areas; what RF that lasts does is worked out later, once for all pulses that are
 equal but for their phase.
 """
 
 import dataclasses
+import functools
 import math
+import operator
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import jax
 import numpy as np
 from jaxtyping import Complex, Float
 
@@ -31,8 +38,9 @@ from mrjax.sequence import (
     Together,
 )
 from mrjax.sequence.gradients import AXES
+from mrjax.sequence.precision import Numbers, numpy_of
 
-Row = Float[np.ndarray, " _row"]
+Row = Float[Numbers, " _row"]
 Kind = Literal["longitudinal", "turn", "constant", "steps"]
 Form = tuple[Kind, int]
 """Of changes that one program computes: their kind, and how many numbers they follow from."""
@@ -58,7 +66,7 @@ class Change:
     """By which the axis of RF is turned about z, in rad."""
 
     @property
-    def steps(self) -> int:
+    def n_steps(self) -> int:
         """Of RF that lasts, with those that fill it up; zero where there are none."""
         return (self.numbers.shape[-1] - 3) // 8 if self.kind == "steps" else 0
 
@@ -67,8 +75,9 @@ class Change:
         if self.kind != "steps":
             return self
         by_step = self.numbers[:, 3:].reshape(len(self.numbers), 8, -1)
-        filled = np.pad(by_step, [(0, 0), (0, 0), (0, n_steps - self.steps)]).reshape(len(self.numbers), -1)
-        return dataclasses.replace(self, numbers=np.concatenate([self.numbers[:, :3], filled], axis=1))
+        xp = numpy_of(self.numbers)
+        filled = xp.pad(by_step, [(0, 0), (0, 0), (0, n_steps - self.n_steps)]).reshape(len(self.numbers), -1)
+        return dataclasses.replace(self, numbers=xp.concatenate([self.numbers[:, :3], filled], axis=1))
 
     @property
     def form(self) -> Form:
@@ -81,8 +90,8 @@ class SampledMeanwhile:
     """Samples taken meanwhile, from the start of an interval: `(row, n)`."""
 
     time: Rows
-    area: Float[np.ndarray, "_row _n 3"]
-    receiver: Complex[np.ndarray, "_row _n"]
+    area: Float[Numbers, "_row _n 3"]
+    receiver: Complex[Numbers, "_row _n"]
     longitudinal: bool = False
 
     @property
@@ -97,7 +106,7 @@ class Interval:
 
     duration: Row
     """In s."""
-    area: Float[np.ndarray, "_row 3"]
+    area: Float[Numbers, "_row 3"]
     """Of the gradients along x, y and z in T s/m."""
     across: float = 0.0
     """Cycles wound across the voxel by `Dephase`."""
@@ -112,7 +121,7 @@ AT_ONCE = np.zeros(1)
 
 
 def intervals_of(event: AbstractEvent, engine: str) -> list[Interval]:
-    """One of the events in `PLAYED`, whose leaves are NumPy arrays with the repetitions in front, one or all."""
+    """One of the events in `PLAYED`, whose leaves have the repetitions in front, one or all."""
     match event:
         case Pulse():
             return [_at_once(Change("turn", _rows(event.flip_angle)[:, None], _rows(event.phase)))]
@@ -124,10 +133,10 @@ def intervals_of(event: AbstractEvent, engine: str) -> list[Interval]:
             return [_at_once(Change("longitudinal", np.array([[1.0, 0.0]]), AT_ONCE))]
         case Reset():
             z = _rows(event.magnetisation)
-            along_z = Change("longitudinal", np.stack([np.zeros_like(z), z], axis=-1), AT_ONCE)
+            along_z = Change("longitudinal", numpy_of(z).stack([0 * z, z], axis=-1), AT_ONCE)
             return [Interval(AT_ONCE, NOTHING, change=along_z, begins_anew=True)]
         case Sample():
-            return [_sampled(np.exp(-1j * _rows(event.phase)), longitudinal=False)]
+            return [_sampled(_turned_back(_rows(event.phase)), longitudinal=False)]
         case SampleLongitudinal():
             return [_sampled(np.ones(1, complex), longitudinal=True)]
         case AbstractScannerEvent():
@@ -137,14 +146,19 @@ def intervals_of(event: AbstractEvent, engine: str) -> list[Interval]:
 
 
 def _rows(leaf: Any) -> Row:
-    return np.atleast_1d(np.asarray(leaf, float))
+    xp = numpy_of(leaf)
+    return xp.atleast_1d(xp.asarray(leaf, float))
+
+
+def _turned_back(angle: Float[Numbers, "..."]) -> Complex[Numbers, "..."]:
+    return numpy_of(angle).exp(-1j * angle)
 
 
 def _at_once(change: Change) -> Interval:
     return Interval(AT_ONCE, NOTHING, change=change)
 
 
-def _sampled(receiver: Complex[np.ndarray, " _row"], longitudinal: bool) -> Interval:
+def _sampled(receiver: Complex[Numbers, " _row"], longitudinal: bool) -> Interval:
     time = np.zeros((1, 1))
     return Interval(
         AT_ONCE, NOTHING, reading=SampledMeanwhile(time, time[..., None] * NOTHING, receiver[:, None], longitudinal)
@@ -153,7 +167,7 @@ def _sampled(receiver: Complex[np.ndarray, " _row"], longitudinal: bool) -> Inte
 
 def _waiting(duration: Row, across: float) -> list[Interval]:
     """Waiting; all of equilibrium is reached after an infinite time."""
-    if not np.any(np.isinf(duration)):
+    if isinstance(duration, jax.Array) or not np.any(np.isinf(duration)):
         return [Interval(duration, NOTHING, across)]
     return [Interval(AT_ONCE, NOTHING, across, change=Change("longitudinal", np.array([[0.0, 1.0]]), AT_ONCE))]
 
@@ -163,11 +177,12 @@ class _Waveforms:
 
     def __init__(self, event: Together):
         placed = [one for track in event.tracks for one in _started(track)]
-        gradients = [(start, one) for start, one in placed if isinstance(one, Gradient)]
         self.placed = [(start, one) for start, one in placed if isinstance(one, AbstractRF | Readout)]
-        self.duration = np.max(np.stack(np.broadcast_arrays(*(_lasts(track) for track in event.tracks))), axis=0)
-        of_axis = lambda axis: [(start, one) for start, one in gradients if one.axis == axis]
-        self.courses = {i: GradientCourse.of(of_axis(axis)) for i, axis in enumerate(AXES) if of_axis(axis)}
+        self.duration = _longest([_lasts(track) for track in event.tracks])
+        self.courses: dict[int, list[GradientCourse]] = defaultdict(list)
+        for start, one in placed:
+            if isinstance(one, Gradient):
+                self.courses[AXES.index(one.axis)].append(GradientCourse.of(start, one))
 
     def intervals(self) -> list[Interval]:
         """From change to change."""
@@ -185,43 +200,46 @@ class _Waveforms:
         area = self._between(start[:, None], end[:, None])[:, 0]
         reading = self._reading(start, readouts) if readouts else None
         # rounding must not make a time negative where pulses adjoin
-        return Interval(np.maximum(end - start, 0.0), area, reading=reading, change=change)
+        return Interval(_longest([end - start, AT_ONCE]), area, reading=reading, change=change)
 
     def _reading(self, start: Row, readouts: list[tuple[Row, Readout]]) -> SampledMeanwhile:
         offsets = [_dwells(one) for _, one in readouts]
         times = _joined([begin[:, None] + offset for (begin, _), offset in zip(readouts, offsets, strict=True)])
         angles = [_receiver_angle(one, offset) for (_, one), offset in zip(readouts, offsets, strict=True)]
         time = times - start[:, None]
-        return SampledMeanwhile(time, self._between(start[:, None], times), np.exp(-1j * _joined(angles)))
+        return SampledMeanwhile(time, self._between(start[:, None], times), _turned_back(_joined(angles)))
 
-    def _between(self, start: Rows, times: Rows) -> Float[np.ndarray, "_row _n 3"]:
+    def _between(self, start: Rows, times: Rows) -> Float[Numbers, "_row _n 3"]:
         """Areas of the gradients from a time until others."""
-        along = [np.zeros((1, times.shape[-1]))] * 3
-        for axis, course in self.courses.items():
-            along[axis] = course.until(times)[0] - course.until(start)[0]
-        return np.stack(np.broadcast_arrays(*along), axis=-1)
+        along: list[Any] = [np.zeros((1, times.shape[-1]))] * 3
+        for axis, courses in self.courses.items():
+            along[axis] = _total([course.until(times)[0] - course.until(start)[0] for course in courses])
+        xp = numpy_of(along)
+        return xp.stack(xp.broadcast_arrays(*along), axis=-1)
 
     def _pulse(self, start: Row, pulse: AbstractRF) -> Change:
         phase, offset, duration = (_rows(value) for value in (pulse.phase, pulse.offset, pulse.duration))
-        samples = np.atleast_2d(np.asarray(pulse.b1_samples))
-        real, imaginary = np.real(samples), np.imag(samples)
+        xp = numpy_of(pulse.b1_samples)
+        samples = xp.atleast_2d(xp.asarray(pulse.b1_samples))
+        real, imaginary = xp.real(samples), xp.imag(samples)
         if isinstance(pulse, ContinuousWave) and not self.courses:
-            return Change("constant", _side_by_side(real, imaginary, offset[:, None], duration[:, None]), phase)
+            return Change("constant", _joined([real, imaginary, offset[:, None], duration[:, None]]), phase)
         n = samples.shape[-1]
         dt = duration[:, None] / n
-        areas, moments = self._in_steps(start[:, None] + dt * np.arange(n + 1), dt)
-        own = (dt, offset[:, None], np.full((1, 1), float(n)))
-        return Change("steps", _side_by_side(*own, real, imaginary, *areas, *moments), phase)
+        areas, moments = self._in_steps(start[:, None] + dt * np.arange(n + 1)[None], dt)
+        own = [dt, offset[:, None], np.full((1, 1), float(n))]
+        return Change("steps", _joined([*own, real, imaginary, *areas, *moments]), phase)
 
     def _in_steps(self, edges: Rows, dt: Rows) -> tuple[list[Rows], list[Rows]]:
         r"""$\int G\,dt$ and $\int G\,\tau\,dt / \Delta t$ of each step along x, y and z, with $\tau$ from its middle."""
-        areas = [np.zeros((1, edges.shape[-1] - 1))] * 3
+        areas: list[Any] = [np.zeros((1, edges.shape[-1] - 1))] * 3
         moments = list(areas)
-        for axis, course in self.courses.items():
-            area, second = course.until(edges)
-            areas[axis] = np.diff(area, axis=-1)
-            mean = np.diff(second, axis=-1) / np.where(dt > 0, dt, 1.0)
-            moments[axis] = np.where(dt > 0, (area[:, 1:] + area[:, :-1]) / 2 - mean, 0.0)
+        for axis, courses in self.courses.items():
+            area, second = map(_total, zip(*(course.until(edges) for course in courses), strict=True))
+            xp = numpy_of(area, dt)
+            areas[axis] = xp.diff(area, axis=-1)
+            mean = xp.diff(second, axis=-1) / xp.where(dt > 0, dt, 1.0)
+            moments[axis] = xp.where(dt > 0, (area[:, 1:] + area[:, :-1]) / 2 - mean, 0.0)
         return areas, moments
 
 
@@ -234,28 +252,39 @@ def _lasts(track: tuple[AbstractEvent, ...]) -> Row:
 
 
 def _dwells(readout: Readout) -> Rows:
-    return _rows(readout.dwell)[:, None] * (np.arange(readout.n) + 0.5)
+    return _rows(readout.dwell)[:, None] * (np.arange(readout.n) + 0.5)[None]
 
 
 def _receiver_angle(readout: Readout, times: Rows) -> Rows:
-    modulation = np.atleast_2d(np.asarray(readout.modulation, float))
+    xp = numpy_of(readout.modulation)
+    modulation = xp.atleast_2d(xp.asarray(readout.modulation, float))
     turned = 2 * math.pi * _rows(readout.offset)[:, None] * times
     return _rows(readout.phase)[:, None] + modulation + turned + np.zeros((1, readout.n))
 
 
 def _joined(parts: list[Rows]) -> Rows:
-    n_rows = max(map(len, parts))
-    return np.concatenate([np.broadcast_to(part, (n_rows, part.shape[-1])) for part in parts], axis=-1)
+    n_rows, xp = max(map(len, parts)), numpy_of(parts)
+    return xp.concatenate([xp.broadcast_to(part, (n_rows, part.shape[-1])) for part in parts], axis=-1)
 
 
-def _side_by_side(*columns: Rows) -> Rows:
-    return _joined(list(columns))
+def _total(parts: Iterable[Rows]) -> Rows:
+    return functools.reduce(operator.add, parts)
+
+
+def _longest(times: list[Row]) -> Row:
+    xp = numpy_of(times)
+    return xp.max(xp.stack(xp.broadcast_arrays(*times)), axis=0)
 
 
 def can_be_taken_apart(event: AbstractEvent) -> bool:
-    """Whether `intervals_of` knows an event of known numbers."""
+    """Whether `intervals_of` knows an event; durations that are traced are taken to be finite."""
     if isinstance(event, AbstractScannerEvent) and not isinstance(event, Delay):
-        return all(bool(np.all(np.isfinite(_lasts(track)))) for track in event.tracks)
+        return all(not _known_to_be(np.isinf, _lasts(track)) for track in event.tracks)
     lasts = _rows(event.duration)
     # one delay without end is no interval, but sets the magnetisation
-    return isinstance(event, PLAYED) and bool(np.all(np.isinf(lasts)) or np.all(np.isfinite(lasts)))
+    is_mixed = _known_to_be(np.isinf, lasts) and _known_to_be(np.isfinite, lasts)
+    return isinstance(event, PLAYED) and not is_mixed
+
+
+def _known_to_be(which: Callable[[np.ndarray], np.ndarray], times: Row) -> bool:
+    return isinstance(times, np.ndarray) and bool(np.any(which(times)))

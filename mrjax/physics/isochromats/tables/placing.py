@@ -1,4 +1,4 @@
-"""The intervals of a whole sequence in playing order, with repeats written out, in NumPy."""
+"""The intervals of a whole sequence in playing order, with repeats written out."""
 
 import math
 from collections.abc import Iterator
@@ -8,9 +8,10 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
+from mrjax import _checks
 from mrjax.physics.isochromats.tables.intervals import Interval, can_be_taken_apart, intervals_of
 from mrjax.sequence import AbstractContainer, AbstractEvent
-from mrjax.sequence.precision import in_double_precision
+from mrjax.sequence.precision import Numbers, in_double_precision, numpy_of
 
 Repetitions = Int[np.ndarray, "*repetitions"]
 
@@ -28,9 +29,11 @@ class Placed:
         """Taken at each playing."""
         return 0 if self.interval.reading is None else self.interval.reading.n
 
-    def played(self, rows: np.ndarray) -> np.ndarray:
+    def played(self, rows: Numbers) -> Numbers:
         """The numbers of each playing."""
-        return rows[self.row] if len(rows) > 1 else np.broadcast_to(rows, (len(self.row), *rows.shape[1:]))
+        if len(rows) > 1:
+            return rows[self.row]
+        return numpy_of(rows).broadcast_to(rows, (len(self.row), *rows.shape[1:]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +76,7 @@ class ContainerApart:
 
 
 def apart(container: AbstractContainer, engine: str, outer: tuple[int, ...] = ()) -> ContainerApart | None:
-    """A sequence of known numbers in intervals; None where one of its events cannot be taken apart."""
+    """A sequence in intervals; None where one of its events cannot be taken apart."""
     repeats, parts = (*outer, *container.repetitions), []
     for entry in container.events:
         part = _event(entry, repeats, engine) if isinstance(entry, AbstractEvent) else apart(entry, engine, repeats)
@@ -89,12 +92,13 @@ def _event(event: AbstractEvent, repeats: tuple[int, ...], engine: str) -> Event
     lengths = {name: (1,) * (len(repeats) - len(shape)) + shape for name, shape in shapes.items()}
     varies = np.broadcast_shapes((1,) * len(repeats), *lengths.values())
 
-    def rows(name: str) -> np.ndarray:
-        leaf = in_double_precision(leaves[name])
+    def rows(name: str) -> Numbers:
+        leaf = in_double_precision(leaves[name]) if _checks.is_concrete(leaves[name]) else leaves[name]
         own = leaf.shape[len(shapes[name]) :]
         if math.prod(lengths[name]) == 1:
             return leaf.reshape(1, *own)
-        return np.broadcast_to(leaf.reshape(*lengths[name], *own), (*varies, *own)).reshape(-1, *own)
+        xp = numpy_of(leaf)
+        return xp.broadcast_to(leaf.reshape(*lengths[name], *own), (*varies, *own)).reshape(-1, *own)
 
     in_rows = event.with_leaves({name: rows(name) for name in leaves})
     if not can_be_taken_apart(in_rows):

@@ -1,4 +1,4 @@
-"""A sequence of known numbers as data: rows of free precession that end with a change, and samples within them.
+"""A sequence as data: rows of free precession that end with a change, and samples within them.
 
 What is compiled then depends on how many rows, samples and different changes there are, in steps of a quarter, and not on the
 sequence.
@@ -17,6 +17,7 @@ from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.tables.playing_order import PlayingOrder
 from mrjax.physics.lowered import AbstractLoweredEvent
 from mrjax.physics.maths.sizes import padded_size
+from mrjax.sequence.precision import Numbers, numpy_of
 
 FEWEST_ROWS = 64
 """Played at least, where samples outnumber them by `SAMPLES_FOR_EACH`: so sequences of few pulses share a program."""
@@ -93,7 +94,7 @@ def tabulated(order: PlayingOrder, played: Any) -> SequenceTable:
     different = order.different
     sizes = {form: padded_size(len(numbers)) for form, numbers in different.numbers.items()}
     ends = np.cumsum([1, *sizes.values()])
-    numbered = different.numbered(dict(zip(sizes, ends.tolist(), strict=False)), order)
+    numbered = order.changes(dict(zip(sizes, ends.tolist(), strict=False)))
     n_rows = padded_size(max(order.n_rows, min(FEWEST_ROWS, order.n_samples // SAMPLES_FOR_EACH)))
     kept = lambda column: _on_device(column, dtype)
     samples = None
@@ -112,11 +113,14 @@ def tabulated(order: PlayingOrder, played: Any) -> SequenceTable:
     )
 
 
-def _filled_to(column: np.ndarray, n: int, mode: Literal["constant", "edge"] = "constant") -> np.ndarray:
+def _filled_to(column: Numbers, n: int, mode: Literal["constant", "edge"] = "constant") -> Numbers:
     """With more entries: zeros, for rows that do nothing, or the last one again."""
-    return np.pad(column, [(0, n - len(column)), *[(0, 0)] * (column.ndim - 1)], mode=mode)
+    padding = [(0, n - len(column)), *[(0, 0)] * (column.ndim - 1)]
+    return numpy_of(column).pad(column, padding, mode=mode)
 
 
-def _on_device(column: np.ndarray, dtype: DTypeLike) -> Array:
-    kinds = {"f": dtype, "c": jnp.result_type(dtype, 1j), "i": np.int32, "b": np.bool_}
-    return jax.device_put(np.asarray(column, kinds[column.dtype.kind]))  # `asarray` would compile for each new shape
+def _on_device(column: Numbers, dtype: DTypeLike) -> Array:
+    due = {"f": dtype, "c": jnp.result_type(dtype, 1j), "i": np.int32, "b": np.bool_}[column.dtype.kind]
+    if isinstance(column, jax.Array):
+        return column.astype(due)
+    return jax.device_put(np.asarray(column, due))  # `asarray` would compile for each new shape

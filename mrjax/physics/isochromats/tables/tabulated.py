@@ -15,6 +15,7 @@ from mrjax.physics.isochromats.state import IsochromatState, across_the_voxel
 from mrjax.physics.isochromats.tables.changes import Maps, RestingSpins, affine_maps
 from mrjax.physics.isochromats.tables.table import Rows, SampleTimes, SequenceTable
 from mrjax.physics.isochromats.waveforms import Surroundings
+from mrjax.physics.maths import precession
 from mrjax.physics.maths.loops import checkpointed_scan
 from mrjax.physics.maths.sums import sum_of_given
 from mrjax.physics.maths.transmit_field import TransmitField, transmit_field
@@ -101,9 +102,9 @@ def _precessed(
         across = 2 * math.pi * wound[3] * jnp.asarray(across_the_voxel(n), spins.dtype)[:, None]
     turned_by = sum_of_given(spins.surroundings.angle(time, n), across, *by_gradients)
     cosine, sine = cosine_and_sine(ahead[None, None] if turned_by is None else turned_by + ahead)
-    e2 = jnp.exp(-time / spins.surroundings.t2)[None]
+    e2 = precession.decay(time, spins.surroundings.t2)[None]
     return e2 * (cosine * x - sine * y), e2 * (sine * x + cosine * y)
 
 
 def _recovered(z: Array, time: Float[Array, ""], spins: RestingSpins) -> Array:
-    return z + jnp.expm1(-time / spins.surroundings.t1)[None] * (z - 1)
+    return z + precession.recovery(time, spins.surroundings.t1)[None] * (1 - z)
