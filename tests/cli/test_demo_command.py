@@ -31,7 +31,7 @@ def demo(tmp_path_factory, compiled):
 
 
 def test_dictionary_and_maps_are_played_by_one_program(demo, compiled):
-    played = [name for name in compiled if "_play" in name]
+    played = [name for name in compiled if "_program" in name]
     assert 1 <= len(played) <= 2  # and the scan by another
 
 

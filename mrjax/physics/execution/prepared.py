@@ -128,7 +128,7 @@ def _longer(
 ) -> tuple[Plan, np.ndarray | None]:
     """A plan for more repetitions, of which only those that are asked for are played, and which of the samples are theirs."""
     if plan.n_samples is not None:
-        return plan, np.arange(plan.n_samples)
+        return plan, np.arange(plan.n_samples) if plan.n_samples else None
     longer = lengthened(sequence)
     if options.batch_size or plan.prepares_together or not longer.is_longer:
         return plan, None

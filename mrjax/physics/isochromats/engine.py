@@ -56,7 +56,7 @@ from mrjax.sequence import (
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.partial_orders import Order
 from mrjax.sequence.walk import orders_per_cycle, winding
-from mrjax.tissue import EFFECTS, Tissue
+from mrjax.tissue import EFFECTS, VELOCITY, Tissue
 
 ENOUGH_FOR_T2_PRIME = 2000
 """Spins over which a Lorentzian is spread by default."""
@@ -137,11 +137,11 @@ class Isochromats(AbstractEngine):
         if rf_steps.has_lasting_rf(sequence):
             sequence = rf_steps.finely_cut(sequence, self._bounds(sequence, tissue))
         engine = self.with_spins_for(sequence, tissue, state)
-        in_rows = None if self.motion is not None else rows_of(sequence, tissue, type(self).__name__, engine._spins)
-        if in_rows is None:
+        in_rows = rows_of(sequence, tissue, type(self).__name__, engine._spins)
+        if self.motion is not None or in_rows is None:
             return Plan(engine, sequence, tissue)
         table = tabulated(in_rows, (sequence, tissue, engine))
-        engine = dataclasses.replace(engine, axes=engine.axes if self.voxel_size is not None else ())
+        engine = dataclasses.replace(engine, axes=() if self.voxel_size is None else engine.axes)
         return Plan(engine, Sequence(table), tissue, n_samples=in_rows.n_samples)
 
     @property
@@ -216,9 +216,9 @@ class Isochromats(AbstractEngine):
         return jnp.broadcast_to(self.voxel_size, (3,))
 
     def bytes_per_voxel(self, sequence: AbstractContainer, tissue: Tissue) -> float:
-        event = sequence.events[0]
-        is_table = isinstance(event, SequenceTable)
-        return self._spins * event.bytes_per_spin if is_table else super().bytes_per_voxel(sequence, tissue)
+        if isinstance(event := sequence.events[0], SequenceTable):
+            return self._spins * event.bytes_per_spin
+        return float(self._spins * (3 + sum(map(tissue.has, (*AXES, *VELOCITY)))) * tissue.t1.dtype.itemsize)
 
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> IsochromatState:
         del sequence

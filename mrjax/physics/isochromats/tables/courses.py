@@ -45,7 +45,8 @@ class GradientCourse:
         r"""$A$ and $\int A\,dt$ at some times."""
         piece = self._piece(times)
         row = np.arange(len(self.times))[:, None]
-        at = lambda points: points[row, piece]
+        xp = numpy_of(piece)
+        at = lambda points: xp.asarray(points)[row, piece]
         into = times - at(self.times)
         into = numpy_of(into).where(into < 0, 0.0, into)
         value, slope, area = at(self.value), at(self.slope), at(self.area)
