@@ -89,9 +89,11 @@ def _numeric(value: Any, name: str) -> Array:
         raise ValueError(f"`{name}` must be a number or an array of numbers, but got {_shorten(value)}.")
     if not jnp.issubdtype(kind, jnp.inexact):
         array = array.astype(jnp.result_type(float))
-    # of a copy, which nobody changes; `jnp.asarray` alone would compile for each new shape
-    held = array if isinstance(array, jax.Array) else jax.device_put(np.array(array))
-    return held if isinstance(held, jax.Array) else jnp.asarray(held)  # a constant where something is traced
+    if isinstance(array, jax.Array):
+        return array
+    # of a copy, which nobody changes; `jnp.asarray` would compile for each new shape, but serves where something is traced
+    held = jax.device_put(np.array(array))
+    return held if isinstance(held, jax.Array) and is_concrete(held) else jnp.asarray(array)
 
 
 def refuse_masked(value: Any, name: str) -> None:

@@ -97,7 +97,7 @@ def angle(frequency: Any, time: Any) -> Float[Array, "..."]:
 
 def multiple_of_angle(once: Float[Array, ""], counts: np.ndarray) -> Float[Array, " n"]:
     """So many times an angle in rad, less whole turns, for any whole numbers below 2^48."""
-    known = jax.lax.stop_gradient(once)
+    known = jnp.asarray(jax.lax.stop_gradient(once))  # NumPy's, where it was and is differentiated
     # the second term is zero, but its derivative is that of the product
     return _multiple(_in_turns(known), counts) + _as(once, counts) * (once - known)
 
