@@ -54,8 +54,9 @@ class Tabulated(AbstractOperator):
 def _played(rows: Rows, maps: Maps, spins: RestingSpins, begin: Components) -> tuple[Components, Starts]:
     """The magnetisation after all rows, and at the start of each."""
 
-    def play(magnetisation: Components, now: tuple) -> tuple[Components, Components]:
-        row, cosine, sine = now
+    def play(magnetisation: Components, now: Array) -> tuple[Components, Components]:
+        # taken by its number: rows that come with the loop would be cut out one by one, each by a kernel of its own
+        row, cosine, sine = jax.tree.map(lambda column: column[now], turns)
         x, y = _precessed(magnetisation, row.duration, row.wound, -row.phase, spins)
         z = _recovered(magnetisation[2], row.duration, spins)
         of = maps[row.change].reshape(4, 3, *spins.shape)
@@ -63,7 +64,8 @@ def _played(rows: Rows, maps: Maps, spins: RestingSpins, begin: Components) -> t
         return (cosine * x - sine * y, sine * x + cosine * y, z), magnetisation
 
     turns = (rows, jnp.cos(rows.phase), jnp.sin(rows.phase))
-    return checkpointed_scan(play, begin, turns, rows.duration.shape[0], unroll=1)
+    n_rows = rows.duration.shape[0]
+    return checkpointed_scan(play, begin, jnp.arange(n_rows), n_rows, unroll=1)
 
 
 def _sampled(
