@@ -23,6 +23,7 @@ from mrjax.physics.maths.transmit_field import transmit_field
 from mrjax.physics.motion import AbstractMotion
 from mrjax.physics.waveforms.step_moments import moments_of_steps
 from mrjax.sequence import AbstractRF, ContinuousWave, Gradient, Readout, Together
+from mrjax.sequence.double_length import angle
 from mrjax.sequence.gradients import AXES
 from mrjax.tissue import Tissue
 
@@ -154,4 +155,4 @@ class Waveforms:
         transmit = jnp.asarray(self.tissue.b1)[None] if self.tissue.has("b1") else jnp.ones((1, 1))
         field = self.gamma * pulse.b1 * axis * transmit
         propagator = under_constant_rf(field, offset, pulse.duration, self.surroundings, self.n_spins)
-        return Solved(propagator, precession.finite(pulse.duration), 2 * math.pi * offset * pulse.duration)
+        return Solved(propagator, precession.finite(pulse.duration), angle(offset, jnp.asarray(pulse.duration)))

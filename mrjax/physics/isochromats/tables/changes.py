@@ -86,7 +86,7 @@ def _constant(numbers: Float[Array, " 4"], spins: RestingSpins) -> Map:
     field = spins.gyromagnetic_ratio * (real + 1j * imaginary) * (x + 1j * y)
     less_one = under_constant_rf(field, offset, duration, spins.surroundings, spins.shape[0])
     propagator = less_one[..., :3, :] + jnp.eye(3, 4, dtype=spins.dtype)[None, None]
-    ahead = 2 * math.pi * offset * duration
+    ahead = angle(offset, duration)
     cosine, sine, nothing = jnp.cos(ahead), jnp.sin(ahead), jnp.zeros_like(ahead)
     frame = jnp.stack([cosine, -sine, nothing, sine, cosine, nothing, nothing, nothing, nothing + 1]).reshape(3, 3)
     turned_on = jnp.sum(frame[None, None, :, :, None] * propagator[:, :, None], axis=-2)
