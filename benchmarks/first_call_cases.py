@@ -11,7 +11,6 @@ import os
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,30 +39,25 @@ class Case:
     neighbours: dict[str, Call] = field(default_factory=dict)
 
 
-@contextmanager
-def compilations():
-    """Counts what XLA compiles meanwhile, and the seconds of each stage."""
-    found = {"programs": 0, "lowering_s": 0.0, "xla_s": 0.0}
+SEEN = {"programs": 0, "lowering_s": 0.0, "xla_s": 0.0}
+"""What XLA has compiled in this process, and the seconds of each stage."""
 
-    def listen(event: str, duration: float, **_: Any) -> None:
-        if event in STAGES:
-            found[STAGES[event]] += duration
-            found["programs"] += STAGES[event] == "xla_s"
 
-    jax.monitoring.register_event_duration_secs_listener(listen)
-    try:
-        yield found
-    finally:
-        jax.monitoring.unregister_event_duration_listener(listen)
+def listen(event: str, duration: float, **_: Any) -> None:
+    if event in STAGES:
+        SEEN[STAGES[event]] += duration
+        SEEN["programs"] += STAGES[event] == "xla_s"
+
+
+jax.monitoring.register_event_duration_secs_listener(listen)
 
 
 def timed(call: Call) -> dict[str, float]:
     """Wall time of one call, and what of it compiling took."""
-    with compilations() as found:
-        start = time.perf_counter()
-        jax.block_until_ready(call())
-        elapsed = time.perf_counter() - start
-    return {"s": elapsed, **found}
+    before, start = dict(SEEN), time.perf_counter()
+    jax.block_until_ready(call())
+    elapsed = time.perf_counter() - start
+    return {"s": elapsed, **{stage: SEEN[stage] - before[stage] for stage in SEEN}}
 
 
 def data(name: str) -> Path:
