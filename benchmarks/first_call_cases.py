@@ -64,13 +64,15 @@ def data(name: str) -> Path:
     return Path(os.environ.get("MRJAX_DATA", "../shared/data")) / name
 
 
-def fisp_case() -> Case:
-    def of(n_voxels: int, n_repetitions: int) -> Call:
-        flip_angle, t1, t2 = fisp.inputs(n_voxels, n_repetitions)
-        sequence, tissue = fisp.sequence(flip_angle), mr.Tissue(t1, t2)
-        return lambda: fisp.played(sequence, tissue, fisp.N_STATES)
+def fisp_call(n_voxels: int, n_repetitions: int) -> Call:
+    flip_angle, t1, t2 = fisp.inputs(n_voxels, n_repetitions)
+    sequence, tissue = fisp.sequence(flip_angle), mr.Tissue(t1, t2)
+    return lambda: fisp.played(sequence, tissue, fisp.N_STATES)
 
-    return Case(of(10_000, 1000), {"a voxel more": of(10_001, 1000), "a repetition less": of(10_000, 999)})
+
+def fisp_case() -> Case:
+    others = {"a voxel more": fisp_call(10_001, 1000), "a repetition less": fisp_call(10_000, 999)}
+    return Case(fisp_call(10_000, 1000), others)
 
 
 def fisp_gradient_case() -> Case:
@@ -147,12 +149,7 @@ def bloch_ode_case() -> Case:
 
 
 def small_case() -> Case:
-    def of(n_voxels: int, n_repetitions: int) -> Call:
-        flip_angle, t1, t2 = fisp.inputs(n_voxels, n_repetitions)
-        sequence, tissue = fisp.sequence(flip_angle), mr.Tissue(t1, t2)
-        return lambda: fisp.played(sequence, tissue, fisp.N_STATES)
-
-    return Case(of(100, 100), {"a voxel more": of(101, 100), "a repetition more": of(100, 101)})
+    return Case(fisp_call(100, 100), {"a voxel more": fisp_call(101, 100), "a repetition more": fisp_call(100, 101)})
 
 
 def phantom_case() -> Case:

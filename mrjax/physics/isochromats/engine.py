@@ -137,8 +137,8 @@ class Isochromats(AbstractEngine):
         if rf_steps.has_lasting_rf(sequence):
             sequence = rf_steps.finely_cut(sequence, self._bounds(sequence, tissue))
         engine = self.with_spins_for(sequence, tissue, state)
-        in_rows = rows_of(sequence, tissue, type(self).__name__, engine._spins)
-        if self.motion is not None or in_rows is None:
+        in_rows = rows_of(sequence, tissue, type(self).__name__, engine._spins) if self.motion is None else None
+        if in_rows is None:
             return Plan(engine, sequence, tissue)
         table = tabulated(in_rows, (sequence, tissue, engine))
         engine = dataclasses.replace(engine, axes=() if self.voxel_size is None else engine.axes)

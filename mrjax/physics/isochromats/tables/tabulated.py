@@ -93,7 +93,7 @@ def _precessed(
     ahead: Float[Array, ""],
     spins: RestingSpins,
 ) -> tuple[Array, Array]:
-    """Both transverse components after some time, seen from a frame turned back by an angle."""
+    """Both transverse components after some time, turned ahead by an angle besides."""
     x, y, _ = magnetisation
     n = spins.shape[0]
     by_gradients = [
