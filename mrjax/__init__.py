@@ -42,7 +42,7 @@ from .tissue import Tissue as Tissue
 __version__ = "0.1.0"
 
 _ROOMS = ("inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "signals", "synthesis", "zoo")
-_OF_PHYSICS = ("BlochMcConnell", "BlochODE", "Isochromats", "propagation")
+_OF_PHYSICS = ("acquire", "BlochMcConnell", "BlochODE", "Isochromats", "propagation")
 
 if TYPE_CHECKING:
     from . import (
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         BlochMcConnell as BlochMcConnell,
         BlochODE as BlochODE,
         Isochromats as Isochromats,
+        acquire as acquire,
         propagation as propagation,
     )
 else:  # what these import, such as matplotlib, scipy and flax, takes three times as long as all the rest

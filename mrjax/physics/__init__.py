@@ -15,6 +15,7 @@ from .slice_profile import SliceProfile as SliceProfile, slice_profile as slice_
 from .steady_state import steady_state as steady_state
 
 if TYPE_CHECKING:
+    from .acquisition import acquire as acquire
     from .isochromats.engine import Isochromats as Isochromats
     from .isochromats.ode import BlochODE as BlochODE, BlochODEState as BlochODEState
     from .pools import propagation as propagation
@@ -24,6 +25,7 @@ else:  # the default engine is there at once, the others when they are first use
     __getattr__, __dir__ = _names.on_demand(
         __name__,
         {
+            "acquire": "mrjax.physics.acquisition",
             "Isochromats": "mrjax.physics.isochromats.engine",
             "BlochODE": "mrjax.physics.isochromats.ode",
             "BlochODEState": "mrjax.physics.isochromats.ode",

@@ -130,11 +130,11 @@ def play(
 
 def _prepared(sequence, tissue, engine, state, batch_size, gradient, mask, keeps_state) -> PreparedCall:
     """Checked and planned; what was found is remembered for the same sequence and tissue."""
-    _require_kind(sequence, AbstractContainer, "sequence")
-    _require_kind(tissue, Tissue, "tissue")
+    require_kind(sequence, AbstractContainer, "sequence")
+    require_kind(tissue, Tissue, "tissue")
     engine, gradient = EPG() if engine is None else engine, Checkpoints() if gradient is None else gradient
-    _require_kind(engine, AbstractEngine, "engine")
-    _require_kind(gradient, AbstractGradient, "gradient")
+    require_kind(engine, AbstractEngine, "engine")
+    require_kind(gradient, AbstractGradient, "gradient")
     if batch_size is not None:
         batch_size = _checks.positive_integer(batch_size, "batch_size")
     if mask is not None:
@@ -142,20 +142,20 @@ def _prepared(sequence, tissue, engine, state, batch_size, gradient, mask, keeps
     options = Options(engine, gradient, batch_size, mask, keeps_state)
     if state is None and options.are_known:
         return _prepared_once(sequence, tissue, options)
-    return PreparedCall.of(_valid_sequence(sequence), tissue, options, state)
+    return PreparedCall.of(valid_sequence(sequence), tissue, options, state)
 
 
 @remembered_together
 def _prepared_once(sequence: AbstractContainer, tissue: Tissue, options: Options) -> PreparedCall:
-    return PreparedCall.of(_valid_sequence(sequence), tissue, options, None)
+    return PreparedCall.of(valid_sequence(sequence), tissue, options, None)
 
 
 @remembered
-def _valid_sequence(sequence: AbstractContainer) -> AbstractContainer:
+def valid_sequence(sequence: AbstractContainer) -> AbstractContainer:
     return without_notes(validated(as_sequence(sequence)))
 
 
-def _require_kind(value: Any, kind: type, name: str) -> None:
+def require_kind(value: Any, kind: type, name: str) -> None:
     if not isinstance(value, kind):
         due = {
             AbstractContainer: "a Sequence",

@@ -88,7 +88,7 @@ class PreparedCall(NamedTuple):
         require_effects_known(options.engine, tissue)
         plan = options.engine.plan(sequence, tissue, state, options.keeps_state)
         if not options.keeps_state:
-            _require_samples(plan.sequence)
+            require_samples(plan.sequence)
         shape = plan.tissue.voxel_shape
         n_after = len(shape) - len(tissue.voxel_shape)
         known = all(map(_checks.is_concrete, jax.tree.leaves((plan, state))))
@@ -150,7 +150,7 @@ def _valid_tissue(tissue: Tissue) -> Tissue:
     return tissue.checked()
 
 
-def _require_samples(sequence: AbstractContainer) -> None:
+def require_samples(sequence: AbstractContainer) -> None:
     if not any(located.event.n_samples for located in events_of(sequence.events)):
         raise ValueError(
             "`sequence` has no samples, so there is no signal: put a `Sample()` or `Readout(...)` where the receiver is to "

@@ -26,7 +26,7 @@ from mrjax.physics.isochromats.operators import (
 from mrjax.physics.isochromats.places import Coordinates, Places, voxel_extent
 from mrjax.physics.isochromats.preparation import Waveforms
 from mrjax.physics.isochromats.state import IsochromatState, lattice
-from mrjax.physics.isochromats.tables.playing_order import rows_of
+from mrjax.physics.isochromats.tables.playing_order import PlayingOrder, rows_of
 from mrjax.physics.isochromats.tables.table import SequenceTable, tabulated
 from mrjax.physics.isochromats.tables.tabulated import Tabulated
 from mrjax.physics.maths import precession
@@ -134,15 +134,25 @@ class Isochromats(AbstractEngine):
         self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool
     ) -> Plan:
         del keeps_state
-        if rf_steps.has_lasting_rf(sequence):
-            sequence = rf_steps.finely_cut(sequence, self._bounds(sequence, tissue))
-        engine = self.with_spins_for(sequence, tissue, state)
-        in_rows = rows_of(sequence, tissue, type(self).__name__, engine._spins) if self.motion is None else None
+        engine, sequence, in_rows = self.in_rows(sequence, tissue, state)
         if in_rows is None:
             return Plan(engine, sequence, tissue)
         table = tabulated(in_rows, (sequence, tissue, engine))
-        engine = dataclasses.replace(engine, axes=() if self.voxel_size is None else engine.axes)
         return Plan(engine, Sequence(table), tissue, n_samples=in_rows.n_samples)
+
+    def in_rows(
+        self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, always: bool = False
+    ) -> "tuple[Isochromats, AbstractContainer, PlayingOrder | None]":
+        """This engine with all sizes, the sequence with RF cut finely, and its rows, where there are any and they pay."""
+        if rf_steps.has_lasting_rf(sequence):
+            sequence = rf_steps.finely_cut(sequence, self._bounds(sequence, tissue))
+        engine = self.with_spins_for(sequence, tissue, state)
+        if self.motion is not None:
+            return engine, sequence, None
+        found = rows_of(sequence, tissue, type(self).__name__, 0 if always else engine._spins)
+        if found is not None:
+            engine = dataclasses.replace(engine, axes=() if self.voxel_size is None else engine.axes)
+        return engine, sequence, found
 
     @property
     def _spins(self) -> int:
@@ -224,10 +234,10 @@ class Isochromats(AbstractEngine):
         del sequence
         nothing = jnp.zeros((self._spins, *tissue.voxel_shape), tissue.t1.dtype)
         wound = jnp.zeros(tissue.voxel_shape, jnp.int32)
-        places = Places.of(tissue, self._offsets(tissue), moves=tissue.moves or self.motion is not None)
+        places = Places.of(tissue, self.offsets(tissue), moves=tissue.moves or self.motion is not None)
         return IsochromatState(nothing, nothing, jnp.ones_like(nothing), wound, places)
 
-    def _offsets(self, tissue: Tissue) -> Coordinates:
+    def offsets(self, tissue: Tissue) -> Coordinates:
         """Of every spin from the middle of its voxel, in m."""
         if self.voxel_size is None or not self.axes:
             return None, None, None

@@ -42,13 +42,20 @@ class Tabulated(AbstractOperator):
         return cls(table, Surroundings.of(tissue), transmit_field(tissue), gyromagnetic_ratio)
 
     def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Complex[Array, "n_samples voxel"] | None]:
-        shape = (state.x.shape[0], state.x.shape[1])
-        spins = RestingSpins(self.surroundings, self.transmit, state.places.coordinates, shape, self.gyromagnetic_ratio)
-        maps = affine_maps(self.table.changes, spins)
-        magnetisation, starts = _played(self.table.rows, maps, spins, state.magnetisation)
+        spins = self.spins(state)
+        magnetisation, starts = self.played(state, spins)
         samples = None if self.table.samples is None else _sampled(self.table.samples, starts, spins, state)
         wound = state.wound * self.table.keeps_wound + self.table.winds
         return dataclasses.replace(state.with_magnetisation(*magnetisation), wound=wound), samples
+
+    def spins(self, state: IsochromatState) -> RestingSpins:
+        """What makes the spins of a state differ."""
+        shape = (state.x.shape[0], state.x.shape[1])
+        return RestingSpins(self.surroundings, self.transmit, state.places.coordinates, shape, self.gyromagnetic_ratio)
+
+    def played(self, state: IsochromatState, spins: RestingSpins) -> tuple[Components, Starts]:
+        """The magnetisation after all rows, and at the start of each."""
+        return _played(self.table.rows, affine_maps(self.table.changes, spins), spins, state.magnetisation)
 
 
 def _played(rows: Rows, maps: Maps, spins: RestingSpins, begin: Components) -> tuple[Components, Starts]:
@@ -75,15 +82,21 @@ def _sampled(
 
     @jax.checkpoint
     def sample(one: SampleTimes) -> Complex[Array, " voxel"]:
-        start = jax.tree.map(lambda of: of[one.row], starts)
-        x, y = _precessed(start, one.time, one.wound, jnp.zeros((), spins.dtype), spins)
-        if one.longitudinal is not None:
-            x = jnp.where(one.longitudinal, _recovered(start[2], one.time, spins), x)
-            y = jnp.where(one.longitudinal, 0.0, y)
+        x, y = at_sample(one, starts, spins)
         return one.receiver * (jnp.sum(weight * x, axis=0) + 1j * jnp.sum(weight * y, axis=0))
 
     at_once = None if jax.default_backend() == "cpu" else SAMPLES_AT_ONCE
     return jax.lax.map(sample, samples, batch_size=at_once)
+
+
+def at_sample(one: SampleTimes, starts: Starts, spins: RestingSpins) -> tuple[Array, Array]:
+    """What a sample is of: both transverse components of each spin, or z and nothing."""
+    start = jax.tree.map(lambda of: of[one.row], starts)
+    x, y = _precessed(start, one.time, one.wound, jnp.zeros((), spins.dtype), spins)
+    if one.longitudinal is not None:
+        x = jnp.where(one.longitudinal, _recovered(start[2], one.time, spins), x)
+        y = jnp.where(one.longitudinal, 0.0, y)
+    return x, y
 
 
 def _precessed(

@@ -1,0 +1,108 @@
+"""The sum over voxels of the samples of a readout, from what they answer at few instants."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from mrjax.physics.imaging.blocks import Blocks, EncodedSamples
+from mrjax.physics.maths.sums import sum_of_given
+from mrjax.physics.maths.trigonometry import cosine_and_sine
+from mrjax.sequence.double_length import DoubleLength, angle
+
+
+class Places(eqx.Module):
+    """Where the voxels, or spins, of some columns are, `(column, place)` in all."""
+
+    along: tuple[Array | None, Array | None, Array | None]
+    """Of each place in m, along x, y and z; None for zero."""
+    across: tuple[Array | None, Array | None, Array | None, Array | None]
+    """Of each column, and its place across the voxel in voxels."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Columns and places."""
+        n = lambda arrays: max((x.shape[0] for x in arrays if x is not None), default=1)
+        return n(self.across), n(self.along)
+
+
+Answer = tuple[Complex[Array, "column place"], Complex[Array, "point column place"]]
+"""Transverse magnetisation at each instant of a block as a product, of which one factor is of the whole block; without what
+gradients have wound since the start of its row."""
+
+
+def encoded(
+    samples: EncodedSamples,
+    answer_of: Callable[[Blocks], Callable[[Any, Any], Answer]],
+    places: Places,
+    weights: Complex[Array, "coil column place"],
+) -> Complex[Array, "coil sample"]:
+    """The samples of all blocks, one after the other, filled up as these are; the receiver is not turned back.
+
+    `answer_of(blocks)(row, time)` gives the answer of one of some blocks.
+    """
+    parts = []
+    for blocks in samples.blocks:
+        answer, of_one = answer_of(blocks), _line if blocks.are_lines else _others
+
+        def each(block: Any, answer: Any = answer, of_one: Any = of_one) -> Array:
+            row, time, wound, weight = block
+            return of_one(answer(row, time), wound, weight, places, weights)
+
+        part = jax.lax.map(jax.checkpoint(each), (blocks.row, blocks.time, blocks.wound, blocks.weight))
+        parts.append(jnp.moveaxis(part, 1, 0).reshape(weights.shape[0], -1))
+    return jnp.concatenate(parts, axis=1)
+
+
+def _line(
+    answer: Answer, wound: DoubleLength, weight: Complex[Array, "sample point"], places: Places, weights: Array
+) -> Complex[Array, "coil sample"]:
+    magnetisation, during = answer
+    magnetisation = magnetisation * _wound(places.across, wound[0], places.shape[0])[:, None]
+    # over the columns, for each coil, instant and place
+    summed = jnp.sum(during[None] * (weights * magnetisation[None])[:, None], axis=2)
+    at = _wound(places.along, wound, places.shape[1])
+    encoded = jnp.einsum("sf,clf->csl", at, summed, precision="highest")
+    return jnp.sum(encoded * weight[None], axis=-1)
+
+
+def _others(
+    answer: Answer, wound: DoubleLength, weight: Complex[Array, "sample point"], places: Places, weights: Array
+) -> Complex[Array, "coil sample"]:
+    magnetisation, during = answer
+    n_coils, n_columns, n_places = weights.shape
+    each = (during[None] * (weights * magnetisation[None])[:, None]).transpose(2, 0, 1, 3)
+    across = _wound(places.across, wound, n_columns)
+    summed = _product(across, each.reshape(n_columns, -1)).reshape(-1, n_coils, len(during), n_places)
+    at_time = jnp.sum(summed * weight[:, None, :, None], axis=2)
+    return jnp.sum(at_time * _wound(places.along, wound, n_places)[:, None], axis=-1).T
+
+
+def _product(a: Complex[Array, "i j"], b: Complex[Array, "j k"]) -> Complex[Array, "i k"]:
+    """By real matrices, whose products are what XLA is fast at."""
+    both = jnp.concatenate([b.real, b.imag])
+    rows = jnp.block([[a.real, -a.imag], [a.imag, a.real]])
+    real, imaginary = jnp.split(jnp.matmul(rows, both, precision="highest"), 2)
+    return jax.lax.complex(real, imaginary)
+
+
+def _wound(coordinates: tuple, wound: DoubleLength, n: int) -> Complex[Array, "*sample place"]:
+    """By what gradients have wound, the phase of each place."""
+    turned_by = [
+        angle(wound.high[..., i, None], place) + 2 * math.pi * wound.low[..., i, None] * place
+        for i, place in enumerate(coordinates)
+        if place is not None
+    ]
+    total = sum_of_given(*turned_by)
+    if total is None:
+        total = jnp.zeros((*wound.high.shape[:-1], n), wound.high.dtype)
+    return unit_phasor(total)
+
+
+def unit_phasor(turned: Float[Array, "..."]) -> Complex[Array, "..."]:
+    """exp(i angle)."""
+    return jax.lax.complex(*cosine_and_sine(turned))

@@ -1,0 +1,1 @@
+"""The sum over many spins, each a solution of the Bloch equations."""
