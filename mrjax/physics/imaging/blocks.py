@@ -1,4 +1,4 @@
-"""Samples in blocks that are encoded together: lines, along which k moves along the columns alone, and others."""
+"""KnownSamples in blocks that are encoded together: lines, along which k moves along the columns alone, and others."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +23,10 @@ SAME_PHASE = 1e-9
 """In turns at the ends of the object, by which samples of one line may differ."""
 
 SHORTEST_LINE = 8
-"""Samples; fewer are cheaper encoded as others are."""
+"""KnownSamples; fewer are cheaper encoded as others are."""
 
 AT_ONCE = (16, 32, 64, 128)
-"""Samples that are no line may be encoded together."""
+"""KnownSamples that are no line may be encoded together."""
 
 
 class Blocks(eqx.Module):
@@ -56,7 +56,7 @@ class EncodedSamples(eqx.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class KnownSamples:
     """Known samples in double precision: rows, times since their start in s, and what is wound since then."""
 
     row: Int[np.ndarray, " n"]

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from mrjax.physics.imaging.blocks import Blocks, EncodedSamples
+from mrjax.physics.imaging.column_sum import sum_over_columns
 from mrjax.physics.maths.sums import sum_of_given
 from mrjax.physics.maths.trigonometry import cosine_and_sine
 from mrjax.sequence.double_length import DoubleLength, angle
 
 
-class Places(eqx.Module):
+class ColumnPlaces(eqx.Module):
     """Where the voxels, or spins, of some columns are, `(column, place)` in all."""
 
     along: tuple[Array | None, Array | None, Array | None]
@@ -30,7 +31,7 @@ class Places(eqx.Module):
         return n(self.across), n(self.along)
 
 
-Answer = tuple[Complex[Array, "column place"], Complex[Array, "point column place"]]
+Answer = tuple[Complex[Array, "column place"], Complex[Array, "column point place"]]
 """Transverse magnetisation at each instant of a block as a product, of which one factor is of the whole block; without what
 gradients have wound since the start of its row."""
 
@@ -38,12 +39,13 @@ gradients have wound since the start of its row."""
 def encoded(
     samples: EncodedSamples,
     answer_of: Callable[[Blocks], Callable[[Any, Any], Answer]],
-    places: Places,
-    weights: Complex[Array, "coil column place"],
+    places: ColumnPlaces,
+    weights: Complex[Array, "column coil place"],
+    computed_again: Callable[[Callable], Callable],
 ) -> Complex[Array, "coil sample"]:
     """The samples of all blocks, one after the other, filled up as these are; the receiver is not turned back.
 
-    `answer_of(blocks)(row, time)` gives the answer of one of some blocks.
+    `answer_of(blocks)(row, time)` gives the answer of one of some blocks; `computed_again` is what reverse mode makes of a block.
     """
     parts = []
     for blocks in samples.blocks:
@@ -53,31 +55,30 @@ def encoded(
             row, time, wound, weight = block
             return of_one(answer(row, time), wound, weight, places, weights)
 
-        part = jax.lax.map(jax.checkpoint(each), (blocks.row, blocks.time, blocks.wound, blocks.weight))
-        parts.append(jnp.moveaxis(part, 1, 0).reshape(weights.shape[0], -1))
+        part = jax.lax.map(computed_again(each), (blocks.row, blocks.time, blocks.wound, blocks.weight))
+        parts.append(jnp.moveaxis(part, 1, 0).reshape(weights.shape[1], -1))
     return jnp.concatenate(parts, axis=1)
 
 
 def _line(
-    answer: Answer, wound: DoubleLength, weight: Complex[Array, "sample point"], places: Places, weights: Array
+    answer: Answer, wound: DoubleLength, weight: Complex[Array, "sample point"], places: ColumnPlaces, weights: Array
 ) -> Complex[Array, "coil sample"]:
     magnetisation, during = answer
     magnetisation = magnetisation * _wound(places.across, wound[0], places.shape[0])[:, None]
-    # over the columns, for each coil, instant and place
-    summed = jnp.sum(during[None] * (weights * magnetisation[None])[:, None], axis=2)
+    summed = sum_over_columns(during, weights * magnetisation[:, None])
     at = _wound(places.along, wound, places.shape[1])
     encoded = jnp.einsum("sf,clf->csl", at, summed, precision="highest")
     return jnp.sum(encoded * weight[None], axis=-1)
 
 
 def _others(
-    answer: Answer, wound: DoubleLength, weight: Complex[Array, "sample point"], places: Places, weights: Array
+    answer: Answer, wound: DoubleLength, weight: Complex[Array, "sample point"], places: ColumnPlaces, weights: Array
 ) -> Complex[Array, "coil sample"]:
     magnetisation, during = answer
-    n_coils, n_columns, n_places = weights.shape
-    each = (during[None] * (weights * magnetisation[None])[:, None]).transpose(2, 0, 1, 3)
+    n_columns, n_coils, n_places = weights.shape
+    each = during[:, None] * (weights * magnetisation[:, None])[:, :, None]
     across = _wound(places.across, wound, n_columns)
-    summed = _product(across, each.reshape(n_columns, -1)).reshape(-1, n_coils, len(during), n_places)
+    summed = _product(across, each.reshape(n_columns, -1)).reshape(-1, n_coils, during.shape[1], n_places)
     at_time = jnp.sum(summed * weight[:, None, :, None], axis=2)
     return jnp.sum(at_time * _wound(places.along, wound, n_places)[:, None], axis=-1).T
 

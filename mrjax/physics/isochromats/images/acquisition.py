@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from mrjax.physics.imaging.blocks import Blocks, EncodedSamples
-from mrjax.physics.imaging.encoding import Answer, Places, encoded, unit_phasor
+from mrjax.physics.imaging.encoding import Answer, ColumnPlaces, encoded, unit_phasor
 from mrjax.physics.imaging.parts import AbstractAcquisition, Part
 from mrjax.physics.isochromats.engine import Isochromats
 from mrjax.physics.isochromats.images.exact import summed
@@ -43,9 +43,10 @@ class SpinAcquisition(AbstractAcquisition):
         places = self._places(part)
         shape = places.shape
         answer_of = lambda blocks: _Answers(blocks, starts, spins, shape)
-        return encoded(self.samples, answer_of, places, counted.reshape(len(counted), *shape))
+        by_column = jnp.moveaxis(counted.reshape(len(counted), *shape), 0, 1)
+        return encoded(self.samples, answer_of, places, by_column, self.computed_again)
 
-    def _places(self, part: Part) -> Places:
+    def _places(self, part: Part) -> ColumnPlaces:
         """Of all spins, those of a voxel as columns of their own."""
         n, dtype = self.engine.n or 1, part.tissue.t1.dtype
 
@@ -58,7 +59,7 @@ class SpinAcquisition(AbstractAcquisition):
         within = self.engine.offsets(part.tissue)
         x, y, z = (columns(middle, offset) for middle, offset in zip(part.across, within, strict=True))
         across = jnp.repeat(jnp.asarray(across_the_voxel(n), dtype), part.n_columns)
-        return Places(part.along, (x, y, z, across))  # pyright: ignore[reportArgumentType]
+        return ColumnPlaces(part.along, (x, y, z, across))  # pyright: ignore[reportArgumentType]
 
 
 class _Answers:
@@ -71,7 +72,7 @@ class _Answers:
             middle = -angle(blocks.middle, time)[None, None]
             return self._decayed_and_turned(time, middle)
 
-        self.during = jnp.stack([during(time) for time in blocks.instants])
+        self.during = jnp.stack([during(time) for time in blocks.instants], axis=1)
 
     def __call__(self, row: Any, time: Any) -> Answer:
         x, y, _ = (of[row] for of in self.starts)

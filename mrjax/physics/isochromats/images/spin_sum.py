@@ -12,7 +12,7 @@ from jaxtyping import Array, Complex, Float
 from mrjax._memory import remembered_together
 from mrjax.physics.execution.cores import available_cores
 from mrjax.physics.execution.prepared import Options
-from mrjax.physics.imaging.blocks import EncodedSamples, Samples
+from mrjax.physics.imaging.blocks import EncodedSamples, KnownSamples
 from mrjax.physics.imaging.columns import Columns
 from mrjax.physics.imaging.parting import part_shape, parts_of, spins_at_once
 from mrjax.physics.imaging.parts import Part, spread_over_cores, sum_on_cores
@@ -45,7 +45,7 @@ class SpinSum(AbstractPlannedSum):
         cls, engine: Isochromats, order: PlayingOrder, tissue: Tissue, tolerance: float, options: Options
     ) -> "SpinSum":
         """Of spins that rest, in the rows of a sequence."""
-        table = tabulated(order, (tissue, engine))
+        table = tabulated(order, (tissue, engine), fewest_rows=1)
         samples, columns = None, Columns.of_one([np.zeros(())] * 3, tissue.voxel_shape)
         taken = order.samples() if tolerance > 0 else ()
         if taken and is_known(taken) and not taken[-1].any():
@@ -53,7 +53,7 @@ class SpinSum(AbstractPlannedSum):
             wound = area * np.array([*[engine.gyromagnetic_ratio / (2 * math.pi)] * 3, 1.0])
             columns = Columns.of(tissue, np.abs(np.diff(wound[:, :3], axis=0)).sum(axis=0))
             spread = float(lorentzian(engine.n or 1)[0].max()) if tissue.has("t2_prime") else 0.0
-            samples = Samples(row, time, wound).encoded(
+            samples = KnownSamples(row, time, wound).encoded(
                 receiver, _across(columns, engine, tissue), rates_of(tissue, spread), SHARE * tolerance, tissue.t1.dtype
             )
             table = dataclasses.replace(table, samples=None)

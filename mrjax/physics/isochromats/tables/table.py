@@ -81,13 +81,14 @@ class SequenceTable(AbstractLoweredEvent):
         return 0 if self.samples is None else self.samples.row.shape[0]
 
 
-def tabulated(order: PlayingOrder, played: Any) -> SequenceTable:
+def tabulated(order: PlayingOrder, played: Any, fewest_rows: int = FEWEST_ROWS) -> SequenceTable:
     """A sequence as a table.
 
     **Arguments:**
 
     - `order`: What is played.
     - `played`: All that is played, of which the widest dtype is taken.
+    - `fewest_rows`: Where there are many samples for each.
     """
     widest = jnp.result_type(*(leaf for leaf in jax.tree.leaves(played) if eqx.is_inexact_array(leaf)))
     dtype = jnp.finfo(widest).dtype
@@ -95,7 +96,7 @@ def tabulated(order: PlayingOrder, played: Any) -> SequenceTable:
     sizes = {form: padded_size(len(numbers)) for form, numbers in different.numbers.items()}
     ends = np.cumsum([1, *sizes.values()])
     numbered = order.changes(dict(zip(sizes, ends.tolist(), strict=False)))
-    n_rows = padded_size(max(order.n_rows, min(FEWEST_ROWS, order.n_samples // SAMPLES_FOR_EACH)))
+    n_rows = padded_size(max(order.n_rows, min(fewest_rows, order.n_samples // SAMPLES_FOR_EACH)))
     kept = lambda column: _on_device(column, dtype)
     samples = None
     if order.n_samples:
