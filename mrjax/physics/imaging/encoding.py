@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from mrjax.jax_rules import computed_once
 from mrjax.physics.imaging.blocks import Blocks, EncodedSamples
 from mrjax.physics.imaging.column_sum import sum_over_columns
 from mrjax.physics.maths.sums import sum_of_given
@@ -65,7 +66,7 @@ def _line(
 ) -> Complex[Array, "coil sample"]:
     magnetisation, during = answer
     magnetisation = magnetisation * _wound(places.across, wound[0], places.shape[0])[:, None]
-    summed = sum_over_columns(during, weights * magnetisation[:, None])
+    summed = sum_over_columns(during, _weighted(weights, magnetisation))
     at = _wound(places.along, wound, places.shape[1])
     encoded = jnp.einsum("sf,clf->csl", at, summed, precision="highest")
     return jnp.sum(encoded * weight[None], axis=-1)
@@ -76,11 +77,26 @@ def _others(
 ) -> Complex[Array, "coil sample"]:
     magnetisation, during = answer
     n_columns, n_coils, n_places = weights.shape
-    each = during[:, None] * (weights * magnetisation[:, None])[:, :, None]
-    across = _wound(places.across, wound, n_columns)
+    each = _product_of_each(during, _weighted(weights, magnetisation))
+    across = _stored(_wound(places.across, wound, n_columns))
     summed = _product(across, each.reshape(n_columns, -1)).reshape(-1, n_coils, during.shape[1], n_places)
     at_time = jnp.sum(summed * weight[:, None, :, None], axis=2)
     return jnp.sum(at_time * _wound(places.along, wound, n_places)[:, None], axis=-1).T
+
+
+@computed_once
+def _weighted(weights: Array, magnetisation: Array) -> Array:
+    return weights * magnetisation[:, None]
+
+
+@computed_once
+def _product_of_each(during: Array, weighted: Array) -> Array:
+    return during[:, None] * weighted[:, :, None]
+
+
+@computed_once
+def _stored(values: Array) -> Array:
+    return values * 1
 
 
 def _product(a: Complex[Array, "i j"], b: Complex[Array, "j k"]) -> Complex[Array, "i k"]:

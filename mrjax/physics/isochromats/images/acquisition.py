@@ -39,7 +39,7 @@ class SpinAcquisition(AbstractAcquisition):
         counted = jnp.broadcast_to(counted, (len(counted), *spins.shape))
         if self.samples is None:
             assert self.table.samples is not None, "there are samples"
-            return summed(self.table.samples, starts, spins, counted)
+            return summed(self.table.samples, starts, spins, counted, self.computed_again)
         places = self._places(part)
         shape = places.shape
         answer_of = lambda blocks: _Answers(blocks, starts, spins, shape)
