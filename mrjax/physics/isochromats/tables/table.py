@@ -30,12 +30,20 @@ class Rows(eqx.Module):
 
     duration: Float[Array, " row"]
     """In s."""
-    wound: Float[Array, "row 4"]
-    """By gradients along x, y and z in T s/m, and in cycles across the voxel."""
+    wound: Float[Array, "row column"]
+    r"""By gradients along x, y and z in T s/m, and in cycles across the voxel.
+
+    Then, where spins move, the moments of gradients about the middle of the row, in T s^2/m, along x, y and z; and where
+    concomitant fields act, the integrals of the products of gradients, in T^2 s/m^2 (`tables.concomitant`).
+    """
     change: Int[Array, " row"]
     """Its number among all; zero for none."""
     phase: Float[Array, " row"]
     """By which the change is turned about z, in rad."""
+    middle: Float[Array, " row"] | None = None
+    """In s from the start of the table, where spins move."""
+    change_middle: Float[Array, " row"] | None = None
+    """Of the change, likewise."""
 
 
 class SampleTimes(eqx.Module):
@@ -44,7 +52,7 @@ class SampleTimes(eqx.Module):
     row: Int[Array, " sample"]
     time: Float[Array, " sample"]
     """In s from the start of the row."""
-    wound: Float[Array, "sample 4"]
+    wound: Float[Array, "sample column"]
     """Since then, as in `Rows`."""
     receiver: Complex[Array, " sample"]
     longitudinal: Bool[Array, " sample"] | None
@@ -61,6 +69,8 @@ class SequenceTable(AbstractLoweredEvent):
     """One where cycles that were wound before the sequence still count, else zero."""
     winds: Int[Array, ""]
     """Cycles that `Dephase` winds since the last `Reset`, whatever their sign."""
+    lasts: Float[Array, ""] | None = None
+    """In s, where spins move."""
     duration: float = eqx.field(static=True, default=0.0)
     """Not asked for: within an engine nothing is placed after the table."""
 
@@ -104,12 +114,18 @@ def tabulated(order: PlayingOrder, played: Any) -> SequenceTable:
         longitudinal = kept(of_z) if np.any(of_z) else None
         samples = SampleTimes(kept(row), kept(time), kept(wound), kept(receiver), longitudinal)
     keeps_wound, winds = (kept(np.asarray(cycles)) for cycles in order.dephased())
+    rows = [kept(_filled_to(column, n_rows)) for column in (*order.rows(), *numbered)]
+    lasts = None
+    if order.asked.moments:
+        *middles, total = order.middles()
+        rows, lasts = rows + [kept(_filled_to(column, n_rows, "edge")) for column in middles], kept(total)
     return SequenceTable(
-        rows=Rows(*(kept(_filled_to(column, n_rows)) for column in (*order.rows(), *numbered))),
+        rows=Rows(*rows),
         samples=samples,
         changes={form: kept(_filled_to(numbers, sizes[form])) for form, numbers in different.numbers.items()},
         keeps_wound=keeps_wound,
         winds=winds,
+        lasts=lasts,
     )
 
 
