@@ -17,7 +17,7 @@ from mrjax.physics.imaging.expansion import (
 )
 from mrjax.physics.imaging.rates import Rates
 from mrjax.physics.maths.sizes import padded_size
-from mrjax.sequence.double_length import DoubleLength
+from mrjax.physics.maths.turns import Turns
 
 SAME_PHASE = 1e-9
 """In turns at the ends of the object, by which samples of one line may differ."""
@@ -35,7 +35,7 @@ class Blocks(eqx.Module):
     row: Int[Array, " block"]
     time: Float[Array, " block"]
     """Of its middle since the start of the row in s."""
-    wound: DoubleLength
+    wound: Turns
     """Since then by each sample: turns per m along x, y and z, and cycles across the voxel, `(block, sample, 4)`."""
     weight: Complex[Array, "block sample point"]
     """How much the instants count."""
@@ -152,11 +152,10 @@ class KnownSamples:
         weight = interpolation(into, half_width, n_points) * np.exp(2j * np.pi * middle * into)[..., None]
         filled = lambda x: np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1))
         wound = filled(self.wound[index])
-        high = wound.astype(dtype)
         blocks = Blocks(
             row=jax.device_put(filled(self.row[starts]).astype(np.int32)),
             time=_on_device(filled(centre), dtype),
-            wound=DoubleLength(jax.device_put(high), _on_device(wound - high, dtype)),
+            wound=Turns.of(wound, dtype),
             weight=_on_device(filled(weight), dtype),
             instants=_on_device(chebyshev_points(half_width, n_points), dtype),
             middle=_on_device(np.asarray(middle), dtype),

@@ -1,6 +1,5 @@
 """The sum over voxels of the samples of a readout, from what they answer at few instants."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,7 @@ from mrjax.physics.imaging.blocks import Blocks, EncodedSamples
 from mrjax.physics.imaging.column_sum import sum_over_columns
 from mrjax.physics.maths.sums import sum_of_given
 from mrjax.physics.maths.trigonometry import cosine_and_sine
-from mrjax.sequence.double_length import DoubleLength, angle
+from mrjax.physics.maths.turns import Turns
 
 
 class ColumnPlaces(eqx.Module):
@@ -62,7 +61,7 @@ def encoded(
 
 
 def _line(
-    answer: Answer, wound: DoubleLength, weight: Complex[Array, "sample point"], places: ColumnPlaces, weights: Array
+    answer: Answer, wound: Turns, weight: Complex[Array, "sample point"], places: ColumnPlaces, weights: Array
 ) -> Complex[Array, "coil sample"]:
     magnetisation, during = answer
     magnetisation = magnetisation * _wound(places.across, wound[0], places.shape[0])[:, None]
@@ -73,7 +72,7 @@ def _line(
 
 
 def _others(
-    answer: Answer, wound: DoubleLength, weight: Complex[Array, "sample point"], places: ColumnPlaces, weights: Array
+    answer: Answer, wound: Turns, weight: Complex[Array, "sample point"], places: ColumnPlaces, weights: Array
 ) -> Complex[Array, "coil sample"]:
     magnetisation, during = answer
     n_columns, n_coils, n_places = weights.shape
@@ -107,16 +106,12 @@ def _product(a: Complex[Array, "i j"], b: Complex[Array, "j k"]) -> Complex[Arra
     return jax.lax.complex(real, imaginary)
 
 
-def _wound(coordinates: tuple, wound: DoubleLength, n: int) -> Complex[Array, "*sample place"]:
+def _wound(coordinates: tuple, wound: Turns, n: int) -> Complex[Array, "*sample place"]:
     """By what gradients have wound, the phase of each place."""
-    turned_by = [
-        angle(wound.high[..., i, None], place) + 2 * math.pi * wound.low[..., i, None] * place
-        for i, place in enumerate(coordinates)
-        if place is not None
-    ]
+    turned_by = [wound[..., i, None].angle(place) for i, place in enumerate(coordinates) if place is not None]
     total = sum_of_given(*turned_by)
     if total is None:
-        total = jnp.zeros((*wound.high.shape[:-1], n), wound.high.dtype)
+        total = jnp.zeros((*wound.coarse.shape[:-1], n), wound.coarse.dtype)
     return unit_phasor(total)
 
 

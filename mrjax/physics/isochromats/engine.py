@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks, units
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, Plan, cannot_play, require_state
+from mrjax.physics.isochromats.extents import bounds_of, enough_spins, field_strength
 from mrjax.physics.isochromats.operators import (
     AlongZ,
     Diffusion,
@@ -21,21 +22,20 @@ from mrjax.physics.isochromats.operators import (
     Reading,
     Rotation,
     Winding,
-    lorentzian,
 )
 from mrjax.physics.isochromats.places import Coordinates, Places, voxel_extent
 from mrjax.physics.isochromats.preparation import Waveforms
 from mrjax.physics.isochromats.state import IsochromatState, lattice
+from mrjax.physics.isochromats.tables.courses import Asked
 from mrjax.physics.isochromats.tables.playing_order import PlayingOrder, rows_of
 from mrjax.physics.isochromats.tables.table import SequenceTable, tabulated
 from mrjax.physics.isochromats.tables.tabulated import Tabulated
 from mrjax.physics.maths import precession
-from mrjax.physics.motion import AbstractMotion, reached
+from mrjax.physics.motion import AbstractMotion
 from mrjax.physics.waveforms import rf_steps
 from mrjax.physics.waveforms.scanner_events import together_of
 from mrjax.physics.waveforms.winding import (
     gradient_axes,
-    reads_under_gradients,
     require_whole_cycles,
     wound_by_gradients,
 )
@@ -58,13 +58,6 @@ from mrjax.sequence.partial_orders import Order
 from mrjax.sequence.walk import orders_per_cycle, winding
 from mrjax.tissue import EFFECTS, VELOCITY, Tissue
 
-ENOUGH_FOR_T2_PRIME = 2000
-"""Spins over which a Lorentzian is spread by default."""
-
-ENOUGH_FOR_PARTS, TIMES_WOUND = 1000, 10
-"""Spins by default at least, in all and for each cycle that is wound, where parts of a cycle are wound, and their mean is an
-integral by the midpoint rule."""
-
 
 class Isochromats(AbstractEngine):
     r"""Spins at `n` positions across the voxel, each a solution of the Bloch equations; a sample is their mean.
@@ -81,6 +74,9 @@ class Isochromats(AbstractEngine):
       axis on which a `Gradient` is played, which diffusion needs to know. Where gradients are played spins are spread over it;
       by default they are all in the middle of their voxel then.
     - `motion`: How the object moves: `mrjax.motion.RigidMotion(...)` or another `AbstractMotion`.
+    - `concomitant_b0`: The static field in T; with it the concomitant fields of gradients act, to first order in its inverse,
+      $B_c = [(x^2 + y^2) G_z^2 / 8 + z^2 (G_x^2 + G_y^2) / 2 - x z G_x G_z / 2 - y z G_y G_z / 2] / B_0$, integrated exactly. By
+      default they do not.
     - `gyromagnetic_ratio`: In rad/s/T, protons by default.
 
     RF that lasts is a product of rotations, one for each sample, between halves of relaxation (Strang). Samples are cut until
@@ -116,6 +112,7 @@ class Isochromats(AbstractEngine):
     n: int | None = eqx.field(static=True, default=None)
     voxel_size: Float[Array, "..."] | None = eqx.field(default=None, converter=voxel_extent)
     motion: AbstractMotion | None = None
+    concomitant_b0: Float[Array, ""] | None = eqx.field(default=None, converter=field_strength)
     gyromagnetic_ratio: float = eqx.field(static=True, default=2 * math.pi * units.GAMMA_BAR["1H"])
     axes: tuple[str, ...] = eqx.field(static=True, default=())
     """Along which gradients are played; filled in from the sequence."""
@@ -137,7 +134,7 @@ class Isochromats(AbstractEngine):
         engine, sequence, in_rows = self.in_rows(sequence, tissue, state)
         if in_rows is None:
             return Plan(engine, sequence, tissue)
-        table = tabulated(in_rows, (sequence, tissue, engine))
+        table = tabulated(in_rows, (sequence, tissue, engine), self.gyromagnetic_ratio)
         return Plan(engine, Sequence(table), tissue, n_samples=in_rows.n_samples)
 
     def in_rows(
@@ -145,31 +142,26 @@ class Isochromats(AbstractEngine):
     ) -> "tuple[Isochromats, AbstractContainer, PlayingOrder | None]":
         """This engine with all sizes, the sequence with RF cut finely, and its rows, where there are any and they pay."""
         if rf_steps.has_lasting_rf(sequence):
-            sequence = rf_steps.finely_cut(sequence, self._bounds(sequence, tissue))
+            sequence = rf_steps.finely_cut(sequence, bounds_of(sequence, tissue, self))
         engine = self.with_spins_for(sequence, tissue, state)
-        if self.motion is not None:
+        asked = Asked(moments=tissue.moves or self.motion is not None, products=self.concomitant_b0 is not None)
+        found = rows_of(sequence, tissue, type(self).__name__, 0 if always else engine._spins, asked)
+        if found is None:
+            self._require_no_concomitant_fields(sequence)
             return engine, sequence, None
-        found = rows_of(sequence, tissue, type(self).__name__, 0 if always else engine._spins)
-        if found is not None:
-            engine = dataclasses.replace(engine, axes=() if self.voxel_size is None else engine.axes)
-        return engine, sequence, found
+        return dataclasses.replace(engine, axes=() if self.voxel_size is None else engine.axes), sequence, found
+
+    def _require_no_concomitant_fields(self, sequence: AbstractContainer) -> None:
+        if self.concomitant_b0 is not None and gradient_axes(sequence):
+            raise ValueError(
+                "`Isochromats(concomitant_b0=...)` knows no diffusion, no waits without end beside others that end, and no "
+                "events of other kinds than its own; leave one of them out."
+            )
 
     @property
     def _spins(self) -> int:
         assert self.n is not None, "`plan` fills it in"
         return self.n
-
-    def _bounds(self, sequence: AbstractContainer, tissue: Tissue) -> rf_steps.Bounds:
-        bounds = rf_steps.Bounds.of(tissue, self.gyromagnetic_ratio, relaxes=True)
-        if tissue.has("t2_prime"):
-            widest = lorentzian(self.n or ENOUGH_FOR_T2_PRIME)[0].max() / (2 * math.pi)
-            shortest = rf_steps.smallest(tissue.t2_prime, rf_steps.PLAUSIBLE["t2"])
-            bounds = dataclasses.replace(bounds, off_resonance=bounds.off_resonance + float(widest) / shortest)
-        if self.voxel_size is not None:
-            bounds = bounds.reaching(rf_steps.largest(self.voxel_size, rf_steps.PLAUSIBLE["position"]) / 2)
-        if tissue.moves or self.motion is not None:
-            bounds = reached(bounds, sequence, self.motion)
-        return bounds
 
     def with_spins_for(
         self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None
@@ -184,10 +176,7 @@ class Isochromats(AbstractEngine):
             wound += int(np.max(state.wound, initial=0))
         # diffusion must tell winding from unwinding, so orders of both signs need a place
         needed = 1 + wound * (2 if tissue.has("diffusion") else 1)
-        default = max(needed, ENOUGH_FOR_T2_PRIME) if tissue.has("t2_prime") else needed
-        winds_whole_cycles = tissue.has("diffusion") and not reads_under_gradients(sequence)
-        if orders_per_cycle(sequence) > 1 or (axes and self.voxel_size is not None and not winds_whole_cycles):
-            default = max(default, ENOUGH_FOR_PARTS, TIMES_WOUND * needed)
+        default = enough_spins(needed, sequence, tissue, bool(axes) and self.voxel_size is not None)
         present = None if state is None else state.z.shape[0]
         if present is not None and self.n not in (None, present):
             raise ValueError(f"`n` must be the {present} spins of the given state, but got {self.n}.")
@@ -266,7 +255,7 @@ class Isochromats(AbstractEngine):
             case SampleLongitudinal():
                 return LongitudinalReading(spread_over_lorentzian=tissue.has("t2_prime"))
             case SequenceTable():
-                return Tabulated.of(event, tissue, self.gyromagnetic_ratio)
+                return Tabulated.of(event, tissue, self.gyromagnetic_ratio, self.motion, self.concomitant_b0)
             case AbstractScannerEvent():
                 return self._played(together_of(event, type(self).__name__), tissue)
             case _:

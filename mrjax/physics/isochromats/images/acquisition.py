@@ -75,7 +75,7 @@ class _Answers:
         self.during = jnp.stack([during(time) for time in blocks.instants], axis=1)
 
     def __call__(self, row: Any, time: Any) -> Answer:
-        x, y, _ = (of[row] for of in self.starts)
+        x, y, _ = (of[row] for of in self.starts[0])
         start = jnp.asarray(x + 1j * y).reshape(self.shape)
         return self._decayed_and_turned(time, None) * start, self.during
 

@@ -23,7 +23,7 @@ from mrjax.physics.isochromats.images.acquisition import SpinAcquisition
 from mrjax.physics.isochromats.operators import lorentzian
 from mrjax.physics.isochromats.state import across_the_voxel
 from mrjax.physics.isochromats.tables.playing_order import PlayingOrder
-from mrjax.physics.isochromats.tables.table import tabulated
+from mrjax.physics.isochromats.tables.table import tabulated, turns_of_columns
 from mrjax.sequence.precision import is_known
 from mrjax.tissue import Tissue
 
@@ -45,12 +45,13 @@ class SpinSum(AbstractPlannedSum):
         cls, engine: Isochromats, order: PlayingOrder, tissue: Tissue, tolerance: float, options: Options
     ) -> "SpinSum":
         """Of spins that rest, in the rows of a sequence."""
-        table = tabulated(order, (tissue, engine), fewest_rows=1)
+        ratio = engine.gyromagnetic_ratio
+        table = tabulated(order, (tissue, engine), ratio, fewest_rows=1)
         samples, columns = None, Columns.of_one([np.zeros(())] * 3, tissue.voxel_shape)
         taken = order.samples() if tolerance > 0 else ()
-        if taken and is_known(taken) and not taken[-1].any():
+        if taken and is_known(taken) and not taken[-1].any() and not order.asked.n_columns:
             row, time, area, receiver, _ = taken
-            wound = area * np.array([*[engine.gyromagnetic_ratio / (2 * math.pi)] * 3, 1.0])
+            wound = area * turns_of_columns(4, ratio)
             columns = Columns.of(tissue, np.abs(np.diff(wound[:, :3], axis=0)).sum(axis=0))
             spread = float(lorentzian(engine.n or 1)[0].max()) if tissue.has("t2_prime") else 0.0
             samples = KnownSamples(row, time, wound).encoded(

@@ -1,5 +1,6 @@
 """What the changes of a table do to every spin: affine maps of its magnetisation, worked out once for all that are equal."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -11,6 +12,8 @@ from jaxtyping import Array, Float, Int
 from mrjax.jax_rules import as_one_kernel, computed_once, unless_linearized
 from mrjax.physics.isochromats.kernel import Components, Spins, turn_about, turned_by
 from mrjax.physics.isochromats.operators import turned
+from mrjax.physics.isochromats.places import Coordinates
+from mrjax.physics.isochromats.tables.concomitant import shapes_in_space
 from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.waveforms import Surroundings, under_constant_rf
 from mrjax.physics.maths import precession
@@ -18,8 +21,11 @@ from mrjax.physics.maths.loops import checkpointed_scan, counted_scan
 from mrjax.physics.maths.transmit_field import TransmitField, transmitted
 from mrjax.sequence.double_length import angle
 
-Columns = tuple[Components, Components, Components, Components]
-"""An affine map: what becomes of magnetisation along x, y and z, and what it adds, each by its components."""
+Columns = tuple[Components, ...]
+"""An affine map: what becomes of magnetisation along x, y and z, and what it adds, each by its components.
+
+The last alone is what becomes of one magnetisation.
+"""
 
 Map = Float[Array, "12 spin voxel"]
 Maps = Float[Array, "change 12 spin voxel"]
@@ -31,11 +37,22 @@ class RestingSpins(eqx.Module):
 
     surroundings: Surroundings
     transmit: TransmitField
-    coordinates: tuple[Array | None, Array | None, Array | None]
+    coordinates: Coordinates
     """Along x, y and z in m; None for zero."""
+    velocity: Coordinates
+    """In m/s, of spins that are at their coordinates in the middle of what is played; None for zero."""
+    b0: Float[Array, ""] | None
+    """In T, where concomitant fields act."""
+    concomitant: tuple[Array | None, ...]
+    """What each integral of products of gradients is multiplied with, in m^2/T; empty where they do not act."""
     shape: tuple[int, int] = eqx.field(static=True)
     """Spins and voxels."""
     gyromagnetic_ratio: float = eqx.field(static=True)
+
+    def at(self, coordinates: Coordinates, velocity: Coordinates = (None, None, None)) -> "RestingSpins":
+        """The same spins elsewhere."""
+        concomitant = () if self.b0 is None else shapes_in_space(coordinates, self.b0)
+        return dataclasses.replace(self, coordinates=coordinates, velocity=velocity, concomitant=concomitant)
 
     @property
     def dtype(self) -> Any:
@@ -94,14 +111,15 @@ def _constant(numbers: Float[Array, " 4"], spins: RestingSpins) -> Map:
 
 
 def _steps(numbers: Float[Array, " number"], spins: RestingSpins) -> Map:
-    """RF in steps between halves of relaxation, as `Irradiation` plays it."""
+    return _in_one_array(played_in_steps(numbers, spins, unit_columns(spins.shape, spins.dtype)))
+
+
+def played_in_steps(numbers: Float[Array, " number"], spins: RestingSpins, columns: Columns) -> Columns:
+    """What RF in steps makes of the columns of a map, or of magnetisation as the only one."""
     dt, offset, n = numbers[:3]
-    n_steps = (numbers.shape[0] - 3) // 8
-    real, imaginary, *by_axis = numbers[3:].reshape(8, n_steps)
-    where = [(i, place) for i, place in enumerate(spins.coordinates) if place is not None]
-    coordinates = tuple(spins.spread(place) for _, place in where)
-    ratio = spins.gyromagnetic_ratio
-    along = tuple((ratio * by_axis[i], ratio * by_axis[3 + i]) for i, _ in where)
+    real, imaginary, *by_step = numbers[3:].reshape(8 + len(spins.concomitant), -1)
+    coordinates, along = _turning(by_step, dt, n, spins)
+    ratio, n_steps = spins.gyromagnetic_ratio, real.shape[0]
     step = jnp.arange(n_steps, dtype=n.dtype)
     # each step but the last is followed by a whole relaxation; what fills up to the longest pulse does nothing
     relaxes = tuple(jnp.asarray(due, spins.dtype) for due in (step < n - 1, step == n - 1))
@@ -111,11 +129,27 @@ def _steps(numbers: Float[Array, " number"], spins: RestingSpins) -> Map:
     arguments = (spins.field, coordinates, spins.spread(dt * detuning), whole, half)
     angles = (ratio * dt * real, ratio * dt * imaginary, along, relaxes)
 
-    columns = _relaxed(unit_columns(spins.shape, spins.dtype), half)
+    columns = _relaxed(columns, half)
     columns = unless_linearized(as_one_kernel(_some_steps), _all_steps)(columns, n.astype(jnp.int32), angles, arguments)
     ahead = angle(offset, n * dt)[None, None]
-    x, y, z, added = ((*turned(x, y, ahead), z) for x, y, z in columns)
-    return _in_one_array((x, y, z, added))
+    return tuple((*turned(x, y, ahead), z) for x, y, z in columns)
+
+
+def _turning(by_step: list[Array], dt: Array, n: Array, spins: RestingSpins) -> tuple[tuple, tuple]:
+    """What of each spin turns it under gradients, and for each step by what angle and how the RF is skewed by it."""
+    areas, moments, products = by_step[:3], by_step[3:6], by_step[6:]
+    since_middle = (jnp.arange(areas[0].shape[0], dtype=n.dtype) + (1 - n) / 2) * dt
+    found = [*zip(spins.coordinates, areas, moments, strict=True)]
+    found += [
+        # a gradient that is straight in a step has the second moment of its mean
+        (speed, area * since_middle + dt * moment, moment * since_middle + area * dt / 12)
+        for speed, area, moment in zip(spins.velocity, areas, moments, strict=True)
+    ]
+    # of so weak fields the skew is nothing
+    found += [(shape, product, 0 * product) for shape, product in zip(spins.concomitant, products, strict=True)]
+    given = [(spins.spread(of), area, skew) for of, area, skew in found if of is not None]
+    ratio = spins.gyromagnetic_ratio
+    return tuple(of for of, _, _ in given), tuple((ratio * area, ratio * skew) for _, area, skew in given)
 
 
 def _some_steps(columns: Columns, n: Int[Array, ""], angles: Any, arguments: Any) -> Columns:
@@ -157,18 +191,17 @@ def _step(
         about_x, about_y = about_x - skew * about_y, about_y + skew * about_x
     lost = tuple(is_whole * long + is_half * short for long, short in zip(whole, half, strict=True))
     turn = turn_about(about_x, about_y, about_z)
-    x, y, z, added = (turned_by(turn, column) for column in columns)
-    return _relaxed((x, y, z, added), lost)
+    return _relaxed(tuple(turned_by(turn, column) for column in columns), lost)
 
 
 def _relaxed(columns: Columns, lost: Relaxation) -> Columns:
     transverse, longitudinal = lost
     left = lambda m: (m[0] - transverse * m[0], m[1] - transverse * m[1], m[2] - longitudinal * m[2])
-    x, y, z, added = map(left, columns)
-    return x, y, z, (added[0], added[1], added[2] + longitudinal)
+    *linear, added = map(left, columns)
+    return (*linear, (added[0], added[1], added[2] + longitudinal))
 
 
-def unit_columns(shape: tuple[int, ...], dtype: Any) -> Columns:
+def unit_columns(shape: tuple[int, ...], dtype: Any) -> tuple[Components, Components, Components, Components]:
     """The map that does nothing."""
     one, nothing = jnp.ones(shape, dtype), jnp.zeros(shape, dtype)
     return (one, nothing, nothing), (nothing, one, nothing), (nothing, nothing, one), (nothing, nothing, nothing)

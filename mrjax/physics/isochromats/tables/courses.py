@@ -10,8 +10,31 @@ from jaxtyping import Float, Int
 from mrjax.sequence import Gradient
 from mrjax.sequence.precision import Numbers, numpy_of
 
+Row = Float[Numbers, " _row"]
 Rows = Float[Numbers, "_row _n"]
 """One row for each repetition, or one for all."""
+
+
+N_PRODUCTS = 4
+"""Of gradients: along z and z, x and x plus y and y, x and z, y and z."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which integrals of gradients are due besides their areas; they are further columns."""
+
+    moments: bool = False
+    r"""$\int G\,\tau\,dt$ along x, y and z with $\tau$ from the middle of the interval, which turns spins that move."""
+    products: bool = False
+    """Of which concomitant fields are made."""
+
+    @property
+    def n_columns(self) -> int:
+        """How many there are."""
+        return 3 * self.moments + N_PRODUCTS * self.products
+
+
+AREAS_ALONE = Asked()
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +77,15 @@ class GradientCourse:
             area + (value + slope * into / 2) * into,
             at(self.second) + (area + (value / 2 + slope * into / 6) * into) * into,
         )
+
+    def values(self, times: Rows) -> Rows:
+        """$G$ at some times at which it does not jump; zero before the first point and after the last."""
+        piece = self._piece(times)
+        row = np.arange(len(self.times))[:, None]
+        xp = numpy_of(piece)
+        at = lambda points: xp.asarray(points)[row, piece]
+        into = times - at(self.times)
+        return numpy_of(into).where(into < 0, 0.0, at(self.value) + at(self.slope) * into)
 
     def _piece(self, times: Rows) -> Int[Numbers, "_row _n"]:
         """The last point before each time; the first where there is none."""

@@ -11,7 +11,7 @@ import functools
 import math
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +19,8 @@ import jax
 import numpy as np
 from jaxtyping import Complex, Float
 
-from mrjax.physics.isochromats.tables.courses import GradientCourse, Rows
+from mrjax.physics.isochromats.tables.concomitant import products_until
+from mrjax.physics.isochromats.tables.courses import N_PRODUCTS, Asked, GradientCourse, Row, Rows
 from mrjax.physics.waveforms.scanner_events import together_of
 from mrjax.sequence import (
     AbstractEvent,
@@ -40,7 +41,6 @@ from mrjax.sequence import (
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.precision import Numbers, numpy_of
 
-Row = Float[Numbers, " _row"]
 Kind = Literal["longitudinal", "turn", "constant", "steps"]
 Form = tuple[Kind, int]
 """Of changes that one program computes: their kind, and how many numbers they follow from."""
@@ -57,27 +57,27 @@ class Change:
     - `"turn"`: A flip angle in rad.
     - `"constant"`: RF in T, in real and imaginary part, with its offset in Hz and its duration in s.
     - `"steps"`: The duration of a step in s, the offset, the number of steps; for each step the RF in T, in real and imaginary
-      part, and along x, y and z the areas of gradients and their moments about its middle over its duration.
+      part, and along x, y and z the areas of gradients and their moments about its middle over its duration; then the integrals
+      of the products of gradients, if they are asked for.
     """
 
     kind: Kind
     numbers: Rows
     phase: Row
     """By which the axis of RF is turned about z, in rad."""
-
-    @property
-    def n_steps(self) -> int:
-        """Of RF that lasts, with those that fill it up; zero where there are none."""
-        return (self.numbers.shape[-1] - 3) // 8 if self.kind == "steps" else 0
+    n_steps: int = 0
+    """Of RF that lasts, with those that fill it up; zero where there are none."""
+    duration: Row = dataclasses.field(default_factory=lambda: np.zeros(1))
+    """In s."""
 
     def filled_to(self, n_steps: int) -> "Change":
         """With more steps of RF, which do nothing: cheaper than another program."""
         if self.kind != "steps":
             return self
-        by_step = self.numbers[:, 3:].reshape(len(self.numbers), 8, -1)
+        by_step = self.numbers[:, 3:].reshape(len(self.numbers), -1, self.n_steps)
         xp = numpy_of(self.numbers)
         filled = xp.pad(by_step, [(0, 0), (0, 0), (0, n_steps - self.n_steps)]).reshape(len(self.numbers), -1)
-        return dataclasses.replace(self, numbers=xp.concatenate([self.numbers[:, :3], filled], axis=1))
+        return dataclasses.replace(self, numbers=xp.concatenate([self.numbers[:, :3], filled], axis=1), n_steps=n_steps)
 
     @property
     def form(self) -> Form:
@@ -90,7 +90,7 @@ class SampledMeanwhile:
     """Samples taken meanwhile, from the start of an interval: `(row, n)`."""
 
     time: Rows
-    area: Float[Numbers, "_row _n 3"]
+    area: Float[Numbers, "_row _n _column"]
     receiver: Complex[Numbers, "_row _n"]
     longitudinal: bool = False
 
@@ -106,8 +106,8 @@ class Interval:
 
     duration: Row
     """In s."""
-    area: Float[Numbers, "_row 3"]
-    """Of the gradients along x, y and z in T s/m."""
+    area: Float[Numbers, "_row _column"]
+    """Of the gradients along x, y and z in T s/m; then what is asked for besides."""
     across: float = 0.0
     """Cycles wound across the voxel by `Dephase`."""
     reading: SampledMeanwhile | None = None
@@ -120,7 +120,7 @@ NOTHING = np.zeros((1, 3))
 AT_ONCE = np.zeros(1)
 
 
-def intervals_of(event: AbstractEvent, engine: str) -> list[Interval]:
+def intervals_of(event: AbstractEvent, engine: str, asked: Asked) -> list[Interval]:
     """One of the events in `PLAYED`, whose leaves have the repetitions in front, one or all."""
     match event:
         case Pulse():
@@ -140,7 +140,7 @@ def intervals_of(event: AbstractEvent, engine: str) -> list[Interval]:
         case SampleLongitudinal():
             return [_sampled(np.ones(1, complex), longitudinal=True)]
         case AbstractScannerEvent():
-            return _Waveforms(together_of(event, engine)).intervals()
+            return _Waveforms(together_of(event, engine), asked).intervals()
         case _:
             raise TypeError(f"{type(event).__name__} is none of the events that are taken apart.")
 
@@ -175,10 +175,11 @@ def _waiting(duration: Row, across: float) -> list[Interval]:
 class _Waveforms:
     """What is played together, taken apart."""
 
-    def __init__(self, event: Together):
+    def __init__(self, event: Together, asked: Asked):
+        self.asked = asked
         placed = [one for track in event.tracks for one in _started(track)]
         self.placed = [(start, one) for start, one in placed if isinstance(one, AbstractRF | Readout)]
-        self.duration = _longest([_lasts(track) for track in event.tracks])
+        self.duration = _longest([lasts(track) for track in event.tracks])
         self.courses: dict[int, list[GradientCourse]] = defaultdict(list)
         for start, one in placed:
             if isinstance(one, Gradient):
@@ -197,25 +198,34 @@ class _Waveforms:
         return [*found, self._interval(now, self.duration, waiting, None)]
 
     def _interval(self, start: Row, end: Row, readouts: list, change: Change | None) -> Interval:
-        area = self._between(start[:, None], end[:, None])[:, 0]
-        reading = self._reading(start, readouts) if readouts else None
+        middle = (start + end)[:, None] / 2
+        area = self._between(start[:, None], end[:, None], middle)[:, 0]
+        reading = self._reading(start, middle, readouts) if readouts else None
         # rounding must not make a time negative where pulses adjoin
         return Interval(_longest([end - start, AT_ONCE]), area, reading=reading, change=change)
 
-    def _reading(self, start: Row, readouts: list[tuple[Row, Readout]]) -> SampledMeanwhile:
+    def _reading(self, start: Row, middle: Rows, readouts: list[tuple[Row, Readout]]) -> SampledMeanwhile:
         offsets = [_dwells(one) for _, one in readouts]
         times = _joined([begin[:, None] + offset for (begin, _), offset in zip(readouts, offsets, strict=True)])
         angles = [_receiver_angle(one, offset) for (_, one), offset in zip(readouts, offsets, strict=True)]
         time = times - start[:, None]
-        return SampledMeanwhile(time, self._between(start[:, None], times), _turned_back(_joined(angles)))
+        return SampledMeanwhile(time, self._between(start[:, None], times, middle), _turned_back(_joined(angles)))
 
-    def _between(self, start: Rows, times: Rows) -> Float[Numbers, "_row _n 3"]:
-        """Areas of the gradients from a time until others."""
+    def _between(self, start: Rows, times: Rows, middle: Rows) -> Float[Numbers, "_row _n _column"]:
+        """Areas of the gradients from a time until others, and what is asked for besides."""
         along: list[Any] = [np.zeros((1, times.shape[-1]))] * 3
+        moments = list(along)
         for axis, courses in self.courses.items():
-            along[axis] = _total([course.until(times)[0] - course.until(start)[0] for course in courses])
-        xp = numpy_of(along)
-        return xp.stack(xp.broadcast_arrays(*along), axis=-1)
+            area, second = map(_total, zip(*(course.until(times) for course in courses), strict=True))
+            before, second_before = map(_total, zip(*(course.until(start) for course in courses), strict=True))
+            along[axis] = area - before
+            moments[axis] = (times - middle) * area - (start - middle) * before - (second - second_before)
+        columns = along + moments * self.asked.moments
+        if self.asked.products:
+            products = products_until(self.courses, times) - products_until(self.courses, start)
+            columns += [products[..., i] for i in range(N_PRODUCTS)]
+        xp = numpy_of(columns)
+        return xp.stack(xp.broadcast_arrays(*columns), axis=-1)
 
     def _pulse(self, start: Row, pulse: AbstractRF) -> Change:
         phase, offset, duration = (_rows(value) for value in (pulse.phase, pulse.offset, pulse.duration))
@@ -223,12 +233,18 @@ class _Waveforms:
         samples = xp.atleast_2d(xp.asarray(pulse.b1_samples))
         real, imaginary = xp.real(samples), xp.imag(samples)
         if isinstance(pulse, ContinuousWave) and not self.courses:
-            return Change("constant", _joined([real, imaginary, offset[:, None], duration[:, None]]), phase)
+            numbers = _joined([real, imaginary, offset[:, None], duration[:, None]])
+            return Change("constant", numbers, phase, duration=duration)
         n = samples.shape[-1]
         dt = duration[:, None] / n
-        areas, moments = self._in_steps(start[:, None] + dt * np.arange(n + 1)[None], dt)
+        edges = start[:, None] + dt * np.arange(n + 1)[None]
+        areas, moments = self._in_steps(edges, dt)
+        products = []
+        if self.asked.products:
+            until = products_until(self.courses, edges)
+            products = [numpy_of(until).diff(until[..., i], axis=-1) for i in range(N_PRODUCTS)]
         own = [dt, offset[:, None], np.full((1, 1), float(n))]
-        return Change("steps", _joined([*own, real, imaginary, *areas, *moments]), phase)
+        return Change("steps", _joined([*own, real, imaginary, *areas, *moments, *products]), phase, n, duration)
 
     def _in_steps(self, edges: Rows, dt: Rows) -> tuple[list[Rows], list[Rows]]:
         r"""$\int G\,dt$ and $\int G\,\tau\,dt / \Delta t$ of each step along x, y and z, with $\tau$ from its middle."""
@@ -244,10 +260,11 @@ class _Waveforms:
 
 
 def _started(track: tuple[AbstractEvent, ...]) -> list[tuple[Row, Any]]:
-    return [(_lasts(track[:place]), one) for place, one in enumerate(track)]
+    return [(lasts(track[:place]), one) for place, one in enumerate(track)]
 
 
-def _lasts(track: tuple[AbstractEvent, ...]) -> Row:
+def lasts(track: tuple[AbstractEvent, ...]) -> Row:
+    """The duration in s of events that are played one after the other."""
     return sum((_rows(one.duration) for one in track), start=AT_ONCE)
 
 
@@ -274,17 +291,3 @@ def _total(parts: Iterable[Rows]) -> Rows:
 def _longest(times: list[Row]) -> Row:
     xp = numpy_of(times)
     return xp.max(xp.stack(xp.broadcast_arrays(*times)), axis=0)
-
-
-def can_be_taken_apart(event: AbstractEvent) -> bool:
-    """Whether `intervals_of` knows an event; durations that are traced are taken to be finite."""
-    if isinstance(event, AbstractScannerEvent) and not isinstance(event, Delay):
-        return all(not _known_to_be(np.isinf, _lasts(track)) for track in event.tracks)
-    lasts = _rows(event.duration)
-    # one delay without end is no interval, but sets the magnetisation
-    is_mixed = _known_to_be(np.isinf, lasts) and _known_to_be(np.isfinite, lasts)
-    return isinstance(event, PLAYED) and not is_mixed
-
-
-def _known_to_be(which: Callable[[np.ndarray], np.ndarray], times: Row) -> bool:
-    return isinstance(times, np.ndarray) and bool(np.any(which(times)))

@@ -1,7 +1,7 @@
 """The intervals of a whole sequence in playing order, with repeats written out."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import jax
@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Int
 
 from mrjax import _checks
-from mrjax.physics.isochromats.tables.intervals import Interval, can_be_taken_apart, intervals_of
-from mrjax.sequence import AbstractContainer, AbstractEvent
+from mrjax.physics.isochromats.tables.courses import Asked, Row
+from mrjax.physics.isochromats.tables.intervals import PLAYED, Interval, intervals_of, lasts
+from mrjax.sequence import AbstractContainer, AbstractEvent, AbstractScannerEvent, Delay
 from mrjax.sequence.precision import Numbers, in_double_precision, numpy_of
 
 Repetitions = Int[np.ndarray, "*repetitions"]
@@ -75,18 +76,21 @@ class ContainerApart:
             start = np.asarray(start + part.count)
 
 
-def apart(container: AbstractContainer, engine: str, outer: tuple[int, ...] = ()) -> ContainerApart | None:
+def apart(
+    container: AbstractContainer, engine: str, asked: Asked, outer: tuple[int, ...] = ()
+) -> ContainerApart | None:
     """A sequence in intervals; None where one of its events cannot be taken apart."""
     repeats, parts = (*outer, *container.repetitions), []
     for entry in container.events:
-        part = _event(entry, repeats, engine) if isinstance(entry, AbstractEvent) else apart(entry, engine, repeats)
+        is_event = isinstance(entry, AbstractEvent)
+        part = _event(entry, repeats, engine, asked) if is_event else apart(entry, engine, asked, repeats)
         if part is None:
             return None
         parts.append(part)
     return ContainerApart(parts, container.repetitions)
 
 
-def _event(event: AbstractEvent, repeats: tuple[int, ...], engine: str) -> EventApart | None:
+def _event(event: AbstractEvent, repeats: tuple[int, ...], engine: str, asked: Asked) -> EventApart | None:
     leaves = {name: leaf for name, leaf in event.leaves().items() if isinstance(leaf, jax.Array | np.ndarray)}
     shapes = {name: event.repetition_shapes()[name] for name in leaves}
     lengths = {name: (1,) * (len(repeats) - len(shape)) + shape for name, shape in shapes.items()}
@@ -101,7 +105,21 @@ def _event(event: AbstractEvent, repeats: tuple[int, ...], engine: str) -> Event
         return xp.broadcast_to(leaf.reshape(*lengths[name], *own), (*varies, *own)).reshape(-1, *own)
 
     in_rows = event.with_leaves({name: rows(name) for name in leaves})
-    if not can_be_taken_apart(in_rows):
+    if not _can_be_taken_apart(in_rows):
         return None
     number = np.arange(math.prod(varies)).reshape(varies)
-    return EventApart(intervals_of(in_rows, engine), np.broadcast_to(number, repeats))
+    return EventApart(intervals_of(in_rows, engine, asked), np.broadcast_to(number, repeats))
+
+
+def _can_be_taken_apart(event: AbstractEvent) -> bool:
+    """Whether `intervals_of` knows an event; durations that are traced are taken to be finite."""
+    if isinstance(event, AbstractScannerEvent) and not isinstance(event, Delay):
+        return all(not _known_to_be(np.isinf, lasts(track)) for track in event.tracks)
+    duration = lasts((event,))
+    # one delay without end is no interval, but sets the magnetisation
+    is_mixed = _known_to_be(np.isinf, duration) and _known_to_be(np.isfinite, duration)
+    return isinstance(event, PLAYED) and not is_mixed
+
+
+def _known_to_be(which: Callable[[np.ndarray], np.ndarray], times: Row) -> bool:
+    return isinstance(times, np.ndarray) and bool(np.any(which(times)))

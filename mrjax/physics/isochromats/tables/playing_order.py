@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from mrjax.physics.isochromats.tables.courses import AREAS_ALONE, Asked
 from mrjax.physics.isochromats.tables.different import DifferentChanges
 from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.tables.placing import Placed, apart
 from mrjax.physics.waveforms.scanner_events import is_waveform
 from mrjax.sequence import AbstractContainer
+from mrjax.sequence.double_length import DoubleLength, running_sum
 from mrjax.sequence.precision import Numbers, numpy_of
 from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
@@ -27,44 +29,50 @@ FEW_STEPS = 5e6
 """Steps of all spins that take some ten milliseconds, less than compiling anything."""
 
 
-def rows_of(sequence: AbstractContainer, tissue: Tissue, engine: str, n_spins: int) -> "PlayingOrder | None":
+def rows_of(
+    sequence: AbstractContainer, tissue: Tissue, engine: str, n_spins: int, asked: Asked = AREAS_ALONE
+) -> "PlayingOrder | None":
     """A sequence in rows, where it can be played so and that pays.
 
-    Gradients, readouts and RF that lasts can be, by spins that rest and do not diffuse. Trains of events that take no time stay
-    loops, which are faster.
+    Gradients, readouts and RF that lasts can be, by spins that do not diffuse. Trains of events that take no time stay loops,
+    which are faster.
     """
     lasts = any(is_waveform(located.event) for located in events_of((sequence,)))
-    if tissue.moves or tissue.has("diffusion") or not lasts:
+    if tissue.has("diffusion") or not lasts:
         return None
-    found = apart(sequence, engine)
+    found = apart(sequence, engine, asked)
     if found is None:
         return None
-    order = PlayingOrder.of(list(found.placed(np.zeros((), int))))
-    return order if order.pays(n_spins * math.prod(tissue.voxel_shape)) else None
+    order = PlayingOrder.of(list(found.placed(np.zeros((), int))), asked)
+    pays = asked.n_columns > 0 or order.pays(n_spins * math.prod(tissue.voxel_shape))
+    return order if pays else None
 
 
 @dataclass(frozen=True, eq=False)
 class PlayingOrder:
-    """What intervals add up to: one row for each change, and one after the last."""
+    """What intervals add up to: one row for each change, and one after the last; one for each interval where spins move."""
 
     placed: list[Placed]
     row: Int[np.ndarray, " n"]
     """That each interval belongs to."""
     n_rows: int
     duration: Float[Numbers, " n"]
-    wound: Float[Numbers, "n 4"]
-    """By gradients along x, y and z in T s/m, and in cycles across the voxel."""
+    wound: Float[Numbers, "n column"]
+    """By gradients along x, y and z in T s/m, and in cycles across the voxel; then what is asked for besides."""
+    asked: Asked
 
     @classmethod
-    def of(cls, placed: list[Placed]) -> "PlayingOrder":
+    def of(cls, placed: list[Placed], asked: Asked) -> "PlayingOrder":
         """Of all intervals of a sequence."""
         places = [one.place for one in placed]
-        ends = in_order(places, [np.full(len(one.place), one.interval.change is not None) for one in placed])
+        ends = in_order(
+            places, [np.full(len(one.place), asked.moments or one.interval.change is not None) for one in placed]
+        )
         duration = in_order(places, [one.played(one.interval.duration) for one in placed])
-        area = in_order(places, [one.played(one.interval.area) for one in placed])
+        areas = [one.played(_filled_to(one.interval.area, 3 + asked.n_columns)) for one in placed]
         across = in_order(places, [np.full((len(one.place), 1), one.interval.across) for one in placed])
-        wound = numpy_of(area).concatenate([area, across], axis=1)
-        return cls(placed, np.cumsum(ends) - ends, int(np.sum(ends)) + 1, duration, wound)
+        wound = _with_across(in_order(places, areas), across)
+        return cls(placed, np.cumsum(ends) - ends, int(np.sum(ends)) + 1, duration, wound, asked)
 
     @property
     def n_samples(self) -> int:
@@ -83,7 +91,7 @@ class PlayingOrder:
         once = self.different.n_steps_once
         return once * n_spins < FEW_STEPS or MAP_IN_STEPS * once < played + SAMPLE_IN_STEPS * self.n_samples
 
-    def rows(self) -> tuple[Float[Numbers, " row"], Float[Numbers, "row 4"]]:
+    def rows(self) -> tuple[Float[Numbers, " row"], Float[Numbers, "row column"]]:
         """Duration and winding of each row."""
         last = np.append(np.flatnonzero(np.diff(self.row)), self.row.size - 1)
         missing = self.n_rows - len(last)  # a row without any interval, after the last change
@@ -96,12 +104,12 @@ class PlayingOrder:
 
     def changes(self, first: dict[Form, int]) -> tuple[Int[np.ndarray, " row"], Float[Numbers, " row"]]:
         """The number of the change of each row, where those of a form begin with `first`, and its phase; zero for none."""
-        ending = [(one, one.interval.change) for one in self.placed if one.interval.change is not None]
+        ending = [one for one in self.placed if self.asked.moments or one.interval.change is not None]
         if not ending:
             return np.zeros(1, int), np.zeros(1)
-        rows = [self.row[one.place] for one, _ in ending]
-        numbers = in_order(rows, [one.played(self.different.numbered(change, first)) for one, change in ending])
-        phase = in_order(rows, [one.played(change.phase) for one, change in ending])
+        rows, nothing = [self.row[one.place] for one in ending], (np.zeros(1, int), np.zeros(1))
+        own = lambda change: nothing if change is None else (self.different.numbered(change, first), change.phase)
+        numbers, phase = (in_order(rows, [one.played(own(one.interval.change)[i]) for one in ending]) for i in range(2))
         xp = numpy_of(phase)
         # single precision would lose digits of many turns
         phase = phase - 2 * math.pi * xp.round(phase / (2 * math.pi))
@@ -118,8 +126,8 @@ class PlayingOrder:
         at, columns = [], []
         for one, taken in reading:
             shape = (len(one.place), taken.n)
-            xp = numpy_of(wound, taken.area)
-            added = xp.pad(xp.asarray(one.played(taken.area)), [(0, 0), (0, 0), (0, 1)])
+            area = one.played(_filled_to(taken.area, 3 + self.asked.n_columns))
+            added = _with_across(area, np.zeros((*area.shape[:-1], 1)))
             own = (
                 np.broadcast_to(self.row[one.place][:, None], shape),
                 before[one.place][:, None] + one.played(taken.time),
@@ -130,6 +138,19 @@ class PlayingOrder:
             at.append((first[one.place][:, None] + np.arange(taken.n)).ravel())
             columns.append([column.reshape(-1, *column.shape[2:]) for column in own])
         return tuple(in_order(at, list(parts)) for parts in zip(*columns, strict=True))
+
+    def middles(self) -> tuple[Float[Numbers, " row"], Float[Numbers, " row"], Float[Numbers, ""]]:
+        """Of each row and of its change, in s from the start of the sequence, where each interval is a row; and its end."""
+        places = [one.place for one in self.placed]
+        changes = [one.interval.change for one in self.placed]
+        lasting = [np.zeros(1) if change is None else change.duration for change in changes]
+        changing = in_order(places, [one.played(time) for one, time in zip(self.placed, lasting, strict=True)])
+        xp = numpy_of(self.duration, changing)
+        both = xp.stack([self.duration, changing], axis=1).ravel()
+        # traced times in single precision would lose digits over thousands of events
+        ends = np.cumsum(both) if xp is np else running_sum(DoubleLength.of(both)).rounded
+        middles = xp.pad((ends - both / 2).reshape(-1, 2), [(0, 1), (0, 0)], mode="edge")
+        return middles[:, 0], middles[:, 1], xp.asarray(ends[-1])
 
     def dephased(self) -> tuple[int, int]:
         """Whether cycles wound before the sequence still count, and how many `Dephase` has wound since they do not."""
@@ -150,6 +171,17 @@ class PlayingOrder:
             totals.append(totals[-1][longer] + values[here - 1])
             order.append(here)
         return in_order(order, totals)
+
+
+def _filled_to(area: Float[Numbers, "... _given"], n_columns: int) -> Float[Numbers, "... _column"]:
+    """With zeros for what is asked for besides, of events without gradients."""
+    missing = n_columns - area.shape[-1]
+    return numpy_of(area).pad(area, [(0, 0)] * (area.ndim - 1) + [(0, missing)]) if missing else area
+
+
+def _with_across(area: Float[Numbers, "... _column"], across: Float[Numbers, "... 1"]) -> Float[Numbers, "... _wound"]:
+    """Cycles across the voxel put after the three areas."""
+    return numpy_of(area, across).concatenate([area[..., :3], across, area[..., 3:]], axis=-1)
 
 
 def in_order(places: list[Int[np.ndarray, "_"]], parts: list[Any]) -> Any:

@@ -4,6 +4,7 @@ What is compiled then depends on how many rows, samples and different changes th
 sequence.
 """
 
+import math
 from typing import Any, Literal
 
 import equinox as eqx
@@ -17,6 +18,7 @@ from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.tables.playing_order import PlayingOrder
 from mrjax.physics.lowered import AbstractLoweredEvent
 from mrjax.physics.maths.sizes import padded_size
+from mrjax.physics.maths.turns import Turns
 from mrjax.sequence.precision import Numbers, numpy_of
 
 FEWEST_ROWS = 64
@@ -30,12 +32,20 @@ class Rows(eqx.Module):
 
     duration: Float[Array, " row"]
     """In s."""
-    wound: Float[Array, "row 4"]
-    """By gradients along x, y and z in T s/m, and in cycles across the voxel."""
+    wound: Turns
+    r"""By gradients for each m along x, y and z, and across the voxel: `(row, column)`.
+
+    Then, where spins move, by the moments of gradients about the middle of the row, for each m/s along x, y and z; and where
+    concomitant fields act, by the integrals of the products of gradients, for each m^2/T (`tables.concomitant`).
+    """
     change: Int[Array, " row"]
     """Its number among all; zero for none."""
     phase: Float[Array, " row"]
     """By which the change is turned about z, in rad."""
+    middle: Float[Array, " row"] | None = None
+    """In s from the start of the table, where spins move."""
+    change_middle: Float[Array, " row"] | None = None
+    """Of the change, likewise."""
 
 
 class SampleTimes(eqx.Module):
@@ -44,7 +54,7 @@ class SampleTimes(eqx.Module):
     row: Int[Array, " sample"]
     time: Float[Array, " sample"]
     """In s from the start of the row."""
-    wound: Float[Array, "sample 4"]
+    wound: Turns
     """Since then, as in `Rows`."""
     receiver: Complex[Array, " sample"]
     longitudinal: Bool[Array, " sample"] | None
@@ -61,6 +71,8 @@ class SequenceTable(AbstractLoweredEvent):
     """One where cycles that were wound before the sequence still count, else zero."""
     winds: Int[Array, ""]
     """Cycles that `Dephase` winds since the last `Reset`, whatever their sign."""
+    lasts: Float[Array, ""] | None = None
+    """In s, where spins move."""
     duration: float = eqx.field(static=True, default=0.0)
     """Not asked for: within an engine nothing is placed after the table."""
 
@@ -81,13 +93,16 @@ class SequenceTable(AbstractLoweredEvent):
         return 0 if self.samples is None else self.samples.row.shape[0]
 
 
-def tabulated(order: PlayingOrder, played: Any, fewest_rows: int = FEWEST_ROWS) -> SequenceTable:
+def tabulated(
+    order: PlayingOrder, played: Any, gyromagnetic_ratio: float, fewest_rows: int = FEWEST_ROWS
+) -> SequenceTable:
     """A sequence as a table.
 
     **Arguments:**
 
     - `order`: What is played.
     - `played`: All that is played, of which the widest dtype is taken.
+    - `gyromagnetic_ratio`: In rad/s/T.
     - `fewest_rows`: Where there are many samples for each.
     """
     widest = jnp.result_type(*(leaf for leaf in jax.tree.leaves(played) if eqx.is_inexact_array(leaf)))
@@ -98,20 +113,33 @@ def tabulated(order: PlayingOrder, played: Any, fewest_rows: int = FEWEST_ROWS) 
     numbered = order.changes(dict(zip(sizes, ends.tolist(), strict=False)))
     n_rows = padded_size(max(order.n_rows, min(fewest_rows, order.n_samples // SAMPLES_FOR_EACH)))
     kept = lambda column: _on_device(column, dtype)
+    turns = lambda wound: Turns.of(wound * turns_of_columns(wound.shape[-1], gyromagnetic_ratio), dtype)
     samples = None
     if order.n_samples:
         due = padded_size(order.n_samples)
         row, time, wound, receiver, of_z = (_filled_to(column, due, "edge") for column in order.samples())
         longitudinal = kept(of_z) if np.any(of_z) else None
-        samples = SampleTimes(kept(row), kept(time), kept(wound), kept(receiver), longitudinal)
+        samples = SampleTimes(kept(row), kept(time), turns(wound), kept(receiver), longitudinal)
     keeps_wound, winds = (kept(np.asarray(cycles)) for cycles in order.dephased())
+    duration, wound, change, phase = (_filled_to(column, n_rows) for column in (*order.rows(), *numbered))
+    rows = [kept(duration), turns(wound), kept(change), kept(phase)]
+    lasts = None
+    if order.asked.moments:
+        *middles, total = order.middles()
+        rows, lasts = rows + [kept(_filled_to(column, n_rows, "edge")) for column in middles], kept(total)
     return SequenceTable(
-        rows=Rows(*(kept(_filled_to(column, n_rows)) for column in (*order.rows(), *numbered))),
+        rows=Rows(*rows),
         samples=samples,
         changes={form: kept(_filled_to(numbers, sizes[form])) for form, numbers in different.numbers.items()},
         keeps_wound=keeps_wound,
         winds=winds,
+        lasts=lasts,
     )
+
+
+def turns_of_columns(n: int, gyromagnetic_ratio: float) -> Float[np.ndarray, " column"]:
+    """What is wound, in turns, for one unit of each column of `PlayingOrder.wound`: all but the fourth are of gradients."""
+    return np.where(np.arange(n) == 3, 1.0, gyromagnetic_ratio / (2 * math.pi))
 
 
 def _filled_to(column: Numbers, n: int, mode: Literal["constant", "edge"] = "constant") -> Numbers:
