@@ -34,15 +34,22 @@ def turned_by(turn: Turn, magnetisation: Components) -> Components:
 
     With the angle $t$ its length and $v$ the vector, $M + (\sin t / t) v \times M + ((1 - \cos t) / t^2) v \times (v \times M)$.
     """
+    x, y, z = magnetisation
+    more_x, more_y, more_z = added_by(turn, magnetisation)
+    return x + more_x, y + more_y, z + more_z
+
+
+def added_by(turn: Turn, magnetisation: Components) -> Components:
+    """What a rotation adds to the magnetisation."""
     about_x, about_y, about_z, sinc, versine = turn
     x, y, z = magnetisation
     cross_x = about_y * z - about_z * y
     cross_y = about_z * x - about_x * z
     cross_z = about_x * y - about_y * x
     return (
-        x + sinc * cross_x + versine * (about_y * cross_z - about_z * cross_y),
-        y + sinc * cross_y + versine * (about_z * cross_x - about_x * cross_z),
-        z + sinc * cross_z + versine * (about_x * cross_y - about_y * cross_x),
+        sinc * cross_x + versine * (about_y * cross_z - about_z * cross_y),
+        sinc * cross_y + versine * (about_z * cross_x - about_x * cross_z),
+        sinc * cross_z + versine * (about_x * cross_y - about_y * cross_x),
     )
 
 

@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mrjax.jax_rules import as_one_kernel, computed_once, unless_linearized
-from mrjax.physics.isochromats.kernel import Components, Spins, turn_about, turned_by
+from mrjax.jax_rules import as_one_kernel, computed_once, on_one_cpu_device, unless_linearized
+from mrjax.physics.execution import chunks
+from mrjax.physics.isochromats.kernel import Components, Spins, added_by, turn_about, turned_by
 from mrjax.physics.isochromats.operators import turned
 from mrjax.physics.isochromats.places import Coordinates
 from mrjax.physics.isochromats.tables.concomitant import shapes_in_space
@@ -30,6 +31,10 @@ The last alone is what becomes of one magnetisation.
 Map = Float[Array, "12 spin voxel"]
 Maps = Float[Array, "change 12 spin voxel"]
 """The same in one array, column by column, which takes XLA less time to compile where nothing is hot."""
+
+
+SPINS_AT_ONCE = 512
+"""Of which a map in many steps is worked out: on a CPU what is known of them stays in its first-level cache."""
 
 
 class RestingSpins(eqx.Module):
@@ -72,6 +77,18 @@ class RestingSpins(eqx.Module):
 
 def affine_maps(changes: dict[Form, Array], spins: RestingSpins) -> Maps:
     """Of all changes, after one that does nothing."""
+    n_spins, n_voxels = spins.shape
+    maps, same = eqx.partition(spins, lambda leaf: eqx.is_array(leaf) and leaf.ndim > 0 and leaf.shape[-1] == n_voxels)
+    size = max(chunks.VECTOR, SPINS_AT_ONCE // n_spins) if on_one_cpu_device() else n_voxels
+
+    def of_some(maps: RestingSpins) -> Maps:
+        n = min(size, n_voxels)
+        return _affine_maps(changes, dataclasses.replace(eqx.combine(maps, same), shape=(n_spins, n)))
+
+    return chunks.in_chunks(of_some, maps, lambda maps: maps.ndim - 1, n_voxels, size)
+
+
+def _affine_maps(changes: dict[Form, Array], spins: RestingSpins) -> Maps:
     of_kind = lambda kind: lambda numbers: MAPS[kind](numbers, spins)
     # one after the other: matrices of all spins for all changes would fill the memory
     maps = [jax.lax.map(of_kind(kind), numbers) for (kind, _), numbers in changes.items()]
@@ -129,8 +146,10 @@ def played_in_steps(numbers: Float[Array, " number"], spins: RestingSpins, colum
     arguments = (spins.field, coordinates, spins.spread(dt * detuning), whole, half)
     angles = (ratio * dt * real, ratio * dt * imaginary, along, relaxes)
 
-    columns = _relaxed(columns, half)
-    columns = unless_linearized(as_one_kernel(_some_steps), _all_steps)(columns, n.astype(jnp.int32), angles, arguments)
+    begin = _relaxed(columns, half), jax.tree.map(jnp.zeros_like, columns)
+    columns, _ = unless_linearized(as_one_kernel(_some_steps), _all_steps)(
+        begin, n.astype(jnp.int32), angles, arguments
+    )
     ahead = angle(offset, n * dt)[None, None]
     return tuple((*turned(x, y, ahead), z) for x, y, z in columns)
 
@@ -152,17 +171,21 @@ def _turning(by_step: list[Array], dt: Array, n: Array, spins: RestingSpins) -> 
     return tuple(of for of, _, _ in given), tuple((ratio * area, ratio * skew) for _, area, skew in given)
 
 
-def _some_steps(columns: Columns, n: Int[Array, ""], angles: Any, arguments: Any) -> Columns:
+Carried = tuple[Columns, Columns]
+"""Columns, and what the sums that led to them have lost by rounding: a part in 1e7 for each of a thousand steps would count."""
+
+
+def _some_steps(carried: Carried, n: Int[Array, ""], angles: Any, arguments: Any) -> Carried:
     """As many steps as the pulse has."""
-    play = lambda columns, now: (_step(columns, now, *arguments), None)
-    return counted_scan(play, columns, angles, len(angles[0]), n, unroll=1)[0]
+    play = lambda carried, now: (_step(carried, now, *arguments), None)
+    return counted_scan(play, carried, angles, len(angles[0]), n, unroll=1)[0]
 
 
-def _all_steps(columns: Columns, n: Int[Array, ""], angles: Any, arguments: Any) -> Columns:
+def _all_steps(carried: Carried, n: Int[Array, ""], angles: Any, arguments: Any) -> Carried:
     """The same in a form that reverse mode can follow, with the steps that do nothing."""
     del n
-    play = lambda columns, now: (_step(columns, now, *arguments), None)
-    return checkpointed_scan(jax.checkpoint(play, prevent_cse=False), columns, angles, len(angles[0]))[0]
+    play = lambda carried, now: (_step(carried, now, *arguments), None)
+    return checkpointed_scan(jax.checkpoint(play, prevent_cse=False), carried, angles, len(angles[0]))[0]
 
 
 Relaxation = tuple[Spins, Spins]
@@ -179,8 +202,8 @@ def _relaxation(time: Float[Array, ""], spins: RestingSpins) -> Relaxation:
 
 @computed_once
 def _step(
-    columns: Columns, now: Any, transmit: Any, coordinates: Any, turning: Spins, whole: Any, half: Any
-) -> Columns:
+    carried: Carried, now: Any, transmit: Any, coordinates: Any, turning: Spins, whole: Any, half: Any
+) -> Carried:
     """The hot step: rotate, then relax."""
     about_x, about_y, along, (is_whole, is_half) = now
     about_x, about_y = transmitted(about_x, about_y, transmit)
@@ -191,7 +214,23 @@ def _step(
         about_x, about_y = about_x - skew * about_y, about_y + skew * about_x
     lost = tuple(is_whole * long + is_half * short for long, short in zip(whole, half, strict=True))
     turn = turn_about(about_x, about_y, about_z)
-    return _relaxed(tuple(turned_by(turn, column) for column in columns), lost)
+    columns, rests = carried
+    grown = [added_by(turn, column) for column in columns]
+    *linear, added = (_less_lost(column, more, lost) for column, more in zip(columns, grown, strict=True))
+    grown = (*linear, (added[0], added[1], added[2] + lost[1]))
+    if turning.dtype == jnp.float64:
+        return jax.tree.map(jnp.add, columns, grown), rests
+    sums = [jax.tree.map(jnp.add, more, rest) for more, rest in zip(grown, rests, strict=True)]
+    totals = tuple(jax.tree.map(jnp.add, columns, tuple(sums)))
+    left = lambda column, total, more: jax.lax.stop_gradient((column - total) + more)
+    return totals, jax.tree.map(left, columns, totals, tuple(sums))
+
+
+def _less_lost(magnetisation: Components, more: Components, lost: Relaxation) -> Components:
+    """What is added to the magnetisation by a rotation and the relaxation after it, but for recovery."""
+    transverse, longitudinal = lost
+    rates = (transverse, transverse, longitudinal)
+    return tuple(d - rate * (m + d) for m, d, rate in zip(magnetisation, more, rates, strict=True))  # pyright: ignore[reportReturnType]
 
 
 def _relaxed(columns: Columns, lost: Relaxation) -> Columns:
