@@ -110,8 +110,8 @@ def image_comparison(
         >>> import numpy as np
         >>> import mrjax as mr
         >>> truth = np.ones((8, 8))
-        >>> mr.plot.image_comparison(truth, truth + 0.01)[2].get_title()
-        'difference x 10\\nPSNR 40.0 dB, NRMSE 1.00 %'
+        >>> mr.plot.image_comparison(truth, truth + 0.01)[2].get_title().splitlines()[1]
+        'PSNR 40.0 dB, NRMSE 1.00 %'
 
         ```
     """
