@@ -24,6 +24,7 @@ ROOMS = {
     "relaxation": "mrjax.signals.relaxation",
     "cest_signals": "mrjax.signals.cest",
     "magnetization_transfer": "mrjax.signals.magnetization_transfer",
+    "susceptibility": "mrjax.signals.susceptibility",
     "inverse": "mrjax.inverse",
     "cest_inverse": "mrjax.inverse.cest",
     "synthesis": "mrjax.synthesis",

@@ -61,7 +61,7 @@ def brain(shape: Sequence[int] | None = None, slice: int | None = None, field_st
 
         ```
     """
-    stored, affine = _template()
+    stored, affine = template()
     rows = _tissues(_tables.checked_field_strength(field_strength, FIELD_STRENGTHS))
     volume_shape, plane_shape = stored.shape[1:], None
     if shape is not None:
@@ -81,7 +81,8 @@ def brain(shape: Sequence[int] | None = None, slice: int | None = None, field_st
 
 
 @functools.cache
-def _template() -> tuple[UInt8[np.ndarray, "3 nx ny nz"], Float[np.ndarray, "4 4"]]:
+def template() -> tuple[UInt8[np.ndarray, "3 nx ny nz"], Float[np.ndarray, "4 4"]]:
+    """Fractions of the tissues in 1/255 on voxels of 2 mm, and where they are."""
     with _tables.data_file("brain_2mm.npz").open("rb") as file, np.load(file) as arrays:
         fractions, affine = arrays["fractions"], arrays["affine"]
     fractions.flags.writeable = affine.flags.writeable = False

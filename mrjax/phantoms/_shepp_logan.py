@@ -74,7 +74,7 @@ def shepp_logan(shape: Sequence[int] = (128, 128), field_strength: float | int =
         ```
     """
     checked = _grid.checked_shape(shape, (2, 3))
-    field = _tables.positive_field_strength(field_strength)
+    field = _tables.positive_number(field_strength, "field_strength", "T")
     names = tuple(TISSUES)
     rows = ELLIPSOIDS if len(checked) == 3 else ELLIPSOIDS[:IN_PLANE]
     geometry = np.array([row[1:] for row in rows], float)

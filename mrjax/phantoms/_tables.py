@@ -31,6 +31,6 @@ def checked_field_strength(field_strength: float | int, available: Sequence[floa
     return float(field_strength)
 
 
-def positive_field_strength(field_strength: float | int) -> float:
-    """`field_strength` (T), which has to be positive."""
-    return float(_checks.positive(_checks.real_array(field_strength, "field_strength"), "field_strength", "T"))
+def positive_number(value: float | int, name: str, unit: str) -> float:
+    """A known number that has to be positive."""
+    return float(_checks.positive(_checks.real_array(value, name), name, unit))

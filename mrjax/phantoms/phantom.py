@@ -1,5 +1,6 @@
 """Phantom: tissues mixed on a grid."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -9,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from mrjax import _checks
 from mrjax._module import Module
+from mrjax.phantoms import _spins
 from mrjax.tissue import NEUTRAL, Tissue
 
 ROUNDING = 1e-5  # by which fractions in float32 may add up to more than one
@@ -139,6 +141,65 @@ class Phantom(Module):
         weights = protons / jnp.where(m0 > 0, m0, 1)[None]
         t1, t2 = (jnp.exp((weights * jnp.log(self._column(t))).sum(0)) for t in (self.t1, self.t2))
         return Tissue(t1, t2, m0, **{name: self._map(value, name) for name, value in maps.items()})
+
+    def spins(
+        self,
+        sub_spins: Any = 1,
+        b1: Any = NEUTRAL["b1"],
+        off_resonance: Any = NEUTRAL["off_resonance"],
+        t2_prime: Any = NEUTRAL["t2_prime"],
+        diffusion: Any = NEUTRAL["diffusion"],
+    ) -> Tissue:
+        r"""Every compartment as spins that know where they are: what an image is made of.
+
+        Spin $s$ of $n$ in voxel $i$ along an axis lies at the index $i + (s + 1/2)/n - 1/2$, and at the position that
+        `affine` gives to it, in m. Several spins in a voxel dephase as the gradients and the field across it say; one does
+        not dephase at all.
+
+        **Arguments:**
+
+        - `sub_spins`: Spins along each axis of a voxel: an integer, or one per axis of the grid.
+        - `b1`, `off_resonance`: As of `compartments`; linear between the centres of voxels. Beyond the outermost centres
+          `off_resonance` goes straight on, and `b1` is constant.
+        - `t2_prime`, `diffusion`: As of `compartments`; the same for all spins of a voxel.
+
+        **Returns:** A `Tissue` of voxel shape `(n_compartments, *shape)` with each axis of the grid `sub_spins` times as
+        long; `m0` is that of the compartment over the number of spins in a voxel, so that sums stay. `x`, `y` and `z` keep
+        length one along the axes that they do not change along. The slice of a two-dimensional grid has one `z`.
+
+        **Raises:** `ValueError` where a map does not fit, or `sub_spins` are not positive integers.
+
+        **Derivatives:** in the maps and the values of the compartments; positions are known numbers.
+
+        !!! example
+
+            ```python
+            >>> import mrjax as mr
+            >>> phantom = mr.phantoms.brain(shape=(32, 32))
+            >>> spins = phantom.spins(sub_spins=2)
+            >>> spins.voxel_shape, spins.x.shape, spins.y.shape
+            ((3, 64, 64), (1, 64, 1), (1, 1, 64))
+
+            ```
+        """
+        along = _spins.per_axis(sub_spins, len(self.shape))
+        fit = lambda value, name: _spins.checked_map(value, name, self.shape, len(self.names))
+        at_spins = lambda value, place: value if np.ndim(value) == 0 else place(value)
+        straight = lambda value: _spins.interpolated(value, along, beyond=True)
+        level = lambda value: _spins.interpolated(value, along, beyond=False)
+        same = lambda value: _spins.repeated(value, self.shape, along)
+        maps = {
+            "b1": at_spins(fit(b1, "b1"), level),
+            "off_resonance": at_spins(fit(off_resonance, "off_resonance"), straight),
+            "t2_prime": at_spins(fit(t2_prime, "t2_prime"), same),
+            "diffusion": at_spins(fit(diffusion, "diffusion"), same),
+        }
+        m0 = same(self.fractions * self._column(self.proton_density)) / math.prod(along)
+        x, y, z = (
+            jnp.asarray(value, self.fractions.dtype)[None]
+            for value in _spins.positions(np.array(self.affine), self.shape, along)
+        )
+        return Tissue(self._column(self.t1), self._column(self.t2), m0, x=x, y=y, z=z, **maps)
 
     def _column(self, values: Float[Array, " n_compartments"]) -> Float[Array, "n_compartments ..."]:
         return values.reshape(-1, *(1 for _ in self.shape))

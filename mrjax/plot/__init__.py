@@ -1,6 +1,10 @@
 """Pictures, with matplotlib; every function draws into given axes or makes its own."""
 
+from .animation import magnetisation as magnetisation
+from .coils import coil_maps as coil_maps
 from .diagram import sequence_diagram as sequence_diagram
+from .images import image_comparison as image_comparison, images as images
+from .k_space import k_space as k_space
 from .maps import parameter_map as parameter_map
 from .pathways import coherence_pathways as coherence_pathways
 from .signals import signal_curves as signal_curves

@@ -1,7 +1,13 @@
 """Closed forms: what a sequence gives where the Bloch equations can be solved on paper.
 
 Fast models for fits, and the answers that the engines are tested against. `mrjax.signals.relaxation` holds
-T1, T2 and T2* decay and recovery, and steady states; `magnetization_transfer` and `cest` hold saturation transfer.
+T1, T2 and T2* decay and recovery, and steady states; `magnetization_transfer` and `cest` hold saturation transfer;
+`susceptibility` the field of magnetised matter.
 """
 
-from . import cest as cest, magnetization_transfer as magnetization_transfer, relaxation as relaxation
+from . import (
+    cest as cest,
+    magnetization_transfer as magnetization_transfer,
+    relaxation as relaxation,
+    susceptibility as susceptibility,
+)
