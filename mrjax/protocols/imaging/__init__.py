@@ -1,0 +1,9 @@
+"""Imaging sequences as a scanner plays them, one file each: pulses that last, gradients within its limits, readouts.
+
+Names that idealised protocols bear too, such as `mrjax.protocols.bssfp`, stand here for real waveforms. Readouts carry labels
+(`LIN`, `PAR`, `ECO`, `SEG`, and `REV` where a line is read backwards), by which `cartesian_kspace` sorts samples.
+"""
+
+from .flash import flash as flash
+from .bssfp import bssfp as bssfp
+from .cartesian_kspace import cartesian_kspace as cartesian_kspace
