@@ -4,6 +4,7 @@ Names that idealised protocols bear too, such as `mrjax.protocols.bssfp`, stand 
 (`LIN`, `PAR`, `ECO`, `SEG`, and `REV` where a line is read backwards), by which `cartesian_kspace` sorts samples.
 """
 
+from .gre_epi import gre_epi as gre_epi
 from .flash import flash as flash
 from .bssfp import bssfp as bssfp
 from .cartesian_kspace import cartesian_kspace as cartesian_kspace

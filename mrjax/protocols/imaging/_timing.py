@@ -23,16 +23,17 @@ def misses(time: float, raster: float) -> bool:
     return abs(time - nearest(time, raster)) > ROUNDING * raster
 
 
-def left_for(whole: float, played: float, name: str, scanner: Scanner) -> tuple[float, float]:
+def left_for(whole: float, played: float, name: str, scanner: Scanner, times: int = 1) -> tuple[float, float]:
     """What is left of a time in s when so much of it is played: a wait of whole blocks, and how much later the pulse before
-    it is, which takes less than a block off it.
+    it is, which takes less than a block off it. What is called `name` is so many `times` as long.
 
     **Raises:** `ValueError` that says how long the time must be, where nothing is left.
     """
     wait = nearest(whole - played, scanner.rf_raster)
     if wait < -ROUNDING * scanner.rf_raster:
         raise ValueError(
-            f"`{name}` must be at least {up(played, scanner.rf_raster):.6g} s for what is played in it, but got {whole:.6g} s."
+            f"`{name}` must be at least {times * up(played, scanner.rf_raster):.6g} s for what is played in it, but got "
+            f"{times * whole:.6g} s."
         )
     blocks = up(wait, scanner.block_raster)
     return blocks, nearest(blocks - wait, scanner.rf_raster)

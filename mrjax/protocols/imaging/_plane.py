@@ -1,0 +1,77 @@
+"""The lines of a plane that shots of an echo-planar sequence acquire."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mrjax import _checks
+from mrjax.protocols.imaging import _arguments
+from mrjax.protocols.imaging._epi_train import EpiTrain, epi_train
+from mrjax.sequence import Scanner
+
+
+@dataclass(frozen=True)
+class PlaneOfShots:
+    """Interleaved trains that make a plane.
+
+    **Arguments:**
+
+    - `train`: Of each shot.
+    - `lines`: Numbers of the lines, `(n_shots, n_lines)`.
+    - `ky`: Where each shot begins, in cycles/m, `(n_shots,)`.
+    - `center`: Which line of its shot is the middle of k-space.
+    """
+
+    train: EpiTrain
+    lines: np.ndarray
+    ky: np.ndarray
+    center: int
+
+    @property
+    def n_shots(self) -> int:
+        """How many there are."""
+        return self.lines.shape[0]
+
+    @property
+    def ky_end(self) -> np.ndarray:
+        """Where each shot ends, in cycles/m."""
+        return self.ky + self.train.k_blip * (self.train.n_lines - 1)
+
+    @property
+    def time_of_center(self) -> float:
+        """When the middle of k-space is crossed, in s from the start of a train."""
+        return self.train.time_of(self.center)
+
+
+def plane_of(
+    fov: Any,
+    matrix: Any,
+    dwell_time: Any,
+    scanner: Scanner,
+    *,
+    n_shots: Any = 1,
+    partial_fourier: Any = 1.0,
+    ramp_sampling: bool = False,
+) -> PlaneOfShots:
+    """The trains of a plane.
+
+    **Raises:** `ValueError` where shots would differ in length or the middle of k-space is left out.
+    """
+    (nx, ny), (lx, ly) = _arguments.counts(matrix, "matrix", 2), _arguments.lengths(fov, "fov", 2)
+    n_shots = _checks.positive_integer(n_shots, "n_shots")
+    share = _arguments.time(partial_fourier, "partial_fourier")
+    if not 0.5 < share <= 1:
+        raise ValueError(f"`partial_fourier` must be above 0.5 and at most 1, but got {share:g}.")
+    n_played = min(ny, max(math.ceil(share * ny - 1e-9), ny - ny // 2 + 1))
+    if n_played % n_shots:
+        raise ValueError(
+            f"`n_shots` must divide the {n_played} lines that are acquired, but got {n_shots}; change `matrix` or "
+            "`partial_fourier`."
+        )
+    dwell = _arguments.time(dwell_time, "dwell_time", "sampling")
+    train = epi_train(nx, lx, dwell, n_played // n_shots, n_shots / ly, scanner, ramp_sampling=ramp_sampling)
+    lines = ny - n_played + np.arange(n_played).reshape(-1, n_shots).T
+    ky = (lines[:, 0] - ny // 2) / ly
+    return PlaneOfShots(train, lines, ky, (ny // 2 - (ny - n_played)) // n_shots)
