@@ -5,6 +5,7 @@ Names that idealised protocols bear too, such as `mrjax.protocols.bssfp`, stand 
 """
 
 from .gre_epi import gre_epi as gre_epi
+from .se_epi import se_epi as se_epi
 from .flash import flash as flash
 from .bssfp import bssfp as bssfp
 from .cartesian_kspace import cartesian_kspace as cartesian_kspace

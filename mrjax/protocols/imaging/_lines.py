@@ -116,18 +116,17 @@ def centered(n: int, fov: float, dwell: float, scanner: Scanner, turning: float)
 def on_ramps(n: int, fov: float, dwell: float, scanner: Scanner, turning: float) -> ReadoutLine:
     """A line sampled on its ramps too, from `turning` in s after its start on: the samples cover n / `fov`, not evenly.
 
-    **Raises:** `ValueError` where the ramps alone cover more.
+    Where the ramps to the gradient of an evenly sampled line would cover more, it is lower.
     """
     ramp, speed = _ramp_of(fov, dwell, scanner)
     ramp = max(ramp, turning)
-    flat = up(n * dwell - (ramp**2 - turning**2) / ramp, 2 * scanner.gradient_raster)
+    of_ramps = lambda: ramp - turning**2 / ramp
+    while (flat := n / fov / speed - of_ramps()) < 0:
+        ramp -= scanner.gradient_raster
+        speed = min(speed, GAMMA_BAR_PROTON * scanner.max_slew * ramp)
+    flat = up(flat, 2 * scanner.gradient_raster)
     # an even number of samples, in the middle
     n_samples = 2 * int((2 * (ramp - turning) + flat) / (2 * dwell) + 1e-6)
-    if n * dwell < (ramp**2 - turning**2) / ramp or n_samples < n:
-        raise ValueError(
-            "`ramp_sampling` must leave a flat part of the gradient, but the ramps cover the whole line; take a longer "
-            f"`dwell_time` than {dwell * 1e6:.4g} us, or a weaker gradient."
-        )
     delay = nearest(ramp + flat / 2 - n_samples * dwell / 2, scanner.rf_raster)
     return ReadoutLine(n_samples, dwell, speed, ramp, flat, delay)
 

@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 
 from mrjax import _checks
-from mrjax.protocols.imaging import _arguments
+from mrjax.protocols.imaging import _arguments, _timing
 from mrjax.protocols.imaging._epi_train import EpiTrain, epi_train
-from mrjax.sequence import Scanner
+from mrjax.protocols.imaging._lobes import lobes
+from mrjax.sequence import Label, Repeat, Scanner, Sequence
+
+SPOILING = 2.0
+"""Cycles across a pixel along x that are wound after each of several shots."""
 
 
 @dataclass(frozen=True)
@@ -75,3 +79,15 @@ def plane_of(
     lines = ny - n_played + np.arange(n_played).reshape(-1, n_shots).T
     ky = (lines[:, 0] - ny // 2) / ly
     return PlaneOfShots(train, lines, ky, (ny // 2 - (ny - n_played)) // n_shots)
+
+
+def shots(plane: PlaneOfShots, events: tuple, spent: float, tr: Any, scanner: Scanner) -> Sequence:
+    """The shots one after the other, with a label, a spoiler where there are several, and a rest."""
+    train, after = plane.train, 0.0
+    label = Label("SEG", np.arange(plane.n_shots))
+    if plane.n_shots > 1:
+        k = SPOILING * train.line.k_total - train.kx_end
+        spoiler = lobes({"x": k, "y": -plane.ky_end}, scanner)
+        events, after = (*events, spoiler.event), spoiler.duration
+    rest = _timing.wait_of(None if tr is None else _arguments.time(tr, "tr", "tr"), spent + after, "tr", scanner)
+    return Sequence(Repeat(label, *events, *_timing.delays(rest), n_repetitions=plane.n_shots))

@@ -2,17 +2,12 @@
 
 from typing import Any
 
-import numpy as np
-
 from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols.imaging import _arguments, _timing
 from mrjax.protocols.imaging._lobes import lobes
-from mrjax.protocols.imaging._plane import PlaneOfShots, plane_of
+from mrjax.protocols.imaging._plane import plane_of, shots
 from mrjax.protocols.imaging._pulses import excitation
-from mrjax.sequence import Label, Repeat, Scanner, Sequence
-
-SPOILING = 2.0
-"""Cycles across a pixel along x that are wound after each of several shots."""
+from mrjax.sequence import Scanner, Sequence
 
 
 @answers_misspelt_keywords
@@ -88,15 +83,3 @@ def gre_epi(
     events = (block.event, begin.event, *_timing.delays(wait), plane.train.events(plane.lines))
     spent = block.duration + first + wait + plane.train.duration
     return _arguments.checked_on(scanner, shots(plane, events, spent, tr, scanner))
-
-
-def shots(plane: PlaneOfShots, events: tuple, spent: float, tr: Any, scanner: Scanner) -> Sequence:
-    """The shots one after the other, with a label, a spoiler where there are several, and a rest."""
-    train, after = plane.train, 0.0
-    label = Label("SEG", np.arange(plane.n_shots))
-    if plane.n_shots > 1:
-        k = SPOILING * train.line.k_total - train.kx_end
-        spoiler = lobes({"x": k, "y": -plane.ky_end}, scanner)
-        events, after = (*events, spoiler.event), spoiler.duration
-    rest = _timing.wait_of(None if tr is None else _arguments.time(tr, "tr", "tr"), spent + after, "tr", scanner)
-    return Sequence(Repeat(label, *events, *_timing.delays(rest), n_repetitions=plane.n_shots))
