@@ -6,6 +6,8 @@ Names that idealised protocols bear too, such as `mrjax.protocols.bssfp`, stand 
 
 from .gre_epi import gre_epi as gre_epi
 from .se_epi import se_epi as se_epi
+from .fse import fse as fse
+from .mprage import mprage as mprage
 from .flash import flash as flash
 from .bssfp import bssfp as bssfp
 from .cartesian_kspace import cartesian_kspace as cartesian_kspace

@@ -18,7 +18,7 @@ from mrjax.sequence.pulses import sinc
 TIME_BANDWIDTH_PRODUCT = 4
 """Of the sinc under a Hann window that selects slices."""
 
-HARD = {"excitation": 0.5e-3, "refocusing": 1e-3, "inversion": 1e-3}
+HARD = {"excitation": 0.5e-3, "refocusing": 1e-3}
 """How long hard pulses last, in s, unless it is said."""
 
 SELECTIVE = 3e-3
@@ -34,7 +34,7 @@ class PulseBlock:
     - `event`: What is played.
     - `duration`: In s.
     - `center`: When the pulse acts, in s from the start of the block.
-    - `k_before`, `k_after`: What the gradient of the slice winds along z before and after that, in cycles/m.
+    - `k_before`, `k_after`: What the gradient of the slice winds before and after that, in cycles/m.
     """
 
     event: Together
@@ -64,7 +64,7 @@ def pulse_block(
     slice_thickness: float | None,
     scanner: Scanner,
     duration: Any = None,
-    late: float = 0.0,
+    late: float | None = 0.0,
 ) -> PulseBlock:
     """A hard pulse, or a sinc under a slice gradient along z where there is a thickness in m.
 
@@ -73,38 +73,38 @@ def pulse_block(
     - `flip_angle`, `phase`: In rad; scalars, or one entry per repetition.
     - `duration`: Of the pulse in s, the usual one by default; lengthened to the raster.
     - `late`: By how much the pulse is played later within the block, whose length does not depend on it, in s: less than a
-      block raster.
+      block raster. None for a pulse in the middle of a block that lasts an even number of rasters.
     """
     angle = _checks.real_array(flip_angle, "flip_angle")
     usual = HARD[use] if slice_thickness is None else SELECTIVE
-    lasting = up(usual if duration is None else duration, scanner.gradient_raster)
+    lasting = up(usual if duration is None else duration, 2 * scanner.gradient_raster)
+    slack, late = (0.0, 0.0) if late is None else (scanner.block_raster, late)
+    edge = up(max(scanner.rf_dead_time, scanner.rf_ringdown), scanner.block_raster)
     if slice_thickness is None:
-        start = up(scanner.rf_dead_time, scanner.rf_raster) + late
         pulse = ContinuousWave(angle / (2 * np.pi * GAMMA_BAR_PROTON * lasting), lasting, phase=phase, use=use)
-        whole = up(start - late + lasting + scanner.rf_ringdown + scanner.block_raster, scanner.block_raster)
-        return PulseBlock(_within(whole, start, pulse), whole, start + lasting / 2)
-    return _selective(angle, phase, use, lasting, slice_thickness, scanner, late)
-
-
-def _selective(
-    angle: Any, phase: Any, use: Any, lasting: float, thickness: float, scanner: Scanner, late: float
-) -> PulseBlock:
-    """A sinc on the flat part of a gradient along z."""
-    amplitude = -gradient_of(TIME_BANDWIDTH_PRODUCT / lasting / thickness)
-    edge = max(ramp_time(amplitude, scanner), up(max(scanner.rf_dead_time, scanner.rf_ringdown), scanner.block_raster))
-    flat = lasting + scanner.block_raster
-    gradient = Gradient.trapezoid(amplitude, rise=edge, flat=flat, axis="z")
+        whole = 2 * edge + lasting + slack
+        return PulseBlock(block_of(pulse, edge + late, whole), whole, edge + late + lasting / 2)
+    amplitude = -gradient_of(TIME_BANDWIDTH_PRODUCT / lasting / slice_thickness)
+    edge = max(edge, ramp_time(amplitude, scanner))
     n = round(lasting / scanner.gradient_raster)
-    # one radian, which the flip angle scales
+    # of one radian, which the flip angle scales
     unit = sinc(1.0, lasting, TIME_BANDWIDTH_PRODUCT, n).waveform
-    waveform = jnp.einsum("...,n->...n", angle, unit)
-    pulse = ShapedPulse(waveform, lasting / n, phase=phase, use=use)
+    pulse = ShapedPulse(jnp.einsum("...,n->...n", angle, unit), lasting / n, phase=phase, use=use)
+    return selective_block(pulse, lasting, amplitude, "z", edge, slack, late)
+
+
+def selective_block(
+    pulse: Any, lasting: float, amplitude: float, axis: Any, edge: float, slack: float, late: float = 0.0
+) -> PulseBlock:
+    """A pulse that acts in its middle, on the flat part of a gradient in T/m with ramps of `edge` seconds."""
+    flat = lasting + slack
+    gradient = Gradient.trapezoid(amplitude, rise=edge, flat=flat, axis=axis)
     middle = late + lasting / 2
     wound = lambda time: -GAMMA_BAR_PROTON * amplitude * (time + edge / 2)
-    event = Together(gradient, Sequence(Delay(edge + late), pulse))
+    event = Together(gradient, Sequence(Delay(nearest(edge + late, 1e-9)), pulse))
     return PulseBlock(event, 2 * edge + flat, edge + middle, wound(middle), wound(flat - middle))
 
 
-def _within(whole: float, start: float, pulse: Any) -> Together:
-    """A pulse that begins so late in a block that lasts so long."""
+def block_of(pulse: Any, start: float, whole: float) -> Together:
+    """A pulse that begins so late in a block that lasts so long, in s."""
     return Together(Sequence(Delay(nearest(start, 1e-9)), pulse), Delay(whole))
