@@ -56,6 +56,7 @@ def plane_of(
     scanner: Scanner,
     *,
     n_shots: Any = 1,
+    acceleration: Any = 1,
     partial_fourier: Any = 1.0,
     ramp_sampling: bool = False,
 ) -> PlaneOfShots:
@@ -68,17 +69,19 @@ def plane_of(
     share = _arguments.time(partial_fourier, "partial_fourier")
     if not 0.5 < share <= 1:
         raise ValueError(f"`partial_fourier` must be above 0.5 and at most 1, but got {share:g}.")
-    n_played = min(ny, max(math.ceil(share * ny - 1e-9), ny - ny // 2 + 1))
-    if n_played % n_shots:
+    first = ny - min(ny, max(math.ceil(share * ny - 1e-9), ny - ny // 2 + 1))
+    skip = _checks.positive_integer(acceleration, "acceleration")
+    played = np.arange(first + (ny // 2 - first) % skip, ny, skip)
+    if played.size % n_shots:
         raise ValueError(
-            f"`n_shots` must divide the {n_played} lines that are acquired, but got {n_shots}; change `matrix` or "
-            "`partial_fourier`."
+            f"`n_shots` must divide the {played.size} lines that are acquired, but got {n_shots}; change `matrix`, "
+            "`acceleration` or `partial_fourier`."
         )
-    dwell = _arguments.time(dwell_time, "dwell_time", "sampling")
-    train = epi_train(nx, lx, dwell, n_played // n_shots, n_shots / ly, scanner, ramp_sampling=ramp_sampling)
-    lines = ny - n_played + np.arange(n_played).reshape(-1, n_shots).T
-    ky = (lines[:, 0] - ny // 2) / ly
-    return PlaneOfShots(train, lines, ky, (ny // 2 - (ny - n_played)) // n_shots)
+    dwell, step = _arguments.time(dwell_time, "dwell_time", "sampling"), n_shots * skip / ly
+    train = epi_train(nx, lx, dwell, played.size // n_shots, step, scanner, ramp_sampling=ramp_sampling)
+    lines = played.reshape(-1, n_shots).T
+    center = int(np.flatnonzero(np.any(lines == ny // 2, axis=0))[0])
+    return PlaneOfShots(train, lines, (lines[:, 0] - ny // 2) / ly, center)
 
 
 def shots(plane: PlaneOfShots, events: tuple, spent: float, tr: Any, scanner: Scanner) -> Sequence:

@@ -18,7 +18,7 @@ from mrjax.sequence.pulses import sinc
 TIME_BANDWIDTH_PRODUCT = 4
 """Of the sinc under a Hann window that selects slices."""
 
-HARD = {"excitation": 0.5e-3, "refocusing": 1e-3}
+HARD = {"excitation": 0.5e-3, "refocusing": 1e-3, "preparation": 0.5e-3}
 """How long hard pulses last, in s, unless it is said."""
 
 SELECTIVE = 3e-3

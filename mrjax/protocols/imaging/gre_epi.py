@@ -19,6 +19,7 @@ def gre_epi(
     tr: Any = None,
     *,
     n_shots: int = 1,
+    acceleration: int = 1,
     partial_fourier: Any = 1.0,
     ramp_sampling: bool = False,
     dwell_time: Any = 4e-6,
@@ -40,6 +41,7 @@ def gre_epi(
     - `te`: From the middle of the pulse to the middle of k-space, in s; kept to half an RF raster, the shortest by default.
     - `tr`: From shot to shot in s, kept to half a block raster; the shortest by default.
     - `n_shots`: Excitations; divides the lines acquired.
+    - `acceleration`: Every so many-th line is acquired, the middle one among them.
     - `partial_fourier`: Share of the lines acquired, above 0.5: the first are left out.
     - `ramp_sampling`: Whether samples are taken while the gradient rises and falls, too: more of them, in less time.
     - `dwell_time`: Of a sample, in s.
@@ -68,7 +70,10 @@ def gre_epi(
     scanner = _arguments.hardware(scanner)
     plane = plane_of(
         *(fov, matrix, dwell_time, scanner),
-        **{"n_shots": n_shots, "partial_fourier": partial_fourier, "ramp_sampling": ramp_sampling},
+        n_shots=n_shots,
+        acceleration=acceleration,
+        partial_fourier=partial_fourier,
+        ramp_sampling=ramp_sampling,
     )
     pulse = excitation(slice_thickness, pulse_duration, scanner)
     nominal = pulse(1.0, 0.0)

@@ -23,6 +23,7 @@ def se_epi(
     flip_angle: Any = np.pi / 2,
     refocusing_angle: Any = np.pi,
     n_shots: int = 1,
+    acceleration: int = 1,
     partial_fourier: Any = 1.0,
     ramp_sampling: bool = False,
     dwell_time: Any = 4e-6,
@@ -40,7 +41,7 @@ def se_epi(
     - `te`: Echo time in s; each half is kept to half an RF raster.
     - `tr`: From shot to shot in s, kept to half a block raster; the shortest by default.
     - `flip_angle`, `refocusing_angle`: In rad. Scalars, or `(n_shots,)`; may be traced.
-    - `n_shots`, `partial_fourier`, `ramp_sampling`, `dwell_time`, `slice_thickness`, `scanner`: As of `gre_epi`. Both pulses
+    - `n_shots`, `acceleration`, `partial_fourier`, `ramp_sampling`, `dwell_time`, `slice_thickness`, `scanner`: As of `gre_epi`. Both pulses
       select the slice.
 
     **Returns:** A `Sequence`, as of `gre_epi`.
@@ -64,7 +65,10 @@ def se_epi(
     scanner = _arguments.hardware(scanner)
     plane = plane_of(
         *(fov, matrix, dwell_time, scanner),
-        **{"n_shots": n_shots, "partial_fourier": partial_fourier, "ramp_sampling": ramp_sampling},
+        n_shots=n_shots,
+        acceleration=acceleration,
+        partial_fourier=partial_fourier,
+        ramp_sampling=ramp_sampling,
     )
     half = _arguments.time(te, "te", "te") / 2
     wound = {"x": plane.train.kx_start, "y": plane.ky}
