@@ -15,3 +15,5 @@ from .oled import oled as oled
 from .radial import radial as radial
 from .se_epi import se_epi as se_epi
 from .spamm import spamm as spamm
+from .spen import spen as spen
+from .spiral import spiral as spiral

@@ -56,7 +56,9 @@ def lobe(k: Any, axis: Any, scanner: Scanner, duration: float | None = None) -> 
             f"a gradient that winds {float(np.max(np.abs(k))):.4g} cycles/m along {axis} needs "
             f"{least_time(k, scanner) * 1e3:.4g} ms on this scanner, but has {duration * 1e3:.4g} ms."
         )
-    return Gradient.trapezoid(-np.asarray(k) / GAMMA_BAR_PROTON / (duration - rise), rise=rise, flat=max(flat, 0.0), axis=axis)
+    return Gradient.trapezoid(
+        -np.asarray(k) / GAMMA_BAR_PROTON / (duration - rise), rise=rise, flat=max(flat, 0.0), axis=axis
+    )
 
 
 def lobes(ks: Mapping[str, Any], scanner: Scanner, duration: float | None = None) -> LobeBlock:

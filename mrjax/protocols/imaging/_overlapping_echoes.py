@@ -49,7 +49,8 @@ def overlapping_echoes(
     lasting = max(least_time(k, scanner) for k in (*lobe_of.values(), _slice_lobes(nominal, te.size)))
     last, late = _timing.left_for(te[0] / 2, nominal.after + lasting + echo.before, "te", scanner, times=2)
     waits = [
-        _timing.wait_of(gap, nominal.duration + lasting, "te, half a difference", scanner) for gap in np.diff(te)[::-1] / 2
+        _timing.wait_of(gap, nominal.duration + lasting, "te, half a difference", scanner)
+        for gap in np.diff(te)[::-1] / 2
     ]
     angle = _checks.real_array(flip_angle, "flip_angle")
     block = pulse(angle[::-1] if angle.ndim else angle, 0.0, late=late)

@@ -67,9 +67,11 @@ def spamm(
     if not along or not set(along) <= {"x", "y", "z"}:
         raise ValueError(f'`directions` must be some of "x", "y" and "z", but got {directions!r}.')
     lasting = None if pulse_duration is None else _arguments.time(pulse_duration, "pulse_duration", "duration")
-    tag = lambda angle: pulse_block(
-        *(angle, 0.0), use="preparation", slice_thickness=None, scanner=scanner, duration=lasting, late=None
-    ).event
+    tag = lambda angle: (
+        pulse_block(
+            *(angle, 0.0), use="preparation", slice_thickness=None, scanner=scanner, duration=lasting, late=None
+        ).event
+    )
     spoiler: LobeBlock = lobes({"x": SPOILING / spacing, "y": SPOILING / spacing}, scanner)
     events = []
     for axis in along:
