@@ -47,7 +47,7 @@ class ReadoutLine:
     @property
     def k_before(self) -> float:
         """What is wound until sample n // 2, in cycles/m."""
-        return float(self.k_until(self.center))
+        return self.k_until(self.center)
 
     @property
     def k_after(self) -> float:
@@ -58,13 +58,13 @@ class ReadoutLine:
         """When a sample is taken, in s from the start."""
         return self.delay + (sample + 0.5) * self.dwell
 
-    def k_until(self, time: Any) -> np.ndarray:
+    def k_until(self, time: float) -> float:
         """What is wound until a time in s from the start, in cycles/m."""
         rising = np.clip(time, 0.0, self.ramp)
-        flat = np.clip(np.asarray(time) - self.ramp, 0.0, self.flat)
-        falling = np.clip(np.asarray(time) - self.ramp - self.flat, 0.0, self.ramp)
+        flat = np.clip(time - self.ramp, 0.0, self.flat)
+        falling = np.clip(time - self.ramp - self.flat, 0.0, self.ramp)
         share = rising**2 / 2 + falling * self.ramp - falling**2 / 2
-        return self.k_per_second * (share / self.ramp + flat)
+        return float(self.k_per_second * (share / self.ramp + flat))
 
     def gradient(self, axis: Any, scale: Any = 1.0) -> Gradient:
         """The trapezoid, times a number for each repetition, or one."""

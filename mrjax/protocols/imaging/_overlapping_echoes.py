@@ -48,14 +48,16 @@ def overlapping_echoes(
     nominal = pulse(1.0, 0.0)
     lasting = max(least_time(k, scanner) for k in (*lobe_of.values(), _slice_lobes(nominal, te.size)))
     last, late = _timing.left_for(te[0] / 2, nominal.after + lasting + echo.before, "te", scanner, times=2)
-    waits = [
-        _timing.wait_of(gap, nominal.duration + lasting, "te, half a difference", scanner)
-        for gap in np.diff(te)[::-1] / 2
-    ]
+    waits = np.diff(te)[::-1] / 2 - nominal.duration - lasting
+    if np.any(waits < -1e-9):
+        raise ValueError(
+            f"`te` must rise by {2 * (nominal.duration + lasting):.6g} s or more from echo to echo, for the excitations and "
+            f"their gradients, but rises by {float(np.min(np.diff(te))):.6g} s."
+        )
     angle = _checks.real_array(flip_angle, "flip_angle")
     block = pulse(angle[::-1] if angle.ndim else angle, 0.0, late=late)
     shifted = lobes(lobe_of | {"z": _slice_lobes(block, te.size)}, scanner, lasting)
-    wait = Delay(np.array([*waits, last]))
+    wait = Delay(np.array([*np.maximum(waits, 0.0), last]))
     excitations = Repeat(block.event, shifted.event, wait, n_repetitions=te.size)
     train = plane.train.events(plane.lines[0])
     return _arguments.checked_on(scanner, Sequence(excitations, *echo.events, train))

@@ -21,8 +21,8 @@ LARGEST_ANGLE = 0.2
 def archimedean_gradient(turn: float, k_max: float, scanner: Scanner, speed_limit: float) -> Float[np.ndarray, "n 2"]:
     r"""Along x and y in T/m at whole gradient rasters, zero at first, for $k = a \theta e^{i \theta}$ until `k_max`.
 
-    From step to step $\theta''$ is the largest for which $|k''|$ stays within the slew rate; where $|k'|$ has reached the limit of
-    speed, it is held.
+    From step to step $\theta''$ is the largest for which $|k''|$ stays within the slew rate; where $|k'|$ has reached the
+    limit of speed, it is held.
 
     **Arguments:**
 

@@ -30,9 +30,10 @@ def bssfp(
 ) -> Sequence:
     r"""A balanced gradient echo for each line of k-space, from the first to the last, at TE = TR / 2.
 
-    Sample $i$ of line $j$ (label `LIN`) is taken at $k = ((i - \lfloor n_x/2 \rfloor) / L_x, (j - \lfloor n_y/2 \rfloor) / L_y)$. No
-    gradient has an area over a repetition. The phase of the pulses grows by $\Delta\phi$ from each to the next; in `n_dummies`
-    repetitions without readout before the first line, the flip angle rises linearly, which lets the transient die away early.
+    Sample $i$ of line $j$ (label `LIN`) is taken at $k = ((i - \lfloor n_x/2 \rfloor) / L_x, (j - \lfloor n_y/2 \rfloor) /
+    L_y)$. No gradient has an area over a repetition. The phase of the pulses grows by $\Delta\phi$ from each to the next; in
+    `n_dummies` repetitions without readout before the first line, the flip angle rises linearly, which lets the transient
+    die away early.
 
     **Arguments:**
 
@@ -47,7 +48,8 @@ def bssfp(
     - `phase_increment`: $\Delta\phi$ in rad; pi puts the pass band on resonance.
     - `scanner`: A `Scanner`, whose limits the gradients take; the usual one by default.
 
-    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the samples.
+    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the
+    samples.
 
     **Raises:** `ValueError` for times that are too short, with the shortest possible, and what the scanner cannot play.
 

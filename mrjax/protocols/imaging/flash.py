@@ -35,9 +35,9 @@ def flash(
 ) -> Sequence:
     r"""A spoiled gradient echo for each line of k-space, from the first to the last.
 
-    Sample $i$ of line $j$ (label `LIN`) is taken at $k = ((i - \lfloor n_x/2 \rfloor) / L_x, (j - \lfloor n_y/2 \rfloor) / L_y)$. Phase
-    encoding is rewound, a spoiler along x winds two cycles across a pixel in each repetition, and the phase of the pulses grows by
-    $\Delta\phi \, n$ from pulse to pulse.
+    Sample $i$ of line $j$ (label `LIN`) is taken at $k = ((i - \lfloor n_x/2 \rfloor) / L_x, (j - \lfloor n_y/2 \rfloor) /
+    L_y)$. Phase encoding is rewound, a spoiler along x winds two cycles across a pixel in each repetition, and the phase of
+    the pulses grows by $\Delta\phi \, n$ from pulse to pulse.
 
     **Arguments:**
 
@@ -53,7 +53,8 @@ def flash(
     - `phase_increment`: $\Delta\phi$ in rad; 0 for none.
     - `scanner`: A `Scanner`, whose limits the gradients take; the usual one by default.
 
-    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the samples.
+    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the
+    samples.
 
     **Raises:** `ValueError` for times that are too short, with the shortest possible, and what the scanner cannot play.
 

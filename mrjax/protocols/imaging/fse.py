@@ -31,10 +31,11 @@ def fse(
 ) -> Sequence:
     r"""A train of spin echoes after each excitation, each echo a line of k-space, with crushers around the refocusing pulses.
 
-    Refocusing pulses of phase 90 degrees follow an excitation of phase 0 by half an echo spacing, and all areas between two of
-    them are twice those before the first (Carr, Purcell, Meiboom and Gill), so that all pathways meet at each echo. Sample $i$
-    of line $j$ (label `LIN`) is taken at $k = ((i - \lfloor n_x/2 \rfloor) / L_x, (j - \lfloor n_y/2 \rfloor) / L_y)$. Shot $s$ of $S$
-    (label `SEG`) has line $b S + s$ of each band $b$; bands follow each other from echo to echo (label `ECO`).
+    Refocusing pulses of phase 90 degrees follow an excitation of phase 0 by half an echo spacing, and all areas between two
+    of them are twice those before the first (Carr, Purcell, Meiboom and Gill), so that all pathways meet at each echo.
+    Sample $i$ of line $j$ (label `LIN`) is taken at $k = ((i - \lfloor n_x/2 \rfloor) / L_x, (j - \lfloor n_y/2 \rfloor) /
+    L_y)$. Shot $s$ of $S$ (label `SEG`) has line $b S + s$ of each band $b$; bands follow each other from echo to echo
+    (label `ECO`).
 
     **Arguments:**
 
@@ -43,14 +44,16 @@ def fse(
     - `echo_spacing`: In s, kept to a block raster.
     - `n_echoes`: In a train; divides $n_y$.
     - `tr`: From shot to shot in s, kept to half a block raster; the shortest by default.
-    - `te`: When the middle of k-space is acquired, in s, at the nearest echo; by default bands follow from the lowest $k_y$ up.
+    - `te`: When the middle of k-space is acquired, in s, at the nearest echo; by default bands follow from the lowest $k_y$
+      up.
     - `flip_angle`: Of the excitation in rad. Scalar, or `(n_shots,)`; may be traced.
     - `refocusing_angle`: In rad. Scalar, or `(n_echoes,)`; may be traced.
     - `dwell_time`: Of a sample, in s: such that (n_x // 2 + 1/2) of them are a multiple of the RF raster.
     - `slice_thickness`: In m, of a slice at z = 0 by sinc pulses; by default hard pulses act on everything.
     - `scanner`: A `Scanner`, whose limits the gradients take; the usual one by default.
 
-    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the samples.
+    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the
+    samples.
 
     **Raises:** `ValueError` for times that are too short, with the shortest possible, and what the scanner cannot play.
 

@@ -30,8 +30,9 @@ def gre_epi(
     r"""An echo-planar image: lines of k-space read to and fro after one excitation, or after several.
 
     The lines, labels `LIN` and `REV` (read backwards), go from the lowest $k_y$ up; shot $s$ of $S$, label `SEG`, has every
-    $S$-th from line $s$ on. Sample $i$ of line $j$ is at $k = ((i - \lfloor n_x/2 \rfloor) / L_x, (j - \lfloor n_y/2 \rfloor) / L_y)$,
-    counted from the other end in lines read backwards; with `ramp_sampling` as `timeline().trajectory()` says.
+    $S$-th from line $s$ on. Sample $i$ of line $j$ is at $k = ((i - \lfloor n_x/2 \rfloor) / L_x, (j - \lfloor n_y/2
+    \rfloor) / L_y)$, counted from the other end in lines read backwards; with `ramp_sampling` as `timeline().trajectory()`
+    says.
 
     **Arguments:**
 
@@ -49,8 +50,8 @@ def gre_epi(
     - `pulse_duration`: In s; by default 0.5 ms, of slice-selective pulses 3 ms.
     - `scanner`: A `Scanner`, whose limits the gradients take; the usual one by default.
 
-    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the samples.
-    Blips are played half before and half after the joint of two blocks.
+    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the
+    samples. Blips are played half before and half after the joint of two blocks.
 
     **Raises:** `ValueError` for times that are too short, with the shortest possible, and what the scanner cannot play.
 

@@ -29,10 +29,11 @@ def moled(
 ) -> Sequence:
     r"""Echoes of several echo times in one echo-planar readout, each at a place of its own in k-space.
 
-    Each excitation is followed by an echo-shifting gradient, and all share one refocusing pulse (180 degrees, phase 90) at a time
-    $\tau$. That of echo time $TE_m$ is played at $\tau - TE_m / 2$, the longest first; its spin echo forms at $\tau + TE_m / 2$, when
-    the readout is $\Delta_m = (TE_m - \frac12 (TE_1 + TE_M)) / 2$ past the middle of k-space, and there its echo is centred: at
-    $k = (s_m / L_x, \Delta_m / (ESP \, L_y))$, with the time $ESP$ of a line. Labels and places of the samples are those of `gre_epi`.
+    Each excitation is followed by an echo-shifting gradient, and all share one refocusing pulse (180 degrees, phase 90) at a
+    time $\tau$. That of echo time $TE_m$ is played at $\tau - TE_m / 2$, the longest first; its spin echo forms at $\tau +
+    TE_m / 2$, when the readout is $\Delta_m = (TE_m - \frac12 (TE_1 + TE_M)) / 2$ past the middle of k-space, and there its
+    echo is centred: at $k = (s_m / L_x, \Delta_m / (ESP \, L_y))$, with the time $ESP$ of a line. Labels and places of the
+    samples are those of `gre_epi`.
 
     **Arguments:**
 
@@ -40,17 +41,18 @@ def moled(
     - `matrix`: Samples along x and y; one integer or two.
     - `te`: Echo times in s, rising; their differences are kept to a block raster.
     - `flip_angle`: Of the excitations in rad. Scalar, or one for each echo; may be traced.
-    - `echo_shifts`: $s$, along kx in samples, one for each echo; by default, of four echoes, 8/128 of the samples and so on, as in
-      a published data set.
+    - `echo_shifts`: $s$, along kx in samples, one for each echo; by default, of four echoes, 8/128 of the samples and so on,
+      as in a published data set.
     - `acceleration`: Every so many-th line is acquired, the middle one among them; $ESP$ is then the time of a line over it.
     - `dwell_time`: Of a sample, in s.
     - `slice_thickness`: In m, of a slice at z = 0 by sinc pulses; by default hard pulses act on everything.
     - `scanner`: A `Scanner`, whose limits the gradients take; the usual one by default.
 
-    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `timeline().trajectory()` counts from the
-    last excitation, so that it is the place in the readout less the shift of the echo of `te[0]`.
+    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `timeline().trajectory()` counts
+    from the last excitation, so that it is the place in the readout less the shift of the echo of `te[0]`.
 
-    **Raises:** `ValueError` for times that are too short, echoes that fall outside the readout, and what the scanner cannot play.
+    **Raises:** `ValueError` for times that are too short, echoes that fall outside the readout, and what the scanner cannot
+    play.
 
     !!! example
 

@@ -38,26 +38,30 @@ def mprage(
     phase_increment: Any = 117 * deg,
     scanner: Scanner | None = None,
 ) -> Sequence:
-    r"""A volume of spoiled gradient echoes after adiabatic inversions: one for each line $k_y$, followed by all partitions $k_z$.
+    r"""A volume of spoiled gradient echoes, after an inversion for each line $k_y$ all partitions $k_z$.
 
-    Sample $i$ of line $j$ (label `LIN`) and partition $l$ (label `PAR`) is at $k = (i - \lfloor n_x/2 \rfloor, j - \lfloor n_y/2 \rfloor,
-    l - \lfloor n_z/2 \rfloor) / L$. The inversion is a hyperbolic secant of 10 ms over 1 kHz; pulses are hard and excite everything.
+    Sample $i$ of line $j$ (label `LIN`) and partition $l$ (label `PAR`) is at $k = (i - \lfloor n_x/2 \rfloor, j - \lfloor
+    n_y/2 \rfloor, l - \lfloor n_z/2 \rfloor) / L$. The inversion is a hyperbolic secant of 10 ms over 1 kHz; pulses are hard
+    and excite everything.
 
     **Arguments:**
 
     - `fov`: $L$, field of view in m; one number, or one for each of x, y and z.
     - `matrix`: $n$, samples along x, y and z; one integer or three.
     - `flip_angle`: In rad. Scalar, or `(n_z,)`; may be traced.
-    - `ti`: From the middle of the inversion to the excitation of partition $\lfloor n_z/2 \rfloor$, in s, kept to half a block raster.
+    - `ti`: From the middle of the inversion to the excitation of partition $\lfloor n_z/2 \rfloor$, in s, kept to half a
+      block raster.
     - `echo_spacing`: From excitation to excitation in s, kept to half a block raster; the shortest by default.
     - `tr`: From inversion to inversion in s, likewise.
-    - `te`: From the middle of the pulse to sample $\lfloor n_x/2 \rfloor$ in s, kept to half an RF raster; the shortest by default.
+    - `te`: From the middle of the pulse to sample $\lfloor n_x/2 \rfloor$ in s, kept to half an RF raster; the shortest by
+      default.
     - `dwell_time`: Of a sample, in s.
     - `pulse_duration`: In s; 0.5 ms by default.
     - `phase_increment`: Of RF spoiling in rad; 0 for none.
     - `scanner`: A `Scanner`, whose limits the gradients take; the usual one by default.
 
-    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the samples.
+    **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated. `cartesian_kspace` sorts the
+    samples.
 
     **Raises:** `ValueError` for times that are too short, with the shortest possible, and what the scanner cannot play.
 
@@ -81,8 +85,8 @@ def mprage(
     before, after = {"x": -line.k_before} | k, {"x": SPOILING * nx / lx - line.k_after} | {a: -k[a] for a in k}
     pulse = excitation(None, pulse_duration, scanner)
     echo = timed(pulse, (before, after), (line.center, line.duration), (te, echo_spacing), scanner)
-    n = np.arange(ny * nz, dtype=float).reshape(ny, nz)
-    phase = repetition_phases(phase_increment, n * (n + 1) / 2)
+    n = np.arange(ny * nz, dtype=float)
+    phase = repetition_phases(phase_increment, n * (n + 1) / 2).reshape(ny, nz)
     angle = _checks.real_array(flip_angle, "flip_angle")
     excited = echo.events(angle, phase, before, line.along("x", phase), after)
     train = Repeat(Label("PAR", np.arange(nz)), *excited, n_repetitions=nz)

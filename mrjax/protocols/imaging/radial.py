@@ -43,8 +43,8 @@ def radial(
     r"""Diameters of k-space, each turned by the golden angle $\psi = \pi (\sqrt5 - 1) / 2$ from the one before.
 
     Sample $i$ of spoke $j$ (label `LIN`) is at $k = (\cos j\psi, \sin j\psi) \, (i - \lfloor n/2 \rfloor) / L$. By default
-    spokes are spoiled by RF and by a gradient along x; `balanced` rewinds all gradients, as in `bssfp`, with the echo in the middle
-    of a repetition.
+    spokes are spoiled by RF and by a gradient along x; `balanced` rewinds all gradients, as in `bssfp`, with the echo in the
+    middle of a repetition.
 
     **Arguments:**
 
@@ -52,15 +52,17 @@ def radial(
     - `matrix`: $n$, samples of a spoke, an integer.
     - `n_spokes`: How many there are.
     - `flip_angle`: In rad. Scalar, or `(n_spokes,)` without dummies; may be traced.
-    - `te`: From the middle of the pulse to sample $\lfloor n/2 \rfloor$ in s, kept to half an RF raster; the shortest by default,
-      and not given where balanced.
+    - `te`: From the middle of the pulse to sample $\lfloor n/2 \rfloor$ in s, kept to half an RF raster; the shortest by
+      default, and not given where balanced.
     - `tr`: In s, kept to a block raster; the shortest by default.
     - `balanced`: Whether no gradient has an area over a repetition.
     - `dwell_time`: Of a sample, in s.
     - `slice_thickness`: In m, of a slice at z = 0 by a sinc pulse; by default a hard pulse excites everything.
     - `pulse_duration`: In s; by default 0.5 ms, of slice-selective pulses 3 ms.
-    - `n_dummies`: Repetitions before the first spoke, of its gradients but without readout; where balanced, of rising flip angle.
-    - `phase_increment`: In rad: of RF spoiling, 117 degrees by default, and where balanced from pulse to pulse, pi by default.
+    - `n_dummies`: Repetitions before the first spoke, of its gradients but without readout; where balanced, of rising flip
+      angle.
+    - `phase_increment`: In rad: of RF spoiling, 117 degrees by default, and where balanced from pulse to pulse, pi by
+      default.
     - `scanner`: A `Scanner`, whose limits the gradients take; the usual one by default.
 
     **Returns:** A `Sequence`, which the scanner can play; its leaves can be differentiated.

@@ -41,8 +41,8 @@ def se_epi(
     - `te`: Echo time in s; each half is kept to half an RF raster.
     - `tr`: From shot to shot in s, kept to half a block raster; the shortest by default.
     - `flip_angle`, `refocusing_angle`: In rad. Scalars, or `(n_shots,)`; may be traced.
-    - `n_shots`, `acceleration`, `partial_fourier`, `ramp_sampling`, `dwell_time`, `slice_thickness`, `scanner`: As of `gre_epi`. Both pulses
-      select the slice.
+    - `n_shots`, `acceleration`, `partial_fourier`, `ramp_sampling`, `dwell_time`, `slice_thickness`, `scanner`: As of
+      `gre_epi`. Both pulses select the slice.
 
     **Returns:** A `Sequence`, as of `gre_epi`.
 

@@ -11,7 +11,7 @@ from mrjax.protocols.imaging._lobes import LobeBlock, lobes
 from mrjax.protocols.imaging._pulses import pulse_block
 from mrjax.sequence import Repeat, Scanner, Sequence
 
-SPOILING = 4.0
+SPOILING = 10.0
 """Cycles per tag spacing that a spoiler winds along x and y."""
 
 
@@ -24,11 +24,14 @@ def spamm(
     pulse_duration: Any = None,
     scanner: Scanner | None = None,
 ) -> Sequence:
-    r"""A preparation that leaves stripes in the longitudinal magnetisation; an imaging sequence follows: `spamm(...) + gre_epi(...)`.
+    r"""A preparation that leaves stripes in the longitudinal magnetisation.
 
-    Hard pulses of the given angles about one axis, with a gradient between them that winds a cycle over a distance $d$, and a
-    spoiler. Two pulses $\alpha$ leave $M_z = M_0 (\cos^2 \alpha - \sin^2 \alpha \cos(2 \pi r / d))$; more, with binomial angles,
-    sharper stripes. Stripes along a second direction multiply those of the first.
+    An imaging sequence follows it: `spamm(...) + gre_epi(...)`.
+
+    Hard pulses of the given angles about one axis, with a gradient between them that winds a cycle over a distance $d$, and
+    a spoiler. Two pulses $\alpha$ leave $M_z = M_0 (\cos^2 \alpha - \sin^2 \alpha \cos(2 \pi r / d))$; more, with binomial
+    angles, sharper stripes. Stripes along a second direction multiply those of the first; what that stores of transverse
+    magnetisation is spoiled, ten cycles per $d$ along x and y.
 
     **Arguments:**
 
@@ -38,8 +41,8 @@ def spamm(
     - `pulse_duration`: In s; 0.5 ms by default.
     - `scanner`: A `Scanner`, whose limits the gradients take; the usual one by default.
 
-    **Returns:** A `Sequence` without readouts, which the scanner can play; its leaves can be differentiated. Relaxation and precession
-    meanwhile are played, not in the formula.
+    **Returns:** A `Sequence` without readouts, which the scanner can play; its leaves can be differentiated. Relaxation and
+    precession meanwhile are played, not in the formula.
 
     **Raises:** `ValueError` for one pulse, other directions, and what the scanner cannot play.
 

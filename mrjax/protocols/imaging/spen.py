@@ -30,11 +30,11 @@ def spen(
 ) -> Sequence:
     r"""An image that is read off as it comes: along y in the time domain, along x in k-space.
 
-    A linear sweep under a gradient along y excites the field of view in a time $T$ and leaves a quadratic phase
-    $\pi Q y^2 / L_y^2$ on it; in the echo-planar readout that follows, blips move the place where the phase is stationary from
-    one end to the other. Line $j$ (label `LIN`) is at $k_y = (j - \lfloor n_y/2 \rfloor) Q / (n_y L_y)$ since the middle of the sweep,
-    and its magnitude, after a Fourier transform along x, is the image at $y_j = (j - \lfloor n_y/2 \rfloor) L_y / n_y$, blurred
-    over about $L_y / \sqrt Q$.
+    A linear sweep under a gradient along y excites the field of view in a time $T$ and leaves a quadratic phase $\pi Q y^2 /
+    L_y^2$ on it; in the echo-planar readout that follows, blips move the place where the phase is stationary from one end to
+    the other. Line $j$ (label `LIN`) is at $k_y = (j - \lfloor n_y/2 \rfloor) Q / (n_y L_y)$ since the middle of the sweep,
+    and its magnitude, after a Fourier transform along x, is the image at $y_j = (j - \lfloor n_y/2 \rfloor) L_y / n_y$,
+    blurred over about $L_y / \sqrt Q$.
 
     **Arguments:**
 

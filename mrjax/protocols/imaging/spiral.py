@@ -38,10 +38,10 @@ def spiral(
 ) -> Sequence:
     r"""Interleaved Archimedean spirals, from the middle of k-space outwards, as fast as the scanner allows.
 
-    Shot $s$ of $S$ (label `LIN`) follows $k = \frac{S}{L} \frac{\theta}{2\pi} e^{i (\theta + 2 \pi s / S)}$ to $n / 2 L$. Speed grows
-    as the slew rate allows, until the gradient is the strongest, or samples are $1/L$ apart. Gradients are straight between points of
-    the curve on the gradient raster; `timeline().trajectory()` is what they play, within a twentieth of $1/L$ of the curve. The first
-    sample is half a dwell time after the start.
+    Shot $s$ of $S$ (label `LIN`) follows $k = \frac{S}{L} \frac{\theta}{2\pi} e^{i (\theta + 2 \pi s / S)}$ to $n / 2 L$.
+    Speed grows as the slew rate allows, until the gradient is the strongest, or samples are $1/L$ apart. Gradients are
+    straight between points of the curve on the gradient raster; `timeline().trajectory()` is what they play, within a
+    twentieth of $1/L$ of the curve. The first sample is half a dwell time after the start.
 
     **Arguments:**
 
