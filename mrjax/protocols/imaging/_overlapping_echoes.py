@@ -1,5 +1,6 @@
 """Several echoes of different echo times in one echo-planar readout."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,24 @@ def overlapping_echoes(
     thickness = None if slice_thickness is None else _arguments.lengths(slice_thickness, "slice_thickness", 1)[0]
     start = {"x": plane.train.kx_start, "y": plane.ky[0]}
     echo = refocusing(crusher, start, latest, plane.time_of_center, thickness, scanner)
+    excitations = _excitations(flip_angle, te, lobe_of, echo.before, thickness, scanner)
+    train = plane.train.events(plane.lines[0])
+    return _arguments.checked_on(scanner, Sequence(excitations, *echo.events, train))
+
+
+def _excitations(
+    flip_angle: Any,
+    te: np.ndarray,
+    winding: Mapping[str, np.ndarray],
+    until_refocused: float,
+    thickness: float | None,
+    scanner: Scanner,
+) -> Repeat:
+    """The excitations, that of the longest echo time first, with what each winds and a wait."""
     pulse = excitation(thickness, None, scanner)
     nominal = pulse(1.0, 0.0)
-    lasting = max(least_time(k, scanner) for k in (*lobe_of.values(), _slice_lobes(nominal, te.size)))
-    last, late = _timing.left_for(te[0] / 2, nominal.after + lasting + echo.before, "te", scanner, times=2)
+    lasting = max(least_time(k, scanner) for k in (*winding.values(), _slice_lobes(nominal, te.size)))
+    last, late = _timing.left_for(te[0] / 2, nominal.after + lasting + until_refocused, "te", scanner, times=2)
     waits = np.diff(te)[::-1] / 2 - nominal.duration - lasting
     if np.any(waits < -1e-9):
         raise ValueError(
@@ -56,11 +71,9 @@ def overlapping_echoes(
         )
     angle = _checks.real_array(flip_angle, "flip_angle")
     block = pulse(angle[::-1] if angle.ndim else angle, 0.0, late=late)
-    shifted = lobes(lobe_of | {"z": _slice_lobes(block, te.size)}, scanner, lasting)
+    shifted = lobes(dict(winding) | {"z": _slice_lobes(block, te.size)}, scanner, lasting)
     wait = Delay(np.array([*np.maximum(waits, 0.0), last]))
-    excitations = Repeat(block.event, shifted.event, wait, n_repetitions=te.size)
-    train = plane.train.events(plane.lines[0])
-    return _arguments.checked_on(scanner, Sequence(excitations, *echo.events, train))
+    return Repeat(block.event, shifted.event, wait, n_repetitions=te.size)
 
 
 def _rising(te: Any, scanner: Scanner) -> np.ndarray:

@@ -7,9 +7,10 @@ import numpy as np
 from mrjax import _checks
 from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols.imaging import _arguments, _timing
+from mrjax.protocols.imaging._excited import excited
 from mrjax.protocols.imaging._lines import ReadoutLine, centered_on_a_sample
 from mrjax.protocols.imaging._lobes import least_time, lobes
-from mrjax.protocols.imaging._pulses import excitation, pulse_block
+from mrjax.protocols.imaging._pulses import pulse_block
 from mrjax.protocols.imaging._refocusing import CRUSHING
 from mrjax.sequence import Label, Repeat, Scanner, Sequence
 
@@ -82,31 +83,21 @@ def fse(
     )
     crusher, ky = CRUSHING * nx / lx, (lines - ny // 2) / ly
     lasting = max(least_time(crusher, scanner), least_time(ky, scanner))
-    half = refocus.center + lasting + line.center
-    wait, _ = _timing.left_for(spacing / 2, half, "echo_spacing", scanner, times=2)
+    wait, _ = _timing.left_for(spacing / 2, refocus.center + lasting + line.center, "echo_spacing", scanner, times=2)
     before, after = (lobes({"x": crusher, "y": sign * ky}, scanner, lasting).event for sign in (1, -1))
     waits = _timing.delays(wait)
-    labels = Label("LIN", lines), Label("ECO", np.arange(lines.shape[1]))
-    echo = (refocus.event, before, *waits, *labels, line.along("x"), *waits, after)
-    start, spent = _excited(flip_angle, thickness, line.k_before + crusher, spacing / 2 - refocus.center, scanner)
-    rest = _timing.wait_of(
-        *(None if tr is None else _arguments.time(tr, "tr", "tr"), spent + lines.shape[1] * spacing, "tr", scanner)
-    )
+    echo = (refocus.event, before, *waits, *_labels(lines), line.along("x"), *waits, after)
+    timing = (spacing / 2, refocus.center, "echo_spacing", 2)
+    start, spent = excited(flip_angle, {"x": line.k_before + crusher}, timing, (thickness, None), scanner)
+    tr = None if tr is None else _arguments.time(tr, "tr", "tr")
+    rest = _timing.wait_of(tr, spent + lines.shape[1] * spacing, "tr", scanner)
     train = Repeat(*echo, n_repetitions=lines.shape[1])
     shot = (Label("SEG", np.arange(lines.shape[0])), *start, train, *_timing.delays(rest))
     return _arguments.checked_on(scanner, Sequence(Repeat(*shot, n_repetitions=lines.shape[0])))
 
 
-def _excited(angle: Any, thickness: Any, kx: float, until: float, scanner: Scanner) -> tuple[tuple, float]:
-    """Excitation and what is wound before the first refocusing pulse, whose block begins so long after the excitation acts,
-    in s; and the duration of it."""
-    pulse = excitation(thickness, None, scanner)
-    nominal = pulse(1.0, 0.0)
-    winding = lobes({"x": kx, "z": -nominal.k_after}, scanner)
-    wait, late = _timing.left_for(until, nominal.after + winding.duration, "echo_spacing", scanner, times=2)
-    block = pulse(angle, 0.0, late=late)
-    winding = lobes({"x": kx, "z": -block.k_after}, scanner, winding.duration)
-    return (block.event, winding.event, *_timing.delays(wait)), block.duration + winding.duration + wait
+def _labels(lines: np.ndarray) -> tuple[Label, Label]:
+    return Label("LIN", lines), Label("ECO", np.arange(lines.shape[1]))
 
 
 def _centered(n: int, fov: float, dwell: float, scanner: Scanner) -> ReadoutLine:

@@ -3,10 +3,9 @@
 from typing import Any
 
 from mrjax._names import answers_misspelt_keywords
-from mrjax.protocols.imaging import _arguments, _timing
-from mrjax.protocols.imaging._lobes import lobes
+from mrjax.protocols.imaging import _arguments
+from mrjax.protocols.imaging._excited import excited
 from mrjax.protocols.imaging._plane import plane_of, shots
-from mrjax.protocols.imaging._pulses import excitation
 from mrjax.sequence import Scanner, Sequence
 
 
@@ -76,16 +75,8 @@ def gre_epi(
         partial_fourier=partial_fourier,
         ramp_sampling=ramp_sampling,
     )
-    pulse = excitation(slice_thickness, pulse_duration, scanner)
-    nominal = pulse(1.0, 0.0)
-    wound = {"x": plane.train.kx_start, "y": plane.ky}
-    first = lobes(wound | {"z": -nominal.k_after}, scanner).duration
-    wait, late = (0.0, 0.0)
-    if te is not None:
-        played = nominal.after + first + plane.time_of_center
-        wait, late = _timing.left_for(_arguments.time(te, "te", "te"), played, "te", scanner)
-    block = pulse(flip_angle, 0.0, late=late)
-    begin = lobes(wound | {"z": -block.k_after}, scanner, first)
-    events = (block.event, begin.event, *_timing.delays(wait), plane.train.events(plane.lines))
-    spent = block.duration + first + wait + plane.train.duration
-    return _arguments.checked_on(scanner, shots(plane, events, spent, tr, scanner))
+    te = None if te is None else _arguments.time(te, "te", "te")
+    winding, timing = {"x": plane.train.kx_start, "y": plane.ky}, (te, plane.time_of_center, "te", 1)
+    start, spent = excited(flip_angle, winding, timing, (slice_thickness, pulse_duration), scanner)
+    events = (*start, plane.train.events(plane.lines))
+    return _arguments.checked_on(scanner, shots(plane, events, spent + plane.train.duration, tr, scanner))

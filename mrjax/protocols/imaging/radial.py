@@ -93,18 +93,14 @@ def radial(
     direction, readout = (np.cos(theta), np.sin(theta)), (line.center, line.duration)
     if balanced and te is not None:
         raise ValueError("`te` must not be given where `balanced`: the echo is in the middle of a repetition.")
-    if balanced:
-        echo = balanced_echo(pulse, wound(*direction), readout, tr, scanner)
-    else:
-        echo = timed(pulse, wound(*direction), readout, (te, tr), scanner)
+    block, (before, after) = (pulse, wound(*direction), readout), wound(*direction)
+    echo = balanced_echo(*block, tr, scanner) if balanced else timed(*block, (te, tr), scanner)
     phase = _phases(phase_increment, n_dummies + n_spokes, balanced)
     angle, flip = _checks.real_array(flip_angle, "flip_angle"), phase[n_dummies:]
     read = Together(*(line.gradient(axis, d) for axis, d in zip("xy", direction, strict=True)), line.readout(flip))
-    before, after = wound(*direction)
     train = Repeat(Label("LIN", np.arange(n_spokes)), *echo.events(angle, flip, before, read, after))
     rising = angle * ((np.arange(n_dummies) + 0.5) / max(n_dummies, 1)) if balanced else angle
-    still = wound(1.0, 0.0)
-    dummies = echo.dummies(rising, phase[:n_dummies], still[0], line.gradient("x"), still[1])
+    dummies = echo.dummies(rising, phase[:n_dummies], wound(1.0, 0.0)[0], line.gradient("x"), wound(1.0, 0.0)[1])
     return _arguments.checked_on(scanner, Sequence(*dummies, train))
 
 

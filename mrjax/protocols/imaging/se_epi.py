@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 
 from mrjax._names import answers_misspelt_keywords
-from mrjax.protocols.imaging import _arguments, _timing
-from mrjax.protocols.imaging._lobes import lobes
+from mrjax.protocols.imaging import _arguments
+from mrjax.protocols.imaging._excited import excited
 from mrjax.protocols.imaging._plane import plane_of, shots
-from mrjax.protocols.imaging._pulses import excitation
 from mrjax.protocols.imaging._refocusing import CRUSHING, refocusing
 from mrjax.sequence import Scanner, Sequence
 
@@ -75,13 +74,7 @@ def se_epi(
     crusher = CRUSHING * plane.train.line.k_total
     thickness = None if slice_thickness is None else _arguments.lengths(slice_thickness, "slice_thickness", 1)[0]
     echo = refocusing(crusher, wound, half, plane.time_of_center, thickness, scanner, flip_angle=refocusing_angle)
-    pulse = excitation(thickness, None, scanner)
-    nominal = pulse(1.0, 0.0)
-    rephased = lobes({"z": -nominal.k_after}, scanner).duration if thickness else 0.0
-    wait, late = _timing.left_for(half, nominal.after + rephased + echo.before, "te", scanner, times=2)
-    block = pulse(flip_angle, 0.0, late=late)
-    begin = (lobes({"z": -block.k_after}, scanner, rephased).event,) if thickness else ()
-    train = plane.train.events(plane.lines)
-    spent = block.duration + rephased + wait + echo.duration + plane.train.duration
-    events = (block.event, *begin, *_timing.delays(wait), *echo.events, train)
-    return _arguments.checked_on(scanner, shots(plane, events, spent, tr, scanner))
+    start, spent = excited(flip_angle, {}, (half, echo.before, "te", 2), (thickness, None), scanner)
+    events = (*start, *echo.events, plane.train.events(plane.lines))
+    lasting = spent + echo.duration + plane.train.duration
+    return _arguments.checked_on(scanner, shots(plane, events, lasting, tr, scanner))
