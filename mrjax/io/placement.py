@@ -15,8 +15,8 @@ def require_same_place(name: str, image: Image, other_name: str, other: Image) -
 
     **Arguments:**
 
-    - `image`, `other`: Images, three axes of space first. Their affines may differ by rounding: by what moves no voxel by more
-      than a tenth of its side.
+    - `image`, `other`: Images, three axes of space first. Their affines may differ by rounding: by what moves no voxel by
+      more than a tenth of its side.
     - `name`, `other_name`: What the error calls them.
 
     **Raises:** `FileError` that says how far apart, in mm, corresponding voxels are.

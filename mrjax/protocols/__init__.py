@@ -1,6 +1,6 @@
 """Ready sequences, one file each."""
 
-from . import cest as cest
+from . import cest as cest, imaging as imaging
 from .bssfp import bssfp as bssfp
 from .cpmg import cpmg as cpmg
 from .inversion_recovery import inversion_recovery as inversion_recovery

@@ -22,6 +22,7 @@ from .gradients import Gradient as Gradient
 from .hardware.scanner import Scanner as Scanner
 from .labels import AbstractNote as AbstractNote, Annotation as Annotation, Label as Label
 from .readout import Readout as Readout
+from .readout_table import ReadoutTable as ReadoutTable, readout_table as readout_table
 from .rf import AbstractRF as AbstractRF, ContinuousWave as ContinuousWave, ShapedPulse as ShapedPulse
 from .text import describe as describe
 from .timeline import Timeline as Timeline

@@ -16,6 +16,7 @@ from .calibration import (
     time_bandwidth_product as time_bandwidth_product,
     with_flip_angle as with_flip_angle,
 )
+from .chirp import chirp as chirp
 from .gaussian import gaussian as gaussian
 from .hard import hard as hard
 from .hyperbolic_secant import hyperbolic_secant as hyperbolic_secant
