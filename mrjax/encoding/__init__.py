@@ -10,9 +10,9 @@ from .coils import Coils as Coils
 from .contraction import Contraction as Contraction
 from .density import iterative_density as iterative_density, radial_density as radial_density
 from .fourier import Fourier as Fourier
+from .grid_samples import GridSamples as GridSamples
 from .nufft import Nufft as Nufft
 from .off_resonance import off_resonance as off_resonance
 from .operator import LinearOperator as LinearOperator, Mask as Mask
-from .samples import Samples as Samples
 from .sense import sense as sense
 from .subspace import Subspace as Subspace

@@ -42,9 +42,8 @@ def radial_density(spokes: ArrayLike, voxel_size: Any) -> Array:
         >>> angles = jnp.arange(4) * jnp.pi / 4
         >>> directions = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=-1)
         >>> spokes = jnp.arange(-4.0, 4.0)[None, :, None] * directions[:, None, :]
-        >>> print(radial_density(spokes, voxel_size=0.125)[0])
-        [0.04908739 0.03681554 0.0245437  0.01227185 0.00306796 0.01227185
-         0.0245437  0.03681554]
+        >>> print(radial_density(spokes, voxel_size=0.125)[0].round(4))
+        [0.0491 0.0368 0.0245 0.0123 0.0031 0.0123 0.0245 0.0368]
 
         ```
     """

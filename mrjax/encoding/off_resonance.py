@@ -20,7 +20,7 @@ def off_resonance(
     times: ArrayLike,
     *,
     tolerance: float = 1e-5,
-    frequency_range: tuple[float, float] | None = None,
+    frequency_range: tuple[float | int, float | int] | None = None,
 ) -> LinearOperator:
     r"""An encoding during which the magnetisation turns by an off-resonance.
 
@@ -32,7 +32,7 @@ def off_resonance(
 
     **Arguments:**
 
-    - `encoding`: $E$, from `(*voxels)` to `(n_samples,)`, such as `Nufft` or `Samples(...) @ Fourier(...)`.
+    - `encoding`: $E$, from `(*voxels)` to `(n_samples,)`, such as `Nufft` or `GridSamples(...) @ Fourier(...)`.
     - `field`: $f$ in Hz; positive turns from x towards y. Shape `(*voxels)`.
     - `times`: $t$ in s, counted from where the phase of the image is meant. Known, shape `(n_samples,)`.
     - `tolerance`: Bound of the error of $e^{2 \pi i f t}$ in any voxel and sample.
@@ -51,9 +51,9 @@ def off_resonance(
 
         ```python
         >>> import jax.numpy as jnp
-        >>> from mrjax.encoding import Fourier, Samples, off_resonance
+        >>> from mrjax.encoding import Fourier, GridSamples, off_resonance
         >>> k = jnp.arange(-2.0, 2.0)[:, None] / 0.2
-        >>> plain = Samples(k, (4,), 0.05) @ Fourier((4,), unitary=False)
+        >>> plain = GridSamples(k, (4,), 0.05) @ Fourier((4,), unitary=False)
         >>> distorted = off_resonance(plain, field=jnp.full(4, 25.0), times=jnp.arange(4) * 1e-2)
         >>> image = jnp.array([0.0, 0.0, 1.0, 0.0])
         >>> print(jnp.round(distorted(image), 3))  # a quarter of a turn in each 10 ms
@@ -80,7 +80,7 @@ def off_resonance(
     return Contraction(jnp.asarray(weights, turned.dtype)) @ (encoding @ Coils(turned))
 
 
-def _range_of(frequencies: Array, given: tuple[float, float] | None) -> tuple[float, float]:
+def _range_of(frequencies: Array, given: tuple[float | int, float | int] | None) -> tuple[float | int, float | int]:
     if given is not None:
         low, high = given
         if not low <= high:

@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from mrjax import _checks
 from mrjax._module import Module
+from mrjax._shapes import with_rank
 
 if TYPE_CHECKING:
     import lineax
@@ -55,7 +56,16 @@ class LinearOperator(Module):
 
     def __call__(self, vector: Any) -> Array:
         """As `mv`, of an array or of what makes one."""
-        return self.mv(_with_last_axes(vector, self.in_shape, "vector"))
+        array = _checks.number_array(vector, "vector")
+        if not self.takes(array.shape):
+            raise ValueError(
+                f"`vector` must have the last axes {self.in_shape} that the operator takes, but got shape {array.shape}."
+            )
+        return self.mv(array)
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether the operator applies to arrays of a shape."""
+        return len(shape) >= len(self.in_shape) and shape[len(shape) - len(self.in_shape) :] == self.in_shape
 
     def normal(self, vector: Array) -> Array:
         """$E^H E x$."""
@@ -97,11 +107,11 @@ class Composed(LinearOperator):
     inner: LinearOperator
 
     def __check_init__(self):
-        between, expected = self.inner.out_structure().shape, self.outer.in_shape
-        if between[len(between) - len(expected) :] != expected:
+        between = self.inner.out_structure().shape
+        if not self.outer.takes(between):
             raise ValueError(
-                f"`@` needs an inner operator whose results end with the axes {expected} that the outer one takes, but they "
-                f"have shape {between}."
+                f"`@` needs an inner operator whose results end with the axes {self.outer.in_shape} that the outer one takes, "
+                f"but they have shape {between}."
             )
 
     @property
@@ -185,26 +195,17 @@ class Mask(LinearOperator):
     def in_shape(self) -> tuple[int, ...]:
         return self.weights.shape
 
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        rank = self.weights.ndim
+        last = shape[len(shape) - rank :]
+        return len(shape) >= rank and all(n in (1, m) for n, m in zip(self.weights.shape, last, strict=True))
+
     def mv(self, vector: Array) -> Array:
-        if self.weights.ndim > vector.ndim:
-            raise ValueError(
-                f"`weights` must have at most as many axes as what they multiply, but have shape {self.weights.shape} where "
-                f"that has shape {vector.shape}."
-            )
-        weights = self.weights.reshape((1,) * (vector.ndim - self.weights.ndim) + self.weights.shape)
-        return vector * weights.astype(vector.real.dtype)
+        weights = with_rank(self.weights, vector.ndim)
+        return vector * (weights.astype(vector.real.dtype) if weights.dtype == bool else weights)
 
     def adjoint(self, data: Array) -> Array:
         return self.mv(data)
-
-
-def _with_last_axes(value: Any, expected: tuple[int, ...], name: str) -> Array:
-    array = _checks.number_array(value, name)
-    if array.shape[array.ndim - len(expected) :] != expected or array.ndim < len(expected):
-        raise ValueError(
-            f"`{name}` must have the last axes {expected} of what the operator takes, but got shape {array.shape}."
-        )
-    return array
 
 
 def as_complex(array: Array) -> Array:

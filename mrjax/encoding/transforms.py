@@ -48,7 +48,7 @@ def to_modes(points: Array, values: Array, *, shape: tuple[int, ...], sign: int,
     import nufftax
 
     transform = getattr(nufftax, f"nufft{len(shape)}d1")
-    n_modes = shape[::-1] if len(shape) > 1 else shape[0]
+    n_modes = shape[0] if len(shape) == 1 else shape[::-1]
     return _in_groups(lambda x, c: transform(*x[::-1], c, n_modes, eps=tolerance, isign=sign), points, values)
 
 
@@ -100,7 +100,8 @@ def _moved_sources(
     n_groups, n_each, n_points = values.shape
     weighted = values[:, None] * tangent[:, :, None]
     changes = apply(points, weighted.reshape(n_groups, -1, n_points)).reshape(n_groups, len(shape), n_each, *shape)
-    return sum(changes[:, d] * _as_modes(n, values, sign) for d, n in enumerate(positions(shape)))
+    terms = [changes[:, d] * _as_modes(n, values, sign) for d, n in enumerate(positions(shape))]
+    return sum(terms[1:], start=terms[0])
 
 
 def _as_modes(n: Any, like: Array, sign: int) -> Array:

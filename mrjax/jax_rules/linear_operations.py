@@ -35,10 +35,10 @@ class Linear(NamedTuple):
 
 def linear_pair(first: Linear, second: Linear) -> tuple[Callable[..., Array], Callable[..., Array]]:
     """Both as operations; under the same options each is the transpose of the other."""
-    primitives = _primitive(first), _primitive(second)
-    for this, other in (primitives, primitives[::-1]):
-        _with_transpose(this, other)
-    return tuple(functools.partial(_bound, primitive) for primitive in primitives)
+    forward, backward = _primitive(first), _primitive(second)
+    _with_transpose(forward, backward)
+    _with_transpose(backward, forward)
+    return functools.partial(_bound, forward), functools.partial(_bound, backward)
 
 
 def _bound(primitive: Primitive, fixed: Array, values: Array, **options: Any) -> Array:

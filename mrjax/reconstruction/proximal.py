@@ -137,9 +137,9 @@ def total_variation(
     return jax.lax.scan(improved, (image, _differences(image)), length=n_iterations)[0][0]
 
 
-def largest_eigenvalue(normal: Callable[[Array], Array], like: Array) -> Array:
+def largest_eigenvalue(normal: Callable[[Array], Array], like: jax.ShapeDtypeStruct) -> Array:
     """Of a positive operator that is its own adjoint, by the power method: from below, to some percent."""
-    start = jax.random.normal(jax.random.key(0), like.shape, like.real.dtype).astype(like.dtype)
+    start = jax.random.normal(jax.random.key(0), like.shape, like.dtype)
 
     def applied(vector: Array, _: None) -> tuple[Array, Array]:
         image = normal(vector / jnp.linalg.norm(vector.ravel())).astype(like.dtype)

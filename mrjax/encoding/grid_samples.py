@@ -15,7 +15,7 @@ OFF_GRID = 1e-2
 """Distances from a point of the grid, as a part of its pitch, that are still on it: positions are rounded in float32."""
 
 
-class Samples(LinearOperator):
+class GridSamples(LinearOperator):
     r"""Takes acquired samples from a Cartesian k-space, which `Fourier` makes.
 
     The adjoint puts samples at their places, adds those that share one, and leaves zero where none is.
@@ -37,8 +37,8 @@ class Samples(LinearOperator):
 
         ```python
         >>> import jax.numpy as jnp
-        >>> from mrjax.encoding import Samples
-        >>> line = Samples(jnp.array([[-5.0], [0.0], [5.0]]), shape=(4,), voxel_size=0.05)
+        >>> from mrjax.encoding import GridSamples
+        >>> line = GridSamples(jnp.array([[-5.0], [0.0], [5.0]]), shape=(4,), voxel_size=0.05)
         >>> print(line.adjoint(jnp.array([1.0, 2.0, 3.0])))
         [0. 1. 2. 3.]
 
