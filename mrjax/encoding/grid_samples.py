@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from mrjax import _checks
-from mrjax.encoding.grids import checked_shape, checked_trajectory, checked_voxel_size
+from mrjax.encoding.grids import checked_shape, checked_trajectory, checked_voxel_size, known
 from mrjax.encoding.operator import LinearOperator
 
 OFF_GRID = 1e-2
@@ -51,13 +50,14 @@ class GridSamples(LinearOperator):
     def __init__(self, trajectory: Any, shape: int | tuple[int, ...], voxel_size: Any):
         self.shape = checked_shape(shape)
         sizes = np.array(checked_voxel_size(voxel_size, len(self.shape)))
-        points = checked_trajectory(trajectory, len(self.shape))
-        if not _checks.is_concrete(points):
+        checked_trajectory(trajectory, len(self.shape))
+        points = known(trajectory)
+        if points is None:
             raise ValueError(
                 "`trajectory` must be known, not traced, to place samples on a grid; `Nufft` takes a traced one."
             )
         n = np.array(self.shape)
-        places = _checks.held_here(points).reshape(points.shape).astype(float) * sizes * n + n // 2
+        places = points * sizes * n + n // 2
         indices = np.rint(places).astype(np.int32)
         off = np.abs(places - indices).max(initial=0)
         if off > OFF_GRID:

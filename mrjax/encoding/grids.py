@@ -25,6 +25,11 @@ def checked_voxel_size(voxel_size: Any, n_axes: int) -> tuple[float, ...]:
     return tuple(float(size) for size in sizes)
 
 
+def known(value: Any) -> np.ndarray | None:
+    """The numbers in float64 where they are known, also inside of `jax.jit`; None where they are traced."""
+    return np.asarray(value, float) if _checks.is_concrete(value) else None
+
+
 def checked_trajectory(trajectory: Any, n_axes: int) -> Any:
     """k in cycles/m, one row a sample; checked to be finite and of as many axes as the grid."""
     points = _checks.finite(_checks.real_array(trajectory, "trajectory"), "trajectory")
@@ -38,9 +43,10 @@ def checked_trajectory(trajectory: Any, n_axes: int) -> Any:
 
 def refuse_beyond_nyquist(trajectory: Any, voxel_size: tuple[float, ...]) -> None:
     """An error where a known trajectory leaves the k-space of a grid, beyond which the image only repeats."""
-    if not _checks.is_concrete(trajectory):
+    points = known(trajectory)
+    if points is None:
         return
-    reach = np.abs(_checks.held_here(trajectory).reshape(-1, len(voxel_size))).max(axis=0, initial=0)
+    reach = np.abs(points.reshape(-1, len(voxel_size))).max(axis=0, initial=0)
     for axis, (largest, size) in enumerate(zip(reach, voxel_size, strict=True)):
         if largest > 0.5 / size * (1 + 1e-4):
             raise ValueError(
@@ -51,8 +57,10 @@ def refuse_beyond_nyquist(trajectory: Any, voxel_size: tuple[float, ...]) -> Non
 
 def positions(shape: tuple[int, ...]) -> list[np.ndarray]:
     """The index of each voxel counted from n // 2, along each axis, in a form that broadcasts to the grid."""
-    rank = len(shape)
-    return [(np.arange(n) - n // 2).reshape(n, *(1,) * (rank - 1 - axis)) for axis, n in enumerate(shape)]
+    return [
+        (np.arange(n) - n // 2).reshape(*(1,) * axis, n, *(1,) * (len(shape) - 1 - axis))
+        for axis, n in enumerate(shape)
+    ]
 
 
 def volume(voxel_size: tuple[float, ...]) -> float:

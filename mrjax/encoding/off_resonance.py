@@ -4,11 +4,12 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike
+from jaxtyping import ArrayLike
 
 from mrjax import _checks
 from mrjax.encoding.coils import Coils
 from mrjax.encoding.contraction import Contraction
+from mrjax.encoding.grids import known
 from mrjax.encoding.operator import LinearOperator
 
 MOST_SEGMENTS = 4096
@@ -64,11 +65,11 @@ def off_resonance(
     frequencies = _checks.finite(_checks.real_array(field, "field"), "field")
     if frequencies.shape != encoding.in_shape:
         raise ValueError(f"`field` must have the shape {encoding.in_shape} of the image, but got {frequencies.shape}.")
-    instants = _checks.held_here(_checks.finite(_checks.real_array(times, "times"), "times")).astype(float)
+    instants = _known_times(times)
     if instants.shape != encoding.out_structure().shape[-1:]:
         n_samples = encoding.out_structure().shape[-1]
         raise ValueError(f"`times` must have shape ({n_samples},), one for each sample, but got {instants.shape}.")
-    low, high = _range_of(frequencies, frequency_range)
+    low, high = _range_of(field, frequency_range)
     start, stop = float(instants.min()), float(instants.max())
     n_segments = _segments(math.pi * (high - low) * (stop - start) / 2, tolerance)
     nodes = np.cos(math.pi * (np.arange(n_segments) + 0.5) / n_segments)
@@ -80,18 +81,26 @@ def off_resonance(
     return Contraction(jnp.asarray(weights, turned.dtype)) @ (encoding @ Coils(turned))
 
 
-def _range_of(frequencies: Array, given: tuple[float | int, float | int] | None) -> tuple[float | int, float | int]:
+def _known_times(times: ArrayLike) -> np.ndarray:
+    _checks.finite(_checks.real_array(times, "times"), "times")
+    instants = known(times)
+    if instants is None:
+        raise ValueError("`times` must be known, not traced: the number of segments follows from them.")
+    return instants
+
+
+def _range_of(field: ArrayLike, given: tuple[float | int, float | int] | None) -> tuple[float | int, float | int]:
     if given is not None:
         low, high = given
         if not low <= high:
             raise ValueError(f"`frequency_range` must be the lowest and the highest frequency (Hz), but got {given}.")
         return float(low), float(high)
-    if not _checks.is_concrete(frequencies):
+    frequencies = known(field)
+    if frequencies is None:
         raise ValueError(
             "`frequency_range` must be given where `field` is traced: the number of segments follows from it."
         )
-    known = _checks.held_here(frequencies)
-    return float(known.min()), float(known.max())
+    return float(frequencies.min()), float(frequencies.max())
 
 
 def _segments(phase: float, tolerance: float) -> int:

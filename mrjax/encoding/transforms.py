@@ -54,9 +54,10 @@ def to_modes(points: Array, values: Array, *, shape: tuple[int, ...], sign: int,
 
 def _in_groups(transform: Callable, points: Array, values: Array) -> Array:
     """One after the other; nufftax takes many values, but one set of points."""
-    if points.shape[0] == 1:
-        return transform(points[0], values[0])[None]
-    return jax.lax.map(lambda group: transform(*group), (points, values))
+    with jax.numpy_rank_promotion("allow"):  # which nufftax needs, whatever the user forbids
+        if points.shape[0] == 1:
+            return transform(points[0], values[0])[None]
+        return jax.lax.map(lambda group: transform(*group), (points, values))
 
 
 def _finufft_to_points(points: Array, modes: Array, *, shape: tuple[int, ...], sign: int, tolerance: float) -> Array:

@@ -1,5 +1,6 @@
 """Least squares images by conjugate gradients: CG-SENSE."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
@@ -70,6 +71,7 @@ def cg_sense(
     return solve_normal(normal, right.astype(dtype), strength, n_iterations, tolerance)
 
 
+@eqx.filter_jit
 def solve_normal(normal: LinearOperator, right: Array, strength: Array, n_iterations: int, tolerance: float) -> Array:
     r"""$(N + \lambda)^{-1} b$ for an operator that is positive and its own adjoint."""
 

@@ -1,5 +1,6 @@
 """Coil maps from the fully sampled centre of k-space: ESPIRiT."""
 
+import functools
 import itertools
 from typing import Any
 
@@ -68,13 +69,18 @@ def espirit(
     center = _checks.finite(_checks.number_array(calibration, "calibration"), "calibration")
     voxels = checked_shape(shape)
     _check(center.shape, voxels, kernel_width, threshold, crop)
+    maps, value = _eigenmaps(center, voxels, kernel_width, threshold)
+    return jnp.where((value > crop)[None], maps, 0.0), value
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _eigenmaps(center: Array, voxels: tuple[int, ...], kernel_width: int, threshold: float) -> tuple[Array, Array]:
     projection = _patch_space(center, kernel_width, threshold)
     matrices = _in_image(projection, center.shape[0], kernel_width, voxels)
     values, vectors = jnp.linalg.eigh(matrices)
     value, vector = values[..., -1], jnp.moveaxis(vectors[..., -1], -1, 0)
     size = jnp.abs(vector[:1])
-    maps = vector * jnp.where(size > 0, vector[:1].conj() / jnp.where(size > 0, size, 1.0), 1.0)
-    return jnp.where((value > crop)[None], maps, 0.0), value
+    return vector * jnp.where(size > 0, vector[:1].conj() / jnp.where(size > 0, size, 1.0), 1.0), value
 
 
 def _check(given: tuple[int, ...], voxels: tuple[int, ...], width: Any, threshold: float, crop: float) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike
@@ -64,12 +65,18 @@ def wavelet_sparse(
 
         ```
     """
-    samples, weight, step = _prepared(encoding, data, strength, n_iterations)
-    shape = encoding.in_shape
-    padded = tuple(-(-n // 2**n_levels) * 2**n_levels for n in shape)
-    transform = Wavelets(padded, n_levels, wavelet)
+    samples, weight = _checked(encoding, data, strength, n_iterations)
+    padded = tuple(-(-n // 2**n_levels) * 2**n_levels for n in encoding.in_shape)
+    return _wavelet_sparse(encoding, samples, weight, Wavelets(padded, n_levels, wavelet), n_iterations)
+
+
+@eqx.filter_jit
+def _wavelet_sparse(
+    encoding: LinearOperator, samples: Array, weight: Array, transform: Wavelets, n_iterations: int
+) -> Array:
+    step = _step(encoding, samples)
     details = jnp.asarray(transform.is_detail())
-    inside = tuple(slice(n) for n in shape)
+    inside = tuple(slice(n) for n in encoding.in_shape)
 
     def gradient(image: Array) -> Array:
         residual = encoding.mv(image[inside]) - samples
@@ -80,7 +87,7 @@ def wavelet_sparse(
         smaller = _shrink(coefficients, step * weight)
         return transform.adjoint(jnp.where(details, smaller, coefficients))
 
-    start = jnp.zeros(padded, jnp.result_type(encoding.in_structure().dtype, samples.dtype))
+    start = jnp.zeros(transform.shape, jnp.result_type(encoding.in_structure().dtype, samples.dtype))
     return _fista(lambda image: shrunk(image - step * gradient(image)), start, n_iterations)[inside]
 
 
@@ -119,7 +126,13 @@ def total_variation(
 
         ```
     """
-    samples, weight, step = _prepared(encoding, data, strength, n_iterations)
+    samples, weight = _checked(encoding, data, strength, n_iterations)
+    return _total_variation(encoding, samples, weight, n_iterations)
+
+
+@eqx.filter_jit
+def _total_variation(encoding: LinearOperator, samples: Array, weight: Array, n_iterations: int) -> Array:
+    step = _step(encoding, samples)
     rank = len(encoding.in_shape)
     # 1 / primal - dual * 4 rank >= 1 / (2 step), where 4 rank bounds the squared norm of differences
     primal = step
@@ -148,17 +161,21 @@ def largest_eigenvalue(normal: Callable[[Array], Array], like: jax.ShapeDtypeStr
     return jax.lax.scan(applied, start, length=POWER_ITERATIONS)[1][-1]
 
 
-def _prepared(encoding: LinearOperator, data: Any, strength: Any, n_iterations: int) -> tuple[Array, Array, Array]:
-    """Data, strength and the step, below one over the largest eigenvalue of the normal operator."""
+def _checked(encoding: LinearOperator, data: Any, strength: Any, n_iterations: int) -> tuple[Array, Array]:
     samples = checked_data(encoding, data)
     _checks.positive_integer(n_iterations, "n_iterations")
     weight = _checks.non_negative(
         _checks.real_array(strength, "strength"), "strength", "unit of the adjoint of the data"
     )
+    return samples, weight.astype(samples.real.dtype)
+
+
+def _step(encoding: LinearOperator, samples: Array) -> Array:
+    """Below one over the largest eigenvalue of the normal operator."""
     dtype = jnp.result_type(encoding.in_structure().dtype, samples.dtype)
     held = jax.lax.stop_gradient(encoding)
     norm = largest_eigenvalue(held.normal, jax.ShapeDtypeStruct(encoding.in_shape, dtype))
-    return samples, weight.astype(samples.real.dtype), 1 / (ABOVE * norm)
+    return 1 / (ABOVE * norm)
 
 
 def _fista(step: Callable[[Array], Array], start: Array, n_iterations: int) -> Array:

@@ -65,22 +65,10 @@ class Wavelets(LinearOperator):
         return self.shape
 
     def mv(self, vector: Array) -> Array:
-        for level in range(self.n_levels):
-            corner = self._corner(level)
-            part = vector[corner]
-            for axis in range(-len(self.shape), 0):
-                part = _split(part, axis, SCALING[self.wavelet])
-            vector = vector.at[corner].set(part)
-        return vector
+        return _analysed(vector, self)
 
     def adjoint(self, data: Array) -> Array:
-        for level in reversed(range(self.n_levels)):
-            corner = self._corner(level)
-            part = data[corner]
-            for axis in range(-len(self.shape), 0):
-                part = _joined(part, axis, SCALING[self.wavelet])
-            data = data.at[corner].set(part)
-        return data
+        return _synthesised(data, self)
 
     def normal(self, vector: Array) -> Array:
         return vector
@@ -88,11 +76,32 @@ class Wavelets(LinearOperator):
     def is_detail(self) -> np.ndarray:
         """Where coefficients are of details; the coarsest scale is not."""
         details = np.ones(self.shape, bool)
-        details[self._corner(self.n_levels)[1:]] = False
+        details[self.corner(self.n_levels)[1:]] = False
         return details
 
-    def _corner(self, level: int) -> tuple:
+    def corner(self, level: int) -> tuple:
+        """Where the image is after so many halvings."""
         return (..., *(slice(n >> level) for n in self.shape))
+
+
+@eqx.filter_jit
+def _analysed(vector: Array, transform: Wavelets) -> Array:
+    for level in range(transform.n_levels):
+        part = vector[transform.corner(level)]
+        for axis in range(-len(transform.shape), 0):
+            part = _split(part, axis, SCALING[transform.wavelet])
+        vector = vector.at[transform.corner(level)].set(part)
+    return vector
+
+
+@eqx.filter_jit
+def _synthesised(data: Array, transform: Wavelets) -> Array:
+    for level in reversed(range(transform.n_levels)):
+        part = data[transform.corner(level)]
+        for axis in range(-len(transform.shape), 0):
+            part = _joined(part, axis, SCALING[transform.wavelet])
+        data = data.at[transform.corner(level)].set(part)
+    return data
 
 
 def _filters(scaling: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
