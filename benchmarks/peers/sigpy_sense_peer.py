@@ -32,9 +32,7 @@ def main(folder: Path, out: Path) -> None:
     k_space = np.load(folder / "cartesian_ksp.npy")
     options = {"show_pbar": False}
     maps, of_maps = timed(lambda: app.EspiritCalib(k_space, calib_width=CALIBRATION, crop=0.95, **options).run())
-    sense, of_sense = timed(
-        lambda: app.SenseRecon(k_space, maps, lamda=LAMBDA, max_iter=ITERATIONS, **options).run()
-    )
+    sense, of_sense = timed(lambda: app.SenseRecon(k_space, maps, lamda=LAMBDA, max_iter=ITERATIONS, **options).run())
     mask = (np.abs(k_space).sum(0) > 0).astype(np.float32)
     adjoint = linop.Sense(maps, weights=mask).H(k_space * mask)
     np.savez(out, maps=maps, sense=sense, adjoint=adjoint)
