@@ -75,8 +75,8 @@ def sense(
         _require_mask(sampled, maps.in_shape)
         return Mask(sampled) @ Fourier(maps.in_shape) @ maps
     sizes = checked_voxel_size(voxel_size, len(maps.in_shape))
-    refuse_beyond_nyquist(trajectory, sizes)
     encoding: LinearOperator = Nufft(trajectory, maps.in_shape, sizes, tolerance=tolerance)
+    refuse_beyond_nyquist(trajectory, sizes)
     if (off_resonance is None) != (times is None):
         raise ValueError("`off_resonance` and `times` must be given together: a phase is a frequency times a time.")
     if off_resonance is not None and times is not None:

@@ -47,7 +47,7 @@ def test_cg_sense_solves_its_equation():
 
 
 def test_cg_sense_of_many_voxels_in_float32():
-    """The solver would take most directions of a large image for singular, if it were not scaled."""
+    """A solver must not take most directions of a large image for singular."""
     with jax.enable_x64(False):
         coils = smooth_coils((64, 48)).astype(jnp.complex64)
         encoding = enc.sense(coils, mask=enc.patterns.uniform((64, 48), (2, 1)))
