@@ -41,11 +41,15 @@ from .tissue import Tissue as Tissue
 
 __version__ = "0.1.0"
 
-_ROOMS = ("inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "signals", "synthesis", "zoo")
+_ROOMS = (
+    *("encoding", "inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "reconstruction", "signals"),
+    *("synthesis", "zoo"),
+)
 _OF_PHYSICS = ("acquire", "BlochMcConnell", "BlochODE", "Isochromats", "propagation")
 
 if TYPE_CHECKING:
     from . import (
+        encoding as encoding,
         inverse as inverse,
         io as io,
         nn as nn,
@@ -53,6 +57,7 @@ if TYPE_CHECKING:
         plot as plot,
         protocols as protocols,
         pulseq as pulseq,
+        reconstruction as reconstruction,
         signals as signals,
         synthesis as synthesis,
         zoo as zoo,

@@ -88,8 +88,10 @@ def test_what_is_used_is_imported(use, brings):
 
 
 def test_names_that_wait_are_listed():
-    rooms = {"inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "signals", "synthesis", "zoo"}
-    assert rooms | {"BlochMcConnell", "BlochODE", "Isochromats", "propagation", "simulate"} <= set(dir(mr))
+    rooms = {"encoding", "inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "reconstruction", "signals"}
+    assert rooms | {"synthesis", "zoo", "BlochMcConnell", "BlochODE", "Isochromats", "propagation", "simulate"} <= set(
+        dir(mr)
+    )
     assert {"BlochODEState", "BlochMcConnellState"} <= set(dir(mr.physics))
     assert {"PoolFile", "read_pools", "read_grid", "read_nifti"} <= set(dir(mr.io))
     assert all(getattr(mr, name) is not None for name in dir(mr))

@@ -8,8 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 ORDER = (
-    *("signals", "phantoms", "sequence", "pulseq", "protocols", "physics", "io", "inverse", "synthesis"),
-    *("plot", "nn", "zoo", "cli"),
+    *("signals", "encoding", "phantoms", "sequence", "pulseq", "protocols", "physics", "io", "reconstruction"),
+    *("inverse", "synthesis", "plot", "nn", "zoo", "cli"),
 )
 """Rooms above units, tissue and the like; each imports from those before it alone."""
 

@@ -19,6 +19,7 @@ if PLAIN_JAX:
         as_one_kernel as as_one_kernel,
         computed_once as computed_once,
         in_float64_on_cpu as in_float64_on_cpu,
+        linear_pair as linear_pair,
         loops_are_marked as loops_are_marked,
         nan_where_it_does_not_hold as nan_where_it_does_not_hold,
         operation as operation,
@@ -27,6 +28,7 @@ if PLAIN_JAX:
     )
 else:
     from mrjax.jax_rules.double_precision import in_float64_on_cpu as in_float64_on_cpu
+    from mrjax.jax_rules.linear_operations import linear_pair as linear_pair
     from mrjax.jax_rules.linearization import unless_linearized as unless_linearized
     from mrjax.jax_rules.one_kernel import (
         as_one_kernel as as_one_kernel,

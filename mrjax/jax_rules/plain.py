@@ -7,6 +7,7 @@ number that is known only at run time breaks a requirement, it becomes nan, and 
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
@@ -36,6 +37,12 @@ def operation(name: str, function: Callable, *, plain: Callable | None = None, *
     """`plain`, or `function` where there is no other form, with the derivatives and the `vmap` of JAX."""
     del name, rules
     return plain or function
+
+
+def linear_pair(first: Any, second: Any) -> tuple[Callable, Callable]:
+    """Both functions, with the derivatives and the `vmap` of the library that computes them."""
+    on_cpu = jax.default_backend() == "cpu"
+    return tuple(linear.on_cpu if on_cpu else linear.function for linear in (first, second))
 
 
 def in_float64_on_cpu(function: Callable, *arguments: Any) -> Any:

@@ -1,0 +1,107 @@
+"""The encoding of a scan: coils, then k-space on the grid or off it, with off-resonance and subspaces."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike
+
+from mrjax import _checks
+from mrjax.encoding.coils import Coils
+from mrjax.encoding.contraction import Contraction
+from mrjax.encoding.fourier import Fourier
+from mrjax.encoding.grids import checked_voxel_size, refuse_beyond_nyquist
+from mrjax.encoding.nufft import Nufft
+from mrjax.encoding.off_resonance import off_resonance as _with_off_resonance
+from mrjax.encoding.operator import Each, LinearOperator, Mask
+
+
+def sense(
+    coils: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    trajectory: ArrayLike | None = None,
+    voxel_size: Any = None,
+    off_resonance: ArrayLike | None = None,
+    times: ArrayLike | None = None,
+    basis: ArrayLike | None = None,
+    tolerance: float = 1e-6,
+) -> LinearOperator:
+    r"""What a scan with several coils measures of an image.
+
+    $$y_c = M F (s_c \, x) \text{ with a mask}, \qquad
+    y_{c s} = \sum_j s_c(r_j) \, x_j \, e^{2 \pi i f_j t_s} e^{-2 \pi i k_s \cdot r_j} \text{ with a trajectory}$$
+
+    **Arguments:**
+
+    - `coils`: Sensitivities $s_c$. Shape `(n_coils, *voxels)`.
+    - `mask`: What is sampled of a Cartesian k-space, zero frequency at n // 2. Shape `(*voxels)`, or one that broadcasts to it.
+        $F$ is the unitary `Fourier`.
+    - `trajectory`: Instead of a mask, $k$ in cycles/m. Shape `(n_samples, n_axes)`. The sum is not scaled: see `Nufft`.
+    - `voxel_size`: With a trajectory, in m, one number or one for each axis.
+    - `off_resonance`, `times`: With a trajectory, $f$ in Hz, shape `(*voxels)`, and $t$ in s, shape `(n_samples,)`.
+    - `basis`: With a trajectory, a low-rank basis at each sample, shape `(n_samples, rank)`. The operator then takes the
+        coefficients, shape `(rank, *voxels)`. For `(n_times, rank)`: `jnp.repeat(basis, n_samples_of_each_time, axis=0)`.
+    - `tolerance`: Of `Nufft`, and of the off-resonance.
+
+    **Returns:** An operator from `(*voxels)` to `(n_coils, *voxels)` with a mask, to `(n_coils, n_samples)` with a trajectory.
+
+    **Derivatives:** in coils, trajectory, basis and field; inside `jax.jit` a field must be known, see
+    `mrjax.encoding.off_resonance`.
+
+    **Raises:** `ValueError` where shapes do not fit, both or none of mask and trajectory are given, or the trajectory reaches
+    beyond what the voxels resolve.
+
+    **Source:** Pruessmann, Weiger, Börnert, Boesiger 2001.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> import mrjax as mr
+        >>> coils = jnp.ones((2, 8, 8)) * jnp.array([1.0, 1j])[:, None, None]
+        >>> every_other_line = jnp.arange(8)[None, :] % 2 == 0
+        >>> encoding = mr.encoding.sense(coils, mask=every_other_line)
+        >>> encoding(jnp.ones((8, 8))).shape
+        (2, 8, 8)
+
+        ```
+    """
+    maps = Coils(coils)
+    if (mask is None) == (trajectory is None):
+        raise ValueError("`mask` or `trajectory` must be given, and not both: samples lie on a grid or off it.")
+    if mask is not None:
+        _refuse_with_mask(voxel_size=voxel_size, off_resonance=off_resonance, times=times, basis=basis)
+        sampled = jnp.asarray(mask)
+        _require_mask(sampled, maps.in_shape)
+        return Mask(sampled) @ Fourier(maps.in_shape) @ maps
+    sizes = checked_voxel_size(voxel_size, len(maps.in_shape))
+    encoding: LinearOperator = Nufft(trajectory, maps.in_shape, sizes, tolerance=tolerance)
+    refuse_beyond_nyquist(trajectory, sizes)
+    if (off_resonance is None) != (times is None):
+        raise ValueError("`off_resonance` and `times` must be given together: a phase is a frequency times a time.")
+    if off_resonance is not None and times is not None:
+        encoding = _with_off_resonance(encoding, off_resonance, times, tolerance=tolerance)
+    if basis is None:
+        return encoding @ maps
+    return _of_coefficients(encoding @ maps, _checks.number_array(basis, "basis"))
+
+
+def _of_coefficients(encoding: LinearOperator, basis: Array) -> LinearOperator:
+    n_samples = encoding.out_structure().shape[-1]
+    if basis.ndim != 2 or basis.shape[0] != n_samples:
+        raise ValueError(f"`basis` must have shape ({n_samples}, rank), a row for each sample, but got {basis.shape}.")
+    return Contraction(basis.T, n_between=1) @ Each(encoding, basis.shape[1])
+
+
+def _refuse_with_mask(**arguments: Any) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` must be left out with a `mask`; pass a `trajectory`, which says when and where."
+            )
+
+
+def _require_mask(mask: Array, voxels: tuple[int, ...]) -> None:
+    fits = mask.ndim == len(voxels) and all(n in (1, expected) for n, expected in zip(mask.shape, voxels, strict=True))
+    if not fits:
+        raise ValueError(f"`mask` must have the shape {voxels} of the voxels, or ones for axes, but got {mask.shape}.")
