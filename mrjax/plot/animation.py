@@ -61,17 +61,7 @@ def magnetisation(
 
         ```
     """
-    n_spins = int(np.prod(tissue.voxel_shape))
-    if not 0 < n_spins <= MOST_SPINS:
-        raise ValueError(
-            f"`tissue` must have at most {MOST_SPINS} spins to be told apart, but has {n_spins}; select some."
-        )
-    if not isinstance(n_frames, int | np.integer) or n_frames < 2:
-        raise ValueError(f"`n_frames` must be an integer of at least 2, but got {n_frames!r}.")
-    require_followed(sequence)
-    start, end = time_range or (0.0, float(Sequence(sequence).timeline().edges[-1]))
-    if not 0 <= start < end < np.inf:
-        raise ValueError(f"`time_range` must be a start and a later end in s, but is {start:g} s to {end:g} s.")
+    start, end = _checked_range(sequence, tissue, n_frames, time_range)
     times = np.linspace(start, end, n_frames)
     path = followed(sequence, tissue, times)
     figure = figure or Figure(figsize=(8, 6), layout="constrained")
@@ -90,6 +80,24 @@ def magnetisation(
         blit=False,
         cache_frame_data=False,
     )
+
+
+def _checked_range(
+    sequence: AbstractContainer, tissue: Tissue, n_frames: Any, time_range: tuple[float | int, float | int] | None
+) -> tuple[float, float]:
+    """The start and the end of what is shown, after a check that it can be."""
+    n_spins = int(np.prod(tissue.voxel_shape))
+    if not 0 < n_spins <= MOST_SPINS:
+        raise ValueError(
+            f"`tissue` must have at most {MOST_SPINS} spins to be told apart, but has {n_spins}; select some."
+        )
+    if not isinstance(n_frames, int | np.integer) or n_frames < 2:
+        raise ValueError(f"`n_frames` must be an integer of at least 2, but got {n_frames!r}.")
+    require_followed(sequence)
+    start, end = time_range or (0.0, float(Sequence(sequence).timeline().edges[-1]))
+    if not 0 <= start < end < np.inf:
+        raise ValueError(f"`time_range` must be a start and a later end in s, but is {start:g} s to {end:g} s.")
+    return float(start), float(end)
 
 
 class _Spins:
