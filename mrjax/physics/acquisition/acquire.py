@@ -8,6 +8,7 @@ from mrjax import _checks
 from mrjax._memory import remembered_together
 from mrjax._names import answers_misspelt_keywords
 from mrjax.phantoms.phantom import Phantom
+from mrjax.physics.acquisition.instant_sum import InstantSum
 from mrjax.physics.acquisition.spins import checked_coils, require_positions, spins_of
 from mrjax.physics.acquisition.voxel_sum import VoxelSum
 from mrjax.physics.engine import AbstractEngine, require_effects_known
@@ -116,6 +117,10 @@ def _planned(sequence: AbstractContainer, spins: Tissue, options: Options, toler
         if rows is not None:
             warn_if_neighbours_alias(rows, spins, engine)
             return SpinSum.of(sized, rows, spins, tolerance, options)
+    else:
+        found = InstantSum.of(engine, sequence, spins, tolerance, options)
+        if found is not None:
+            return found
     return VoxelSum.of(engine, sequence, options)
 
 

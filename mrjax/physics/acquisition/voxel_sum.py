@@ -1,11 +1,8 @@
 """The sum of what any engine says of every voxel, some voxels at a time."""
 
-import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
@@ -14,7 +11,7 @@ from mrjax.physics.engine import AbstractEngine
 from mrjax.physics.execution.prepared import Options
 from mrjax.physics.imaging.columns import Columns
 from mrjax.physics.imaging.parting import parts_of
-from mrjax.physics.imaging.parts import AbstractAcquisition, Part, sum_over
+from mrjax.physics.imaging.parts import AbstractAcquisition, Part, numbered, sum_over
 from mrjax.physics.imaging.planned import AbstractPlannedSum
 from mrjax.physics.simulation import simulate
 from mrjax.sequence import AbstractContainer
@@ -62,18 +59,5 @@ class VoxelSum(AbstractPlannedSum):
         if not is_known((self.acquisition, parts)):
             return sum_over(self.acquisition, parts)
         # one after the other, each as `simulate` is fastest
-        each = (self.acquisition.of(_numbered(parts, number)) for number in range(parts.weights.shape[0]))
+        each = (self.acquisition.of(numbered(parts, number)) for number in range(parts.weights.shape[0]))
         return sum(each, start=jnp.zeros(()))
-
-
-def _numbered(parts: Part, number: int) -> Part:
-    """One of several parts."""
-    taken = lambda leaf: leaf[number] if leaf.ndim > 1 else leaf
-    tissue = parts.tissue
-    return dataclasses.replace(
-        parts, tissue=_mapped(taken, tissue), weights=parts.weights[number], along=(None,) * 3, across=(None,) * 3
-    )
-
-
-def _mapped(function: Any, tissue: Tissue) -> Tissue:
-    return jax.tree.map(lambda leaf: jnp.asarray(function(leaf)), tissue)

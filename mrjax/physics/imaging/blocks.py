@@ -54,6 +54,15 @@ class EncodedSamples(eqx.Module):
     """Of each among those of all blocks, one after the other."""
     receiver: Complex[Array, " sample"]
 
+    def in_order(self, signal: Complex[Array, "coil block_sample"]) -> Complex[Array, "coil sample"]:
+        """The samples of all blocks in the order of the sequence, turned back by the receiver."""
+        return _in_order(signal, self.place, self.receiver)
+
+
+@jax.jit
+def _in_order(signal: Array, place: Array, receiver: Array) -> Array:
+    return signal[:, place] * receiver
+
 
 @dataclass(frozen=True, eq=False)
 class KnownSamples:
@@ -73,34 +82,79 @@ class KnownSamples:
         dtype: DTypeLike,
     ) -> EncodedSamples:
         """In blocks that keep an error, where columns lie at some places (in m, and in voxels)."""
-        lines, others = self._runs(across)
-        kinds = [
-            (runs, are_lines, best)
-            for runs, are_lines in ((lines, True), (others, False))
-            if len(runs) and (best := self._cut(runs, are_lines, rates, error)) is not None
-        ]
+        cuts = []
+        for runs, are_lines in zip(self._runs(across), (True, False), strict=True):
+            if len(runs):
+                starts, lengths, n_points, half_width = self._cut(runs, are_lines, rates, error)
+                middle, into = self._times(starts, lengths)
+                weight = interpolation(into, half_width, n_points) * np.exp(2j * np.pi * rates.middle * into)[..., None]
+                instants = chebyshev_points(half_width, n_points)
+                cuts.append(_Cut(starts, lengths, are_lines, middle, weight, instants))
+        return self._in_blocks(cuts, receiver, rates.middle, dtype)
+
+    def encoded_by(
+        self,
+        weights: Complex[np.ndarray, "n point"],
+        receiver: Complex[np.ndarray, " n"],
+        across: Float[np.ndarray, "column 4"],
+        dtype: DTypeLike,
+    ) -> EncodedSamples:
+        """Likewise, where it is given how much the instants of each row count for each sample."""
+        cuts = []
+        for runs, are_lines in zip(self._runs(across), (True, False), strict=True):
+            if len(runs):
+                starts, lengths = _in_parts(runs, int(runs[:, 1].max()) if are_lines else AT_ONCE[-2])
+                index = self._index(starts, lengths)
+                instants = np.zeros(weights.shape[1])
+                cuts.append(_Cut(starts, lengths, are_lines, self.time[starts], weights[index], instants))
+        return self._in_blocks(cuts, receiver, 0.0, dtype)
+
+    def _in_blocks(
+        self, cuts: "list[_Cut]", receiver: Complex[np.ndarray, " n"], middle: float, dtype: DTypeLike
+    ) -> EncodedSamples:
         blocks, place, so_far = [], np.zeros(len(self.row), int), 0
-        for _, are_lines, (starts, lengths, n_points, half_width) in kinds:
-            made, index = self._blocks(starts, lengths, half_width, n_points, rates.middle, are_lines, dtype)
-            at = np.broadcast_to(np.arange(index.shape[1])[None], index.shape) < lengths[:, None]
-            n_each = made.weight.shape[1]
-            place[index[at]] = (so_far + np.arange(len(starts))[:, None] * n_each + np.arange(index.shape[1]))[at]
-            blocks.append(made)
-            so_far += made.weight.shape[0] * n_each
+        for cut in cuts:
+            index = self._index(cut.starts, cut.lengths)
+            at = np.arange(index.shape[1])[None] < cut.lengths[:, None]
+            blocks.append(self._block_of(cut, index, middle, dtype))
+            of_block = so_far + np.arange(len(index))[:, None] * index.shape[1] + np.arange(index.shape[1])
+            place[index[at]] = of_block[at]
+            so_far += blocks[-1].row.shape[0] * index.shape[1]
         n = padded_size(len(place))
         filled = lambda x: np.pad(x, (0, n - len(x)))
         return EncodedSamples(
             tuple(blocks), jax.device_put(filled(place).astype(np.int32)), _on_device(filled(receiver), dtype)
         )
 
+    def _block_of(self, cut: "_Cut", index: Int[np.ndarray, "block sample"], middle: float, dtype: DTypeLike) -> Blocks:
+        missing = padded_size(len(index)) - len(index)
+        filled = lambda x: np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1))
+        return Blocks(
+            row=jax.device_put(filled(self.row[cut.starts]).astype(np.int32)),
+            time=_on_device(filled(cut.middle), dtype),
+            wound=Turns.of(filled(self.wound[index]), dtype),
+            weight=_on_device(filled(cut.weight), dtype),
+            instants=_on_device(cut.instants, dtype),
+            middle=_on_device(np.asarray(middle), dtype),
+            are_lines=cut.are_lines,
+        )
+
+    def _index(self, starts: np.ndarray, lengths: np.ndarray) -> Int[np.ndarray, "block sample"]:
+        """The samples of each block, the last one again where it is shorter than others."""
+        return starts[:, None] + np.minimum(np.arange(padded_size(int(lengths.max())))[None], lengths[:, None] - 1)
+
+    def _times(self, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The middle of each block, and the times of its samples from there."""
+        middle = (self.time[starts] + self.time[starts + lengths - 1]) / 2
+        return middle, self.time[self._index(starts, lengths)] - middle[:, None]
+
     def _runs(self, across: Float[np.ndarray, "column 4"]) -> tuple[np.ndarray, np.ndarray]:
         """The first and the number of the samples of each line, and likewise of the others, row by row."""
         centred = across - across.mean(axis=0)
-        seen = self.wound @ np.linalg.svd(centred, full_matrices=False)[2].T if len(across) > 1 else 0 * self.wound
-        extents = (
-            np.abs(centred @ np.linalg.svd(centred, full_matrices=False)[2].T).max(axis=0) if len(across) > 1 else 0
-        )
-        differs = np.any(np.abs(np.diff(seen * extents, axis=0)) > SAME_PHASE, axis=1)
+        # in the directions in which columns lie apart
+        directions = np.linalg.svd(centred.T @ centred)[0]
+        ends = np.abs(centred @ directions).max(axis=0)
+        differs = np.any(np.abs(np.diff(self.wound @ directions, axis=0)) * ends > SAME_PHASE, axis=1)
         edge = np.concatenate([[True], differs | (np.diff(self.row) != 0)])
         first = np.flatnonzero(edge)
         length = np.diff(np.append(first, len(edge)))
@@ -133,35 +187,17 @@ class KnownSamples:
             found.append((cost, (starts, lengths, n_points, half_width)))
         return min(found, key=lambda one: one[0])[1]
 
-    def _blocks(
-        self,
-        starts: Int[np.ndarray, " block"],
-        lengths: Int[np.ndarray, " block"],
-        half_width: float,
-        n_points: int,
-        middle: float,
-        are_lines: bool,
-        dtype: DTypeLike,
-    ) -> tuple[Blocks, Int[np.ndarray, "block sample"]]:
-        n_each = padded_size(int(lengths.max()))
-        missing = padded_size(len(starts)) - len(starts)
-        counted = np.minimum(np.arange(n_each)[None], lengths[:, None] - 1)
-        index = starts[:, None] + counted
-        centre = (self.time[index[:, 0]] + self.time[index[:, -1]]) / 2
-        into = self.time[index] - centre[:, None]
-        weight = interpolation(into, half_width, n_points) * np.exp(2j * np.pi * middle * into)[..., None]
-        filled = lambda x: np.pad(x, [(0, missing)] + [(0, 0)] * (x.ndim - 1))
-        wound = filled(self.wound[index])
-        blocks = Blocks(
-            row=jax.device_put(filled(self.row[starts]).astype(np.int32)),
-            time=_on_device(filled(centre), dtype),
-            wound=Turns.of(wound, dtype),
-            weight=_on_device(filled(weight), dtype),
-            instants=_on_device(chebyshev_points(half_width, n_points), dtype),
-            middle=_on_device(np.asarray(middle), dtype),
-            are_lines=are_lines,
-        )
-        return blocks, index
+
+@dataclass(frozen=True, eq=False)
+class _Cut:
+    """Blocks of one kind."""
+
+    starts: Int[np.ndarray, " block"]
+    lengths: Int[np.ndarray, " block"]
+    are_lines: bool
+    middle: Float[np.ndarray, " block"]
+    weight: Complex[np.ndarray, "block sample point"]
+    instants: Float[np.ndarray, " point"]
 
 
 def _in_parts(runs: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

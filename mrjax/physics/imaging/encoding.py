@@ -115,6 +115,13 @@ def _wound(coordinates: tuple, wound: Turns, n: int) -> Complex[Array, "*sample 
     return unit_phasor(total)
 
 
+def turned_by_gradients(
+    places: ColumnPlaces, wound: Turns, shape: tuple[int, int]
+) -> tuple[Complex[Array, "*sample column"], Complex[Array, "*sample place"]]:
+    """By what gradients have wound, the phases of the columns and of the places along them."""
+    return _wound(places.across, wound, shape[0]), _wound(places.along, wound, shape[1])
+
+
 def unit_phasor(turned: Float[Array, "..."]) -> Complex[Array, "..."]:
     """exp(i angle)."""
     return jax.lax.complex(*cosine_and_sine(turned))

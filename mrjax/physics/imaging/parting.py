@@ -44,7 +44,7 @@ def spins_at_once(bytes_per_spin: int, n_within: int, shape: tuple[int, ...]) ->
 
 def parts_of(
     tissue: Tissue,
-    coils: Inexact[Array, "coil voxel"] | None,
+    coils: Inexact[Array, "coil *voxels"] | None,
     columns: Columns,
     shape: tuple[int, int],
     n_multiple: int,
@@ -68,7 +68,8 @@ def parts_of(
     xp = np if _checks.is_concrete(m0) and (coils is None or _checks.is_concrete(coils)) else jnp
     weights = xp.broadcast_to(xp.asarray(m0), tissue.voxel_shape).reshape(1, n)
     if coils is not None:
-        weights = weights * xp.asarray(coils)
+        raised = coils.reshape(len(coils), *(1,) * (len(tissue.voxel_shape) + 1 - coils.ndim), *coils.shape[1:])
+        weights = weights * xp.broadcast_to(xp.asarray(raised), (len(coils), *tissue.voxel_shape)).reshape(-1, n)
     taken = xp.where(here[:, None], xp.moveaxis(weights[:, inside], 0, 1), 0)
     complex_dtype = jnp.result_type(tissue.t1.dtype, 1j)
     along, across = _places(columns, shape, n_parts, tissue.t1.dtype)

@@ -46,6 +46,12 @@ class AbstractAcquisition(eqx.Module):
         return jax.checkpoint(function) if isinstance(self.gradient, Checkpoints) else function
 
 
+def numbered(parts: Part, number: int) -> Part:
+    """One of several parts."""
+    taken = lambda leaf: jnp.asarray(leaf[number] if leaf.ndim > 1 else leaf)
+    return jax.tree.map(taken, parts)
+
+
 @eqx.filter_jit
 def sum_over(acquisition: AbstractAcquisition, parts: Part) -> Complex[Array, "coil sample"]:
     """The signal of all parts, one after the other; reverse mode computes one part at a time again."""

@@ -13,6 +13,10 @@ PLAUSIBLE = {"off_resonance": 500.0, "t2": 0.005}
 """Taken for what is traced: the largest in Hz, and the shortest in s."""
 
 
+SHARE = 0.1
+"""Of a tolerance, that may be lost in each voxel: all together count for several times the largest sample at most."""
+
+
 @dataclass(frozen=True)
 class Rates:
     """How fast spins precess and decay at most."""

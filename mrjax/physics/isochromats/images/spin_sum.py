@@ -5,19 +5,18 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from mrjax._memory import remembered_together
 from mrjax.physics.execution.cores import available_cores
 from mrjax.physics.execution.prepared import Options
-from mrjax.physics.imaging.blocks import EncodedSamples, KnownSamples
+from mrjax.physics.imaging.blocks import KnownSamples
 from mrjax.physics.imaging.columns import Columns
 from mrjax.physics.imaging.parting import part_shape, parts_of, spins_at_once
 from mrjax.physics.imaging.parts import Part, spread_over_cores, sum_on_cores
 from mrjax.physics.imaging.planned import AbstractPlannedSum
-from mrjax.physics.imaging.rates import rates_of, within_rates
+from mrjax.physics.imaging.rates import SHARE, rates_of, within_rates
 from mrjax.physics.isochromats.engine import Isochromats
 from mrjax.physics.isochromats.images.acquisition import SpinAcquisition
 from mrjax.physics.isochromats.operators import lorentzian
@@ -26,9 +25,6 @@ from mrjax.physics.isochromats.tables.playing_order import PlayingOrder
 from mrjax.physics.isochromats.tables.table import tabulated, turns_of_columns
 from mrjax.sequence.precision import is_known
 from mrjax.tissue import Tissue
-
-SHARE = 0.1
-"""Of the tolerance, that may be lost in each spin: all together count for several times the largest sample at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +63,7 @@ class SpinSum(AbstractPlannedSum):
         parts = _parts_once(tissue, tissue if coils is None else coils, self, coils is None)
         signal = sum_on_cores(self.acquisition, parts)
         if self.acquisition.samples is not None:
-            signal = _ordered(signal, self.acquisition.samples)
+            signal = self.acquisition.samples.in_order(signal)
         return signal[:, : self.n_samples]
 
     def parts(self, tissue: Tissue, coils: Complex[Array, "coil *voxels"] | None) -> tuple[Part, ...]:
@@ -92,11 +88,6 @@ class SpinSum(AbstractPlannedSum):
 @remembered_together
 def _parts_once(tissue: Tissue, coils: Any, plan: SpinSum, without_coils: bool) -> tuple[Part, ...]:
     return plan.parts(tissue, None if without_coils else coils)
-
-
-@jax.jit
-def _ordered(signal: Array, samples: EncodedSamples) -> Array:
-    return signal[:, samples.place] * samples.receiver
 
 
 def _across(columns: Columns, engine: Isochromats, tissue: Tissue) -> Float[np.ndarray, "column 4"]:
