@@ -16,6 +16,7 @@ ROOMS = {
     "moments": "mrjax.sequence.moments",
     "pulseq": "mrjax.pulseq",
     "protocols": "mrjax.protocols",
+    "imaging_protocols": "mrjax.protocols.imaging",
     "cest_protocols": "mrjax.protocols.cest",
     "physics": "mrjax.physics",
     "gradient": "mrjax.physics.gradient",
@@ -58,7 +59,7 @@ def on_files(files: Files, config) -> Files:
 
 def on_page_markdown(markdown: str, **_) -> str:
     """Links to figures as they are on the site, where pages and benchmarks have one root."""
-    return re.sub(rf"\]\(\.\./({FIGURES}/[^)]*\.png)\)", r"](\1)", markdown)
+    return re.sub(rf"\]\(\.\./((?:\.\./)*{FIGURES}/[^)]*\.png)\)", r"](\1)", markdown)
 
 
 def _page(module: str, described: dict[str, str]) -> str:
