@@ -36,6 +36,7 @@ from .sequence import (
     Spoil as Spoil,
     Timeline as Timeline,
     Together as Together,
+    hardware as hardware,
 )
 from .tissue import Tissue as Tissue
 
