@@ -112,8 +112,8 @@ class Isochromats(AbstractEngine):
     n: int | None = eqx.field(static=True, default=None)
     voxel_size: Float[Array, "..."] | None = eqx.field(default=None, converter=voxel_extent)
     motion: AbstractMotion | None = None
-    concomitant_b0: Float[Array, ""] | None = eqx.field(default=None, converter=field_strength)
     gyromagnetic_ratio: float = eqx.field(static=True, default=2 * math.pi * units.GAMMA_BAR["1H"])
+    concomitant_b0: Float[Array, ""] | None = eqx.field(default=None, converter=field_strength)
     axes: tuple[str, ...] = eqx.field(static=True, default=())
     """Along which gradients are played; filled in from the sequence."""
 

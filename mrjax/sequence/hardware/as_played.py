@@ -130,12 +130,14 @@ def _part(
     strongest = np.abs(gradients).max() if is_known(gradients) else None
     first = 0
     for i, event in enumerate(events):
-        now = event
-        if i in points:
-            last = first + len(points[i].times)
-            now = _played(lasting[i], points[i].times, gradients[first:last], strongest)
-            first = last
-        yield now if turning is None else turning.seen(now, starts[i])
+        seen = event if turning is None else turning.seen(event, starts[i])
+        if i not in points:
+            yield seen
+            continue
+        last = first + len(points[i].times)
+        assert isinstance(seen, AbstractScannerEvent), "as the event is"
+        yield _played(seen, points[i].times, gradients[first:last], strongest)
+        first = last
 
 
 def _heard(
@@ -163,5 +165,5 @@ def _played(
     ]
     tracks += [Gradient(gradients[:, i], times, AXES[i]) for i in present]  # pyright: ignore[reportArgumentType]
     if not present:
-        tracks.append(Delay(lasts(event)))
+        tracks.append(Delay(times[-1]))
     return Together(*tracks)
