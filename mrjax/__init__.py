@@ -17,6 +17,7 @@ from .physics import (
     simulate as simulate,
     slice_profile as slice_profile,
     steady_state as steady_state,
+    transmit as transmit,
 )
 from .pool import Pool as Pool
 from .sequence import (

@@ -15,7 +15,7 @@ ORDER = (
 
 PHYSICS = (
     *("maths", "state", "lowered", "gradient", "loop", "engine", "execution", "waveforms"),
-    *("slice_profile", "motion", "epg", "isochromats", "pools", "simulation", "steady_state"),
+    *("slice_profile", "motion", "transmit", "epg", "isochromats", "pools", "simulation", "steady_state"),
 )
 """The rooms within physics, of which the same holds."""
 

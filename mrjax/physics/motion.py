@@ -125,8 +125,8 @@ class Displacement(AbstractMotion):
         self.times = _rising(times, "times", "s")
         if len(grid) != 3:
             raise ValueError(f"`grid` must hold the coordinates (m) along x, y and z, but holds {len(grid)} arrays.")
-        along = tuple(_rising(places, f"grid[{i}]", "m") for i, places in enumerate(grid))
-        self.grid = along
+        along = [_rising(places, f"grid[{i}]", "m") for i, places in enumerate(grid)]
+        self.grid = (along[0], along[1], along[2])
         shape = (self.times.size, *(places.size for places in along))
 
         def field(value: Any, name: str) -> Array | None:

@@ -56,6 +56,8 @@ class SampleTimes(eqx.Module):
     """Since then, as in `Rows`."""
     receiver: Complex[Array, " sample"]
     longitudinal: Bool[Array, " sample"] | None
+    dephased: Float[Array, " sample"] | None = None
+    """For how long off-resonances have dephased in s, where that is answered by a line shape."""
 
 
 class SequenceTable(AbstractLoweredEvent):
@@ -91,13 +93,14 @@ class SequenceTable(AbstractLoweredEvent):
         return 0 if self.samples is None else self.samples.row.shape[0]
 
 
-def tabulated(order: PlayingOrder, played: Any) -> SequenceTable:
+def tabulated(order: PlayingOrder, played: Any, dephased: Float[Numbers, " sample"] | None = None) -> SequenceTable:
     """A sequence as a table.
 
     **Arguments:**
 
     - `order`: What is played.
     - `played`: All that is played, of which the widest dtype is taken.
+    - `dephased`: For how long off-resonances have dephased at each sample in s; None where spins are spread over them.
     """
     widest = jnp.result_type(*(leaf for leaf in jax.tree.leaves(played) if eqx.is_inexact_array(leaf)))
     dtype = jnp.finfo(widest).dtype
@@ -112,7 +115,8 @@ def tabulated(order: PlayingOrder, played: Any) -> SequenceTable:
         due = padded_size(order.n_samples)
         row, time, wound, receiver, of_z = (_filled_to(column, due, "edge") for column in order.samples())
         longitudinal = kept(of_z) if np.any(of_z) else None
-        samples = SampleTimes(kept(row), kept(time), kept(wound), kept(receiver), longitudinal)
+        times = None if dephased is None else kept(_filled_to(dephased, due, "edge"))
+        samples = SampleTimes(kept(row), kept(time), kept(wound), kept(receiver), longitudinal, times)
     keeps_wound, winds = (kept(np.asarray(cycles)) for cycles in order.dephased())
     rows = [kept(_filled_to(column, n_rows)) for column in (*order.rows(), *numbered)]
     lasts = None

@@ -40,6 +40,8 @@ class Tabulated(AbstractOperator):
 
     table: SequenceTable
     surroundings: Surroundings
+    line_width: Float[Array, "#voxel"] | None
+    """In rad/s, where what dephases is answered by a Lorentzian line."""
     transmit: TransmitField
     motion: AbstractMotion | None
     b0: Float[Array, ""] | None
@@ -56,7 +58,13 @@ class Tabulated(AbstractOperator):
         b0: Float[Array, ""] | None = None,
     ) -> "Tabulated":
         """For the spins of a tissue."""
-        return cls(table, Surroundings.of(tissue), transmit_field(tissue), motion, b0, gyromagnetic_ratio)
+        surroundings, line_width = Surroundings.of(tissue), None
+        if table.samples is not None and table.samples.dephased is not None:
+            surroundings, line_width = (
+                dataclasses.replace(surroundings, t2_prime=None),
+                1 / jnp.asarray(tissue.t2_prime),
+            )
+        return cls(table, surroundings, line_width, transmit_field(tissue), motion, b0, gyromagnetic_ratio)
 
     def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Complex[Array, "n_samples voxel"] | None]:
         shape = (state.x.shape[0], state.x.shape[1])
@@ -66,10 +74,23 @@ class Tabulated(AbstractOperator):
         movement = None if self.table.lasts is None else Movement(state.places, self.motion)
         changes = Changes.of(self.table.changes, spins, movement is not None)
         magnetisation, starts = _played(self.table.rows, changes, spins, movement, state.magnetisation)
-        samples = None if self.table.samples is None else _sampled(self.table.samples, starts, spins, state)
+        samples = None if self.table.samples is None else self._sampled(starts, spins, state)
         wound = state.wound * self.table.keeps_wound + self.table.winds
         state = dataclasses.replace(state.with_magnetisation(*magnetisation), wound=wound)
         return state if self.table.lasts is None else state.later(self.table.lasts), samples
+
+    def _sampled(
+        self, starts: Starts, spins: RestingSpins, state: IsochromatState
+    ) -> Complex[Array, "n_samples voxel"]:
+        samples = self.table.samples
+        assert samples is not None, "there are samples"
+        signal = _sampled(samples, starts, spins, state)
+        if samples.dephased is None or self.line_width is None:
+            return signal
+        dephased = jnp.abs(samples.dephased)
+        if samples.longitudinal is not None:
+            dephased = jnp.where(samples.longitudinal, 0.0, dephased)
+        return signal * jnp.exp(-dephased[:, None] * self.line_width[None])
 
 
 def _played(
