@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from mrjax.physics.imaging.blocks import Blocks, EncodedSamples
-from mrjax.physics.imaging.encoding import Answer, ColumnPlaces, encoded, unit_phasor
+from mrjax.physics.imaging.encoding import Answer, ColumnPlaces, encoded
+from mrjax.physics.imaging.evolution import decayed_and_turned
 from mrjax.physics.imaging.parts import AbstractAcquisition, Part
 from mrjax.physics.isochromats.engine import Isochromats
 from mrjax.physics.isochromats.images.exact import summed
@@ -16,7 +17,6 @@ from mrjax.physics.isochromats.state import across_the_voxel
 from mrjax.physics.isochromats.tables.changes import RestingSpins
 from mrjax.physics.isochromats.tables.table import SequenceTable
 from mrjax.physics.isochromats.tables.tabulated import Starts, Tabulated
-from mrjax.physics.maths import precession
 from mrjax.physics.maths.sums import sum_of_given
 from mrjax.sequence import Sequence
 from mrjax.sequence.double_length import angle
@@ -69,10 +69,14 @@ class _Answers:
 
     def __init__(self, blocks: Blocks, starts: Starts, spins: RestingSpins, shape: tuple[int, int]):
         self.starts, self.spins, self.shape = starts, spins, shape
+        frequency = spins.surroundings.angular_frequency(spins.shape[0])
+        self.rates = (
+            spins.spread(1 / spins.surroundings.t2[None]),
+            spins.spread(frequency) if frequency is not None else None,
+        )
 
         def during(time: Float[Array, ""]) -> Array:
-            middle = -angle(blocks.middle, time)[None, None]
-            return self._decayed_and_turned(time, middle)
+            return self._decayed_and_turned(time, -angle(blocks.middle, time)[None, None])
 
         self.during = jnp.moveaxis(jax.lax.map(during, blocks.instants), 0, 1)
 
@@ -82,8 +86,8 @@ class _Answers:
         return self._decayed_and_turned(time, None) * start, self.during
 
     def _decayed_and_turned(self, time: Any, by: Any) -> Complex[Array, "column place"]:
-        turned = sum_of_given(self.spins.surroundings.angle(time, self.spins.shape[0]), by)
-        e2 = self.spins.spread(precession.decay(time, self.spins.surroundings.t2)[None])
-        if turned is None:
-            return (e2 + 0j).reshape(self.shape)
-        return (e2 * unit_phasor(self.spins.spread(turned))).reshape(self.shape)
+        surroundings = jax.lax.stop_gradient(self.spins.surroundings)
+        turned = sum_of_given(surroundings.angle(jax.lax.stop_gradient(time), self.spins.shape[0]), by)
+        return decayed_and_turned(time, self.rates, None if turned is None else self.spins.spread(turned)).reshape(
+            self.shape
+        )
