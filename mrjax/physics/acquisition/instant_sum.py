@@ -50,7 +50,7 @@ class InstantAcquisition(AbstractAcquisition):
         return self._encoded(part, signal)
 
     @eqx.filter_jit
-    def _encoded(self, part: Part, signal: Complex[Array, "voxel sample"]) -> Complex[Array, "coil sample"]:
+    def _encoded(self, part: Part, signal: Complex[Array, "voxel few_samples"]) -> Complex[Array, "coil sample"]:
         places = ColumnPlaces(part.along, (*part.across, None))  # pyright: ignore[reportArgumentType]
         shape = part.n_columns, part.weights.shape[-1] // part.n_columns
         bare = jnp.broadcast_to(signal, (part.weights.shape[-1], signal.shape[-1])).T.reshape(-1, *shape)

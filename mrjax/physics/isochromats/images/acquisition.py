@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
@@ -72,7 +73,7 @@ class _Answers:
             middle = -angle(blocks.middle, time)[None, None]
             return self._decayed_and_turned(time, middle)
 
-        self.during = jnp.stack([during(time) for time in blocks.instants], axis=1)
+        self.during = jnp.moveaxis(jax.lax.map(during, blocks.instants), 0, 1)
 
     def __call__(self, row: Any, time: Any) -> Answer:
         x, y, _ = (of[row] for of in self.starts[0])

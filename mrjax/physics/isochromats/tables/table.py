@@ -113,7 +113,7 @@ def tabulated(
     numbered = order.changes(dict(zip(sizes, ends.tolist(), strict=False)))
     n_rows = padded_size(max(order.n_rows, min(fewest_rows, order.n_samples // SAMPLES_FOR_EACH)))
     kept = lambda column: _on_device(column, dtype)
-    turns = lambda wound: Turns.of(wound * turns_of_columns(wound.shape[-1], gyromagnetic_ratio), dtype)
+    turns = lambda wound: Turns.of(wound * turns_of_columns(wound.shape[-1], gyromagnetic_ratio)[None], dtype)
     samples = None
     if order.n_samples:
         due = padded_size(order.n_samples)
