@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -16,16 +17,16 @@ from mrjax.sequence.precision import in_double_precision, is_known
 from mrjax.tissue import Tissue
 
 NEAR = 0.25
-"""In turns from one neighbour to the next: an object has hardly anything to say further from the middle of k-space."""
+"""Of the way that k goes in a readout: an object has hardly anything to say further from the middle of k-space."""
 
-REFOCUSING = math.radians(100)
-"""Flip angle from which on a pulse inverts what is wound."""
+LEAST = 0.05
+"""Strength from which on a pathway counts, relative to the strongest."""
 
-MOST_WOUND = 32
-"""Pathways that are followed, the youngest."""
+MOST_PATHWAYS = 32
+"""That are followed, the strongest."""
 
-LASTING = 3.0
-"""Transverse magnetisation is followed for so many T2."""
+SAME = 3
+"""Decimals of a turn: pathways that differ by less are one."""
 
 
 def warn_if_neighbours_alias(order: PlayingOrder, tissue: Tissue, engine: Isochromats) -> None:
@@ -36,7 +37,9 @@ def warn_if_neighbours_alias(order: PlayingOrder, tissue: Tissue, engine: Isochr
     distances = np.array([0.0 if place is None else _distance(in_double_precision(place)) for place in places])
     if not distances.any():
         return
-    turns = _most_wound(order, distances * engine.gyromagnetic_ratio / (2 * math.pi), LASTING * ends_of(tissue.t2)[1])
+    transmit = np.linspace(*ends_of(np.abs(tissue.b1)), 9) if tissue.has("b1") and is_known(tissue.b1) else np.ones(1)
+    scale = distances * engine.gyromagnetic_ratio / (2 * math.pi)
+    turns = _most_wound(order, scale, ends_of(tissue.t2)[1], transmit)
     axis = int(np.argmax(np.abs(turns)))
     if not turns[axis]:
         return
@@ -49,33 +52,43 @@ def warn_if_neighbours_alias(order: PlayingOrder, tissue: Tissue, engine: Isochr
     )
 
 
-def _most_wound(order: PlayingOrder, scale: Float[np.ndarray, " 3"], lasting: float) -> Float[np.ndarray, " 3"]:
+def _most_wound(
+    order: PlayingOrder, scale: Float[np.ndarray, " 3"], t2: float, transmit: Float[np.ndarray, " b1"]
+) -> Float[np.ndarray, " 3"]:
     """Turns between neighbours, where they come near to whole ones at a sample; zero where they never do."""
     duration, area = (np.asarray(x) for x in order.rows())
     row, _, wound, _, _ = order.samples()
-    turns, sampled = area[:, :3] * scale, np.asarray(wound)[:, :3] * scale
+    turns, sampled = area[:, :3] * scale, np.asarray(wound)[:, :3]
     flips = _flip_angles(order)
     first = np.searchsorted(row, np.arange(len(duration) + 1))
-    paths, ages = np.zeros((0, 3)), np.zeros(0)
-    worst = np.zeros(3)
+    near = scale * NEAR * max((np.ptp(sampled[a:b], axis=0).max() for a, b in pairwise(first) if a < b), default=0.0)
+    paths, strengths, worst = np.zeros((0, 3)), np.zeros(0), np.zeros(3)
     for now, (lasts, own) in enumerate(zip(duration, turns, strict=True)):
         if first[now] < first[now + 1] and len(paths):
-            at = paths[:, None] + sampled[first[now] : first[now + 1]][None]
-            near = np.all(np.abs(at - np.round(at)) < NEAR, axis=-1) & np.any(np.round(at) != 0, axis=-1)
-            if near.any():
-                found = at[near]
-                worst = max((worst, found[np.argmax(np.abs(found).max(axis=1))]), key=lambda x: np.abs(x).max())
-        paths, ages = paths + own, ages + lasts
-        flip = flips[now] if now < len(flips) else 0.0
-        if np.isnan(flip):
-            paths, ages = paths[:0], ages[:0]
-        elif flip > REFOCUSING:
-            paths = -paths
-        elif flip:
-            paths, ages = np.concatenate([np.zeros((1, 3)), paths]), np.concatenate([[0.0], ages])
-        young = ages[:MOST_WOUND] < lasting
-        paths, ages = paths[:MOST_WOUND][young], ages[:MOST_WOUND][young]
+            at = (paths[:, None] + sampled[first[now] : first[now + 1]] * scale).reshape(-1, 3)
+            whole = np.round(at)
+            found = at[np.all(np.abs(at - whole) <= near, axis=-1) & np.any(whole != 0, axis=-1)]
+            worst = max([worst, *found], key=lambda x: np.abs(x).max())
+        paths, strengths = paths + own, strengths * np.exp(-lasts / t2)
+        if now < len(flips) and flips[now]:
+            paths, strengths = _after(paths, strengths, flips[now] * transmit)
     return worst
+
+
+def _after(
+    paths: Float[np.ndarray, "path 3"], strengths: Float[np.ndarray, " path"], flip: Float[np.ndarray, " b1"]
+) -> tuple[Float[np.ndarray, "after 3"], Float[np.ndarray, " after"]]:
+    """Pathways behind a pulse of one of some angles: a new one, those that it inverts, and those that it leaves."""
+    if np.isnan(flip).any():
+        return paths[:0], strengths[:0]
+    new, inverted, left = (np.max(x) for x in (np.abs(np.sin(flip)), np.sin(flip / 2) ** 2, np.cos(flip / 2) ** 2))
+    paths = np.concatenate([np.zeros((1, 3)), -paths, paths])
+    strengths = np.concatenate([[new], inverted * strengths, left * strengths])
+    strongest = np.argsort(-strengths, kind="stable")
+    strongest = strongest[strengths[strongest] > LEAST * strengths.max()]
+    each = np.unique(np.round(paths[strongest], SAME) + 0.0, axis=0, return_index=True)[1]
+    kept = strongest[np.sort(each)[:MOST_PATHWAYS]]
+    return paths[kept], strengths[kept]
 
 
 def _flip_angles(order: PlayingOrder) -> Float[np.ndarray, " row"]:
