@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mrjax import pulseq
+from mrjax.io.raw_data import TrajectoryKind
 from mrjax.protocols import imaging
 from mrjax.sequence import Scanner, Sequence
 from mrjax.units import deg, ms
@@ -26,7 +27,7 @@ class Protocol:
     n_axes: int
     """Of its matrix and field of view; one where both are square."""
     settings: Callable[[tuple[int, ...]], dict[str, Any]]
-    kind: str | None = None
+    kind: TrajectoryKind | None = None
     """Of the trajectory, where files have a name for it."""
 
 
@@ -59,7 +60,7 @@ class Scan:
     fov: tuple[float, ...]
     """In m, along two or three axes."""
     matrix: tuple[int, ...]
-    kind: str | None
+    kind: TrajectoryKind | None
     settings: Mapping[str, Any]
     """What the protocol was told, in SI."""
 

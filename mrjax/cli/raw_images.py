@@ -19,6 +19,8 @@ APART = ("SLC", "ECO", "PHS", "REP", "SET")
 """Labels that tell images apart, where readouts that differ in one of them read the same line."""
 CALIBRATION = (24, 6)
 """Samples along each axis of the middle of k-space from which coil maps are made: at most, and at least."""
+ROUND = 0.25
+"""Cycles per field of view by which curved trajectories may run past the last sample of the grid."""
 ITERATIONS = {True: 30, False: 10}
 """Of conjugate gradients, on the grid and off it, where the density of samples speeds them up."""
 
@@ -91,9 +93,10 @@ def coil_data(raw: RawData, chosen: Bool[np.ndarray, " n_readouts"]) -> CoilData
     if indices is None:
         return CoilData(sizes, voxel_size, samples, trajectory, None, raw.kind)
     times = np.bincount(indices, minlength=math.prod(sizes))
-    grid = np.zeros((len(samples), math.prod(sizes)), samples.dtype)
-    np.add.at(grid, (slice(None), indices), samples)
-    return CoilData(sizes, voxel_size, grid / np.maximum(times, 1).astype(grid.real.dtype), None, times > 0, raw.kind)
+    grid = np.zeros((math.prod(sizes), len(samples)), samples.dtype)
+    np.add.at(grid, indices, samples.T)
+    grid /= np.maximum(times, 1)[:, None].astype(grid.dtype)
+    return CoilData(sizes, voxel_size, grid.T, None, times > 0, raw.kind)
 
 
 def _counted(raw: RawData, chosen: np.ndarray, sizes: tuple[int, ...]) -> Int[np.ndarray, " n"]:
@@ -118,10 +121,10 @@ def _counted(raw: RawData, chosen: np.ndarray, sizes: tuple[int, ...]) -> Int[np
 def _require_within(trajectory: np.ndarray, sizes: tuple[int, ...], lengths: np.ndarray) -> None:
     reach = np.abs(trajectory).max(axis=0) * lengths
     for name, k, n in zip("xyz", reach, sizes, strict=False):
-        if k > n / 2 * (1 + 1e-4):
+        if k > n / 2 + ROUND:
             raise ValueError(
                 f"Samples reach {k:.4g} cycles per field of view along {name}, but {n} pixels hold up to {n / 2:g}: the matrix "
-                f"must be at least {math.ceil(2 * k * (1 - 1e-4))} there."
+                f"must be at least {math.ceil(2 * (k - ROUND))} there."
             )
 
 
@@ -131,7 +134,7 @@ def _on_grid(trajectory: np.ndarray, sizes: tuple[int, ...], lengths: np.ndarray
     whole = np.rint(places).astype(int)
     if np.abs(places - whole).max() > OFF_GRID or np.any(whole < 0) or np.any(whole >= np.array(sizes)):
         return None
-    return np.ravel_multi_index(tuple(whole.T), sizes)
+    return np.asarray(np.ravel_multi_index(tuple(whole.T), sizes))
 
 
 def image(data: CoilData, method: Method) -> np.ndarray:
@@ -141,12 +144,12 @@ def image(data: CoilData, method: Method) -> np.ndarray:
         each = of_coils(data, weights)
         return np.asarray(each[0] if len(each) == 1 else reconstruction.root_sum_of_squares(each))
     maps = coil_maps(data, weights)
-    if data.trajectory is None:
+    if data.k_space is not None:
         root = math.sqrt(math.prod(data.n_voxels))
         operator = encoding.sense(maps, mask=np.asarray(data.sampled).reshape(data.n_voxels))
         found = reconstruction.cg_sense(operator, data.k_space, n_iterations=ITERATIONS[True]) / root
     else:
-        operator = encoding.sense(maps, trajectory=data.trajectory, voxel_size=data.voxel_size)
+        operator = encoding.Nufft(data.trajectory, data.n_voxels, data.voxel_size) @ encoding.Coils(maps)
         found = reconstruction.cg_sense(operator, data.samples, weights=weights, n_iterations=ITERATIONS[False])
     return np.asarray(found)
 

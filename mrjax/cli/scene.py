@@ -18,6 +18,9 @@ PHANTOMS = {
 }
 """By name, and how far each reaches along its axes in m."""
 
+STORED = (109, 109, 81)
+"""Voxels of the brain as it is kept."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -32,7 +35,7 @@ class Scene:
     @property
     def reference(self) -> np.ndarray:
         """Proton density on the grid of the phantom."""
-        return np.asarray(self.phantom.compartments().m0.sum(0))
+        return np.asarray(self.phantom.compartments().m0).sum(0)
 
     def spins(self, sub_spins: tuple[int, ...]) -> Tissue:
         """With as many spins along each axis of a voxel, and the fields at each."""
@@ -66,13 +69,11 @@ def scene(name: str, matrix: tuple[int, ...], slice: int | None, field_strength:
 
 
 def _brain(matrix: tuple[int, ...], slice: int | None, field_strength: float) -> Phantom:
-    stored = (109, 109, 81)
-    if len(matrix) == 3:
-        if slice is not None:
-            raise ValueError("--slice must be left out where the sequence encodes three axes: it images the volume.")
-        return phantoms.brain(tuple(map(max, stored, matrix)), field_strength=field_strength)
-    finer = tuple(map(max, stored[:2], matrix))
-    return phantoms.brain(finer, slice=slice, field_strength=field_strength)
+    """In its own resolution, unless that is finer than half a pixel, or coarser than one."""
+    if len(matrix) == 3 and slice is not None:
+        raise ValueError("--slice must be left out where the sequence encodes three axes: it images the volume.")
+    shape = tuple(min(max(stored, n), 2 * n) for stored, n in zip(STORED, matrix, strict=False))
+    return phantoms.brain(shape, slice=slice, field_strength=field_strength)
 
 
 def _twice(maker: Callable[..., Phantom]) -> Callable[..., Phantom]:

@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 
 from mrjax import __version__
-from mrjax.cli import quantities, workload
+from mrjax.cli import quantities, spin_counts, workload
 from mrjax.cli.imaging_protocols import PROTOCOLS, Scan, is_file, scan_called
 from mrjax.cli.scene import PHANTOMS, Scene, scene
 from mrjax.cli.steps import bars, step
@@ -78,7 +78,7 @@ def _add_object(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--field-strength", type=float, default=3.0, help="in T (3)")
     parser.add_argument("--fields", action="store_true", help="off-resonance and transmit field of the brain")
     parser.add_argument(
-        "--sub-spins", type=int, nargs="+", default=[2], metavar="N", help="spins along each axis of a voxel (2)"
+        "--sub-spins", type=int, nargs="+", metavar="N", help="spins along each axis of a voxel; as many as it needs"
     )
     parser.add_argument("--coils", type=int, default=1, help="of a birdcage; 1 sees all alike (1)")
     parser.add_argument(
@@ -94,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
     with bars(console=console) as progress:
         scan = step(progress, "reading", lambda: _told(lambda: _scan(options)))
         there = step(progress, "building", lambda: _scene(options, scan))
-        along = _sub_spins(options, there)
+        along = step(progress, "counting spins", lambda: _sub_spins(options, scan, there))
         if said := _work(options, scan, there, along).said(workload.free_memory()):
             print(f"mrjax simulate: {said}", file=sys.stderr)
         start = time.perf_counter()
@@ -102,7 +102,13 @@ def run(options: argparse.Namespace) -> int:
         seconds = time.perf_counter() - start
         raw = step(progress, "sorting", lambda: _raw(options, scan, signal))
         images = step(progress, "reconstructing", lambda: _images(raw))
-        paths = step(progress, "writing", lambda: _written(options, scan, there, raw, images, seconds))
+        paths = step(
+            progress,
+            "writing",
+            lambda: _written(
+                options, scan, there, raw, images, {"sub_spins": list(along), "seconds_of_acquire": round(seconds, 3)}
+            ),
+        )
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True)
     return 0
@@ -152,7 +158,9 @@ def _scene(options: argparse.Namespace, scan: Scan) -> Scene:
     return scene(options.phantom, scan.matrix, options.slice, options.field_strength, options.fields)
 
 
-def _sub_spins(options: argparse.Namespace, there: Scene) -> tuple[int, ...]:
+def _sub_spins(options: argparse.Namespace, scan: Scan, there: Scene) -> tuple[int, ...]:
+    if options.sub_spins is None:
+        return spin_counts.enough(scan.sequence, there)
     n_axes = len(there.phantom.shape)
     along = tuple(options.sub_spins) * (n_axes if len(options.sub_spins) == 1 else 1)
     if len(along) != n_axes:
@@ -199,7 +207,7 @@ def _noise_std(clean: RawData, unit: np.ndarray, snr: float) -> float:
     weights = None if data.trajectory is None else raw_images.density(data)
     bright = np.linalg.norm(np.asarray(raw_images.of_coils(data, weights)), axis=0)
     signal = float(np.median(bright[bright > OF_OBJECT * bright.max()]))
-    return signal / (snr * float(np.std(np.asarray(raw_images.of_coils(noise, weights)).real)))
+    return signal / (snr * float(np.std(np.real(raw_images.of_coils(noise, weights)))))
 
 
 def _images(raw: RawData) -> np.ndarray:
@@ -209,7 +217,7 @@ def _images(raw: RawData) -> np.ndarray:
 
 
 def _written(
-    options: argparse.Namespace, scan: Scan, there: Scene, raw: RawData, images: np.ndarray, seconds: float
+    options: argparse.Namespace, scan: Scan, there: Scene, raw: RawData, images: np.ndarray, more: dict[str, Any]
 ) -> list[Path]:
     from mrjax.cli import raw_figure, raw_images  # with matplotlib, which help need not wait for
 
@@ -224,11 +232,11 @@ def _written(
         paths.append(write_nifti(out / "off_resonance_hz.nii.gz", there.fields.off_resonance, affine))
     paths.append(raw_figure.draw(out / "simulate.png", raw, images, there))
     record = out / "simulate.json"
-    record.write_text(json.dumps(_record(options, scan, there, seconds), indent=2) + "\n", encoding="utf-8")
+    record.write_text(json.dumps(_record(options, scan, there) | more, indent=2) + "\n", encoding="utf-8")
     return [*paths, record]
 
 
-def _record(options: argparse.Namespace, scan: Scan, there: Scene, seconds: float) -> dict[str, Any]:
+def _record(options: argparse.Namespace, scan: Scan, there: Scene) -> dict[str, Any]:
     """What was done, in SI."""
     return {
         "command_line": options.command_line,
@@ -244,10 +252,8 @@ def _record(options: argparse.Namespace, scan: Scan, there: Scene, seconds: floa
         "phantom_moved_by": [round(length, 6) for length in there.moved],
         "field_strength": options.field_strength,
         "fields": options.fields,
-        "sub_spins": list(_sub_spins(options, there)),
         "coils": options.coils,
         "snr": options.noise,
         "seed": options.seed,
         "tolerance": options.tolerance,
-        "seconds_of_acquire": round(seconds, 3),
     }
