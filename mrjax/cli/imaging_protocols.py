@@ -40,7 +40,7 @@ PROTOCOLS = {
     "flash": Protocol(2, lambda n: {"flip_angle": 15 * deg, "te": 5 * ms, "tr": 20 * ms}),
     "bssfp": Protocol(2, lambda n: {"flip_angle": 40 * deg}),
     "mprage": Protocol(3, lambda n: {"flip_angle": 9 * deg, "ti": 0.9, "tr": 2.0}),
-    "fse": Protocol(2, lambda n: {"echo_spacing": 12 * ms, "n_echoes": _echoes(n[1]), "tr": 3.0}),
+    "fse": Protocol(2, lambda n: {"echo_spacing": 12 * ms, "n_echoes": _echoes(n[1]), "tr": 10.0}),
     "gre_epi": Protocol(2, lambda n: {"flip_angle": 90 * deg}),
     "se_epi": Protocol(2, lambda n: {"te": 80 * ms}),
     "oled": Protocol(2, lambda n: {"te": (22 * ms, 80 * ms)}),
