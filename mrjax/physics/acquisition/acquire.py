@@ -30,7 +30,7 @@ def acquire(
     *,
     coils: Any = None,
     engine: AbstractEngine | None = None,
-    tolerance: float = 1e-5,
+    tolerance: float | int = 1e-5,
     batch_size: int | None = None,
     gradient: AbstractGradient | None = None,
 ) -> Complex[Array, "*coils n_samples"]:

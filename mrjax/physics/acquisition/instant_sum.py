@@ -1,6 +1,7 @@
 """The sum over voxels of what any engine says, encoded readout by readout."""
 
 import dataclasses
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,7 @@ class InstantAcquisition(AbstractAcquisition):
         return self._encoded(part, signal)
 
     @eqx.filter_jit
-    def _encoded(self, part: Part, signal: Complex[Array, "voxel sample"]) -> Complex[Array, "coil sample"]:
+    def _encoded(self, part: Part, signal: Complex[Array, "voxel few_samples"]) -> Complex[Array, "coil sample"]:
         places = ColumnPlaces(part.along, (*part.across, None))  # pyright: ignore[reportArgumentType]
         shape = part.n_columns, part.weights.shape[-1] // part.n_columns
         bare = jnp.broadcast_to(signal, (part.weights.shape[-1], signal.shape[-1])).T.reshape(-1, *shape)
@@ -116,7 +117,8 @@ class InstantSum(AbstractPlannedSum):
         parts = parts_of(tissue, coils, self.columns, part_shape(self.columns, at_once), 1)
         if is_known((self.acquisition, parts)):
             # one after the other, each as `simulate` is fastest
-            signal = sum(self.acquisition.of(numbered(parts, number)) for number in range(len(parts.weights)))
+            each = (self.acquisition.of(numbered(parts, number)) for number in range(len(parts.weights)))
+            signal = functools.reduce(jnp.add, each)
         else:
             signal = sum_over(self.acquisition, parts)
         return self.acquisition.samples.in_order(signal)[:, : self.n_samples]

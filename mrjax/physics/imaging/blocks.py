@@ -61,7 +61,7 @@ class EncodedSamples(eqx.Module):
 
 @jax.jit
 def _in_order(signal: Array, place: Array, receiver: Array) -> Array:
-    return signal[:, place] * receiver
+    return signal[:, place] * receiver[None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,7 +108,9 @@ def _product(a: Complex[Array, "i j"], b: Complex[Array, "j k"]) -> Complex[Arra
 
 def _wound(coordinates: tuple, wound: Turns, n: int) -> Complex[Array, "*sample place"]:
     """By what gradients have wound, the phase of each place."""
-    turned_by = [wound[..., i, None].angle(place) for i, place in enumerate(coordinates) if place is not None]
+    rank = wound.coarse.ndim - 1
+    of_all = lambda place: place.reshape(*(1,) * rank, -1)
+    turned_by = [wound[..., i, None].angle(of_all(place)) for i, place in enumerate(coordinates) if place is not None]
     total = sum_of_given(*turned_by)
     if total is None:
         total = jnp.zeros((*wound.coarse.shape[:-1], n), wound.coarse.dtype)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Complex
 
 from mrjax.physics.gradient import AbstractGradient, Checkpoints
+from mrjax.sequence.precision import Numbers
 from mrjax.tissue import Tissue
 
 
@@ -20,10 +21,10 @@ class Part(eqx.Module):
 
     tissue: Tissue
     """Voxels on one axis, place by place and column by column; `m0` is in the weights."""
-    weights: Complex[Array, "*part coil voxel"]
-    along: tuple[Array | None, ...]
+    weights: Complex[Numbers, "*part coil voxel"]
+    along: tuple[Numbers | None, ...]
     """Of each place along x, y and z in m; None for zero, but for one that says how many there are."""
-    across: tuple[Array | None, ...]
+    across: tuple[Numbers | None, ...]
     """Of each column."""
 
     @property
@@ -84,4 +85,4 @@ def sum_on_cores(acquisition: AbstractAcquisition, parts: tuple[Part, ...]) -> A
             return np.asarray(sum_over(acquisition, own))
 
     with ThreadPoolExecutor(len(parts)) as pool:
-        return sum(pool.map(run, parts))
+        return jax.device_put(sum(pool.map(run, parts)))

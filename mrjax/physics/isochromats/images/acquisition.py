@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
@@ -14,7 +15,7 @@ from mrjax.physics.isochromats.operators import weights
 from mrjax.physics.isochromats.state import across_the_voxel
 from mrjax.physics.isochromats.tables.changes import RestingSpins
 from mrjax.physics.isochromats.tables.table import SequenceTable
-from mrjax.physics.isochromats.tables.tabulated import Starts
+from mrjax.physics.isochromats.tables.tabulated import Starts, Tabulated
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.sums import sum_of_given
 from mrjax.sequence import Sequence
@@ -32,14 +33,15 @@ class SpinAcquisition(AbstractAcquisition):
     def of(self, part: Part) -> Complex[Array, "coil sample"]:
         """Samples in the order of their blocks, if there are any."""
         operator = self.engine.prepare(self.table, part.tissue)
+        assert isinstance(operator, Tabulated), "a table is played"
         state = self.engine.init(Sequence(self.table), part.tissue)
         spins = operator.spins(state)
         _, starts = operator.played(state, spins)
-        counted = part.weights[:, None, :] * weights(state, part.tissue.has("t2_prime"))[None]
+        counted = part.weights[:, None, :] * weights(state, operator.surroundings.t2_prime is not None)[None]
         counted = jnp.broadcast_to(counted, (len(counted), *spins.shape))
         if self.samples is None:
             assert self.table.samples is not None, "there are samples"
-            return summed(self.table.samples, starts, spins, counted, self.computed_again)
+            return summed(self.table.samples, starts, spins, counted, operator.line_width, self.computed_again)
         places = self._places(part)
         shape = places.shape
         answer_of = lambda blocks: _Answers(blocks, starts, spins, shape)
@@ -50,7 +52,7 @@ class SpinAcquisition(AbstractAcquisition):
         """Of all spins, those of a voxel as columns of their own."""
         n, dtype = self.engine.n or 1, part.tissue.t1.dtype
 
-        def columns(middle: Array | None, offset: Array | None) -> Array | None:
+        def columns(middle: Any, offset: Array | None) -> Array | None:
             total = sum_of_given(
                 None if middle is None else middle[None], None if offset is None else offset.reshape(-1, 1)
             )
@@ -72,7 +74,7 @@ class _Answers:
             middle = -angle(blocks.middle, time)[None, None]
             return self._decayed_and_turned(time, middle)
 
-        self.during = jnp.stack([during(time) for time in blocks.instants], axis=1)
+        self.during = jnp.moveaxis(jax.lax.map(during, blocks.instants), 0, 1)
 
     def __call__(self, row: Any, time: Any) -> Answer:
         x, y, _ = (of[row] for of in self.starts[0])
