@@ -13,7 +13,7 @@ from mrjax import pulseq
 from mrjax.io.raw_data import TrajectoryKind
 from mrjax.protocols import imaging
 from mrjax.sequence import Scanner, Sequence
-from mrjax.units import deg, ms
+from mrjax.units import GAMMA_BAR, deg, ms, us
 
 ENDINGS = (".seq", ".seq.gz")
 MOST_NAMED = 3
@@ -26,7 +26,8 @@ class Protocol:
 
     n_axes: int
     """Of its matrix and field of view; one where both are square."""
-    settings: Callable[[tuple[int, ...]], dict[str, Any]]
+    settings: Callable[[tuple[int, ...], float], dict[str, Any]]
+    """Of the matrix and the field of view along x."""
     kind: TrajectoryKind | None = None
     """Of the trajectory, where files have a name for it."""
 
@@ -36,17 +37,23 @@ def _echoes(lines: int) -> int:
     return max(n for n in range(1, 9) if lines % n == 0)
 
 
+def _dwell(fov: float) -> float:
+    """Of a sample of an echo-planar readout: 4 us, or more where a small field of view takes strong gradients."""
+    shortest = 1.05 / (GAMMA_BAR["1H"] * Scanner().max_gradient * fov)
+    return max(4.0, math.ceil(2e6 * shortest) / 2) * us
+
+
 PROTOCOLS = {
-    "flash": Protocol(2, lambda n: {"flip_angle": 15 * deg, "te": 5 * ms, "tr": 20 * ms}),
-    "bssfp": Protocol(2, lambda n: {"flip_angle": 40 * deg}),
-    "mprage": Protocol(3, lambda n: {"flip_angle": 9 * deg, "ti": 0.9, "tr": 2.0}),
-    "fse": Protocol(2, lambda n: {"echo_spacing": 12 * ms, "n_echoes": _echoes(n[1]), "tr": 10.0}),
-    "gre_epi": Protocol(2, lambda n: {"flip_angle": 90 * deg}),
-    "se_epi": Protocol(2, lambda n: {"te": 80 * ms}),
-    "oled": Protocol(2, lambda n: {"te": (22 * ms, 80 * ms)}),
-    "moled": Protocol(2, lambda n: {}),
-    "radial": Protocol(1, lambda n: {"flip_angle": 15 * deg, "n_spokes": math.ceil(np.pi / 2 * n[0])}, "radial"),
-    "spiral": Protocol(1, lambda n: {"flip_angle": 15 * deg, "n_shots": 8}, "spiral"),
+    "flash": Protocol(2, lambda n, fov: {"flip_angle": 15 * deg, "te": 5 * ms, "tr": 20 * ms}),
+    "bssfp": Protocol(2, lambda n, fov: {"flip_angle": 40 * deg}),
+    "mprage": Protocol(3, lambda n, fov: {"flip_angle": 9 * deg, "ti": 0.9, "tr": 2.0}),
+    "fse": Protocol(2, lambda n, fov: {"echo_spacing": 12 * ms, "n_echoes": _echoes(n[1]), "tr": 10.0}),
+    "gre_epi": Protocol(2, lambda n, fov: {"flip_angle": 90 * deg, "dwell_time": _dwell(fov)}),
+    "se_epi": Protocol(2, lambda n, fov: {"te": 80 * ms, "dwell_time": _dwell(fov)}),
+    "oled": Protocol(2, lambda n, fov: {"te": (22 * ms, 80 * ms), "dwell_time": _dwell(fov)}),
+    "moled": Protocol(2, lambda n, fov: {"dwell_time": _dwell(fov)}),
+    "radial": Protocol(1, lambda n, fov: {"flip_angle": 15 * deg, "n_spokes": math.ceil(np.pi / 2 * n[0])}, "radial"),
+    "spiral": Protocol(1, lambda n, fov: {"flip_angle": 15 * deg, "n_shots": 8}, "spiral"),
 }
 """By name; `spen` and `spamm` are no images by a Fourier transform."""
 
@@ -103,11 +110,12 @@ def _of_protocol(
         raise ValueError(f"--matrix must be {due} for {name}, but got {' '.join(map(str, matrix))}.")
     lengths = (fov * rank if len(fov) == 1 else fov)[:rank]
     if len(lengths) != rank or (protocol.n_axes == 1 and len(set(lengths)) > 1):
-        raise ValueError(f"--fov must be one length{'' if protocol.n_axes == 1 else f' or {rank}'} for {name}.")
+        due = "one length" if protocol.n_axes == 1 else f"one length or {rank}"
+        raise ValueError(f"--fov must be {due} for {name}, but got {' '.join(f'{length:g}' for length in fov)} m.")
     taken = [key for key in inspect.signature(function).parameters if key not in ("fov", "matrix", "scanner")]
     if unknown := [key for key in settings if key not in taken]:
         raise ValueError(f"{name} takes no {' and no '.join(unknown)}; it takes {', '.join(taken)}.")
-    chosen = protocol.settings(sizes) | dict(settings)
+    chosen = protocol.settings(sizes, lengths[0]) | dict(settings)
     grid = (lengths[0], sizes[0]) if protocol.n_axes == 1 else (lengths, sizes)
     try:
         sequence = function(*grid, **chosen, scanner=scanner)

@@ -150,6 +150,7 @@ def _scan(options: argparse.Namespace) -> Scan:
     fov = None if options.fov is None else tuple(options.fov)
     if fov is None and not is_file(options.sequence):
         fov = PHANTOMS[options.phantom]
+        fov = fov if len(fov) == 3 else (*fov, fov[0])
     matrix = None if options.matrix is None else tuple(options.matrix)
     return scan_called(options.sequence, matrix, fov, settings, scanner)
 

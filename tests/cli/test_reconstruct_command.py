@@ -111,12 +111,12 @@ def test_radial_samples_are_weighted_by_their_density(tmp_path):
 
 
 def test_coil_maps_from_the_data_unfold_missing_lines(tmp_path):
-    n, fov = 32, 0.2
+    n, fov = 48, 0.2
     phantom = mr.phantoms.shepp_logan((n, n))
     coils = np.asarray(mr.phantoms.birdcage_coils(phantom, 6))
     truth = np.asarray(phantom.tissue().m0)
     grid = np.asarray(mr.encoding.Fourier((n, n), unitary=False)(coils * truth[None]))
-    lines = np.array([j for j in range(n) if j % 3 == 0 or abs(j - n // 2) < 5])
+    lines = np.array([j for j in range(n) if j % 3 == 0 or abs(j - n // 2) < 10])
     k, _ = cartesian((fov, fov, fov / n), (n, n, 1))
     raw = RawData(
         np.swapaxes(grid, 1, 2)[:, lines], k[lines], (fov, fov, fov / n), (n, n, 1), 1e-5, {"LIN": lines}, "cartesian"
@@ -125,7 +125,7 @@ def test_coil_maps_from_the_data_unfold_missing_lines(tmp_path):
     error = lambda image: np.linalg.norm(image.data[..., 0] - due) / np.linalg.norm(due)
     folded = error(reconstructed(tmp_path, raw))
     unfolded = error(reconstructed(tmp_path, raw, "--method", "cg-sense"))
-    assert unfolded < 0.08 < 0.12 < folded
+    assert unfolded < 0.03 < 0.1 < folded
     missing = dataclasses.replace(raw, **{name: getattr(raw, name)[..., ::2, :] for name in ("signal",)})
     missing = dataclasses.replace(missing, trajectory=raw.trajectory[::2], labels={"LIN": lines[::2]})
     path = write_ismrmrd(tmp_path / "missing.h5", missing)

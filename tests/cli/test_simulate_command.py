@@ -67,8 +67,8 @@ def test_a_pixel_of_water_is_one_before_it_decays(scan):
     phantom = mr.phantoms.shepp_logan((64, 64))
     sequence = mr.protocols.imaging.gre_epi(200 * mm, 32, 90 * deg)
     te = float(sequence.timeline().since_excitation()[16 * 32 + 16])
-    due = float(phantom.proton_density[3] * np.exp(-te / phantom.t2[3]))  # grey matter
-    around = read_nifti(scan / "image.nii.gz").data[15:17, 5:7, 0]
+    due = float(phantom.proton_density[4] * np.exp(-te / phantom.t2[4]))  # white matter
+    around = read_nifti(scan / "image.nii.gz").data[15:17, 21:23, 0]
     np.testing.assert_allclose(around.mean(), due, rtol=0.1)
     assert record["n_samples"] == 1024
     assert record["matrix"] == [32, 32]
