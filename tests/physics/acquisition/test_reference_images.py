@@ -7,7 +7,9 @@ import pytest
 
 import mrjax as mr
 
-pytestmark = pytest.mark.filterwarnings("ignore:When samples are taken")  # spoilers wind what these spins do not resolve
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:When samples are taken"
+)  # spoilers wind what these spins do not resolve
 
 CASES = ("gre", "epi", "se_epi", "fse", "moled", "spiral", "radial_bssfp", "slice_gre")
 SIZE_OF_A_BENCHMARK = pytest.param("spiral_8shot_80", marks=pytest.mark.slow)
