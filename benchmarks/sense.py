@@ -92,7 +92,7 @@ def draw(path: Path, adjoint: np.ndarray, theirs: np.ndarray, ours: np.ndarray, 
     for axis in axes.flat:
         axis.axis("off")
     figure.tight_layout()
-    figure.savefig(path, dpi=70)
+    figure.savefig(path, dpi=60)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,15 @@ ROOMS = {
     "sequence": "mrjax.sequence",
     "pulses": "mrjax.sequence.pulses",
     "moments": "mrjax.sequence.moments",
+    "hardware": "mrjax.sequence.hardware",
     "pulseq": "mrjax.pulseq",
     "protocols": "mrjax.protocols",
+    "imaging_protocols": "mrjax.protocols.imaging",
     "cest_protocols": "mrjax.protocols.cest",
     "physics": "mrjax.physics",
     "gradient": "mrjax.physics.gradient",
+    "motion": "mrjax.physics.motion",
+    "transmit": "mrjax.physics.transmit",
     "propagation": "mrjax.physics.pools.propagation",
     "lineshapes": "mrjax.lineshapes",
     "relaxation": "mrjax.signals.relaxation",
@@ -58,7 +62,7 @@ def on_files(files: Files, config) -> Files:
 
 def on_page_markdown(markdown: str, **_) -> str:
     """Links to figures as they are on the site, where pages and benchmarks have one root."""
-    return re.sub(rf"\]\(\.\./({FIGURES}/[^)]*\.png)\)", r"](\1)", markdown)
+    return re.sub(rf"\]\(\.\./((?:\.\./)*{FIGURES}/[^)]*\.png)\)", r"](\1)", markdown)
 
 
 def _page(module: str, described: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ from .physics import (
     simulate as simulate,
     slice_profile as slice_profile,
     steady_state as steady_state,
+    transmit as transmit,
 )
 from .pool import Pool as Pool
 from .sequence import (
@@ -36,6 +37,7 @@ from .sequence import (
     Spoil as Spoil,
     Timeline as Timeline,
     Together as Together,
+    hardware as hardware,
 )
 from .tissue import Tissue as Tissue
 

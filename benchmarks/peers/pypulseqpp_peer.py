@@ -5,7 +5,7 @@
 from the root of the repository. Prints one line of JSON for each file. pypulseqpp reads the Pulseq file and turns the spins
 under RF; what lies between pulses is precession and relaxation in closed form, here, with areas of the gradients that it
 gives. Release 0.0.53 turns spins without relaxation, which is played here half before and half after each of so many parts
-of a pulse: that is where it differs from the reference, and the difference falls with the square of the number of parts.
+of a pulse: that is where it differs from the reference, and the difference vanishes with the length of the parts.
 """
 
 import argparse

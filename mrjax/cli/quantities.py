@@ -9,6 +9,9 @@ from mrjax import units
 
 TIMES = {"us": units.us, "ms": units.ms, "s": 1.0}
 ANGLES = {"deg": units.deg, "rad": 1.0}
+LENGTHS = {"mm": units.mm, "cm": 1e-2, "m": 1.0}
+GRADIENTS = {"mT/m": 1e-3, "T/m": 1.0}
+SLEW_RATES = {"T/m/s": 1.0}
 
 
 def time(text: str) -> float:
@@ -19,6 +22,33 @@ def time(text: str) -> float:
 def angle(text: str) -> float:
     """`"12deg"` in rad."""
     return _with_unit(text, ANGLES, "an angle", "12deg or 0.2rad")
+
+
+def length(text: str) -> float:
+    """`"220mm"` in m."""
+    return _with_unit(text, LENGTHS, "a length", "220mm or 0.22m")
+
+
+def gradient(text: str) -> float:
+    """`"80mT/m"` in T/m."""
+    return _with_unit(text, GRADIENTS, "a gradient", "80mT/m or 0.08T/m")
+
+
+def slew_rate(text: str) -> float:
+    """`"200T/m/s"` in T/m/s."""
+    return _with_unit(text, SLEW_RATES, "a slew rate", "200T/m/s")
+
+
+def plain(text: str) -> Any:
+    """What stands behind NAME=: a whole number, `true` or `false`, a number, or a quantity with its unit, in SI."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return _with_unit(text, TIMES | ANGLES | LENGTHS, "a number or a quantity", "4, 0.75, true, 5mm, 30ms or 15deg")
 
 
 def numbers(text: str) -> list[int]:

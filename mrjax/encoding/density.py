@@ -38,7 +38,6 @@ def radial_density(spokes: ArrayLike, voxel_size: Any) -> Array:
 
         ```python
         >>> import jax.numpy as jnp
-    import numpy as np
         >>> from mrjax.encoding import radial_density
         >>> angles = jnp.arange(4) * jnp.pi / 4
         >>> directions = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=-1)
@@ -89,7 +88,6 @@ def iterative_density(encoding: Nufft, n_iterations: int = 30) -> Array:
 
         ```python
         >>> import jax.numpy as jnp
-    import numpy as np
         >>> from mrjax.encoding import Nufft, iterative_density
         >>> line = Nufft(jnp.arange(-8.0, 8.0)[:, None], shape=(16,), voxel_size=1 / 16)
         >>> bool(jnp.allclose(iterative_density(line), 1 / 16, rtol=1e-4))  # evenly spaced

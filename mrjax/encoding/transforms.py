@@ -1,7 +1,8 @@
 """Sums of exponentials at points off the grid, by a library: modes to points (type 2), and points to modes (type 1).
 
-jax-finufft computes on CPUs, where it was measured to take an eighth (sums onto the grid) to two thirds of the time of
-nufftax, and to compile twenty times faster; nufftax computes on other devices, where jax-finufft must be compiled by hand.
+jax-finufft computes on CPUs, where it was measured to take a thirtieth (onto a grid in 3D) to three quarters (2D, from it) of
+the time of nufftax (`benchmarks/results/nufft.md`); nufftax computes on other devices, where jax-finufft must
+be compiled by hand.
 Each serves for the other where it alone is installed.
 """
 

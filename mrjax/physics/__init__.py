@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from mrjax import _names
 
-from . import gradient as gradient, motion as motion
+from . import gradient as gradient, motion as motion, transmit as transmit
 from .bloch import Magnetisation as Magnetisation, bloch as bloch
 from .engine import AbstractEngine as AbstractEngine, AbstractOperator as AbstractOperator
 from .epg.engine import EPG as EPG

@@ -1,6 +1,6 @@
 """What the scanner plays."""
 
-from . import moments as moments, pulses as pulses
+from . import hardware as hardware, moments as moments, pulses as pulses
 from .base import (
     AbstractContainer as AbstractContainer,
     AbstractEvent as AbstractEvent,

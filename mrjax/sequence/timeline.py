@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -96,7 +97,16 @@ class Timeline(AbstractTimeAxis):
 
         - `times`: In s from the start of the sequence; those of the samples by default.
         """
-        return in_best_precision(_since_excitation, self, self.in_steps(times))
+        return in_best_precision(partial(_time_passed, False), self, self.in_steps(times))
+
+    def dephasing_time(self, times: Any | None = None) -> Float[Numbers, "*time"]:
+        """The time in s since the last excitation, inverted by refocusing pulses: zero at echoes, negative before them.
+
+        **Arguments:**
+
+        - `times`: In s from the start of the sequence; those of the samples by default.
+        """
+        return in_best_precision(partial(_time_passed, True), self, self.in_steps(times))
 
     def segments(self, lengths: Float[Numbers, " n_steps"]) -> Segments:
         """Parts of steps that last so long, from each start of a step and each pulse to the next."""
@@ -139,8 +149,10 @@ def _trajectory(
 
 
 @eqx.filter_jit
-def _since_excitation(timeline: Timeline, places: TimesInSteps) -> Float[Numbers, "*time"]:
+def _time_passed(is_inverted: bool, timeline: Timeline, places: TimesInSteps) -> Float[Numbers, "*time"]:
+    """Since the last excitation, inverted by refocusing pulses or not."""
     segments = timeline.segments(timeline.duration)
-    segments = dataclasses.replace(segments, turn=jnp.abs(segments.turn))
+    if not is_inverted:
+        segments = dataclasses.replace(segments, turn=jnp.abs(segments.turn))
     passed = lambda step, begin, end: (end - begin)[..., None]
     return since_excitation(passed, segments, places)[..., 0]

@@ -10,6 +10,7 @@ from mrjax import _checks
 from mrjax.sequence import walk
 from mrjax.sequence.base import AbstractContainer, AbstractEvent
 from mrjax.sequence.containers import as_sequence
+from mrjax.sequence.precision import Numbers, held
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def unrolled(sequence: AbstractContainer) -> list[TimedEvent]:
     **Raises:** `ValueError` where values are traced: a picture needs numbers.
     """
     events, now = [], 0.0
-    for event in _played(jax.tree.map(np.asarray, walk.validated(known(sequence))), ()):
+    for event in one_by_one(jax.tree.map(np.asarray, walk.validated(known(sequence))), ()):
         duration = float(event.duration)
         events.append(TimedEvent(event, now, duration))
         now += duration
@@ -50,14 +51,15 @@ def known(sequence: AbstractContainer) -> AbstractContainer:
     return walk.fitting(as_sequence(sequence))
 
 
-def _played(container: AbstractContainer, outer: tuple[int, ...]) -> Iterator[AbstractEvent]:
+def one_by_one(container: AbstractContainer, outer: tuple[int, ...] = ()) -> Iterator[AbstractEvent]:
+    """Every event in the order of playing, repeats written out; its leaves may be traced."""
     for repetition in range(*container.repetitions or (1,)):
         here = (*outer, repetition) if container.repetitions else outer
         for entry in container.events:
             if isinstance(entry, AbstractEvent):
                 yield _now(entry, here)
             else:
-                yield from _played(entry, here)
+                yield from one_by_one(entry, here)
 
 
 def _now(event: AbstractEvent, repetitions: tuple[int, ...]) -> AbstractEvent:
@@ -65,8 +67,8 @@ def _now(event: AbstractEvent, repetitions: tuple[int, ...]) -> AbstractEvent:
     leaves = event.leaves()
     shapes = {name: shape for name, shape in event.repetition_shapes().items() if shape}
 
-    def entry(name: str) -> np.ndarray:
+    def entry(name: str) -> Numbers:
         last = repetitions[len(repetitions) - len(shapes[name]) :]
-        return np.asarray(leaves[name][tuple(0 if n == 1 else i for i, n in zip(last, shapes[name], strict=True))])
+        return held(leaves[name][tuple(0 if n == 1 else i for i, n in zip(last, shapes[name], strict=True))])
 
     return event.with_leaves({name: entry(name) for name in shapes})

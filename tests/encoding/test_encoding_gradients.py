@@ -80,6 +80,7 @@ def test_second_derivatives_in_the_trajectory():
     np.testing.assert_allclose(curved, expected, rtol=1e-5, atol=1e-6 * abs(expected).max())
 
 
+@pytest.mark.slow  # of values, `test_vmap_in_any_nesting` says the same
 def test_vmap_over_trajectories_of_gradients():
     both = jnp.stack([K, 0.5 * K])
     mapped = jax.vmap(jax.grad(of_trajectory))(both)

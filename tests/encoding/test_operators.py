@@ -134,9 +134,8 @@ def narrow(dtype):
 def test_solvers_of_lineax():
     encoding = enc.sense(normals(6, 3, *SHAPE), mask=jnp.arange(5)[None] % 2 == 0)
     x, _ = pair(encoding)
-    for solver in (lx.LSMR(rtol=1e-10, atol=1e-10), lx.Normal(lx.CG(rtol=1e-10, atol=1e-10))):
-        found = lx.linear_solve(encoding.as_lineax(), encoding(x), solver).value
-        np.testing.assert_allclose(found, x, atol=1e-6)
+    found = lx.linear_solve(encoding.as_lineax(), encoding(x), lx.LSMR(rtol=1e-10, atol=1e-10)).value
+    np.testing.assert_allclose(found, x, atol=1e-6)
 
 
 @pytest.mark.parametrize("center", [(0.0, 0.0), (0.013, -0.3)])

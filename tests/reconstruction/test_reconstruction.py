@@ -128,6 +128,7 @@ def test_radial_images(radial):
     assert jnp.unravel_index(jnp.argmax(jnp.where(upright > 0.5, 1.0, 0.0).sum(1)), (32,))[0] > 12
 
 
+@pytest.mark.slow  # the encoding itself is compared with the exact sum
 def test_off_resonance_is_corrected(radial):
     spokes, voxel_size, image = radial
     k, times = spokes.reshape(-1, 2), np.tile(np.linspace(0, 12e-3, 64), 64)
@@ -238,6 +239,7 @@ def test_sparse_images_from_few_samples(method):
     assert jnp.linalg.norm(found - image) < 0.5 * zero_filled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [rec.wavelet_sparse, rec.total_variation])
 def test_derivatives_of_sparse_images(method):
     full, image = enc.Fourier((8, 8)), jnp.asarray(RNG.normal(size=(8, 8)) + 0j)

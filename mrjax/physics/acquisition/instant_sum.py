@@ -1,6 +1,7 @@
 """The sum over voxels of what any engine says, encoded readout by readout."""
 
 import dataclasses
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -116,7 +117,8 @@ class InstantSum(AbstractPlannedSum):
         parts = parts_of(tissue, coils, self.columns, part_shape(self.columns, at_once), 1)
         if is_known((self.acquisition, parts)):
             # one after the other, each as `simulate` is fastest
-            signal = sum(self.acquisition.of(numbered(parts, number)) for number in range(len(parts.weights)))
+            each = (self.acquisition.of(numbered(parts, number)) for number in range(len(parts.weights)))
+            signal = functools.reduce(jnp.add, each)
         else:
             signal = sum_over(self.acquisition, parts)
         return self.acquisition.samples.in_order(signal)[:, : self.n_samples]

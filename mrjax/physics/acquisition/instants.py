@@ -44,7 +44,8 @@ class Taken:
         if numbers is None or marked is None or numbers[-1].any():
             return None
         begins = np.abs(marked[3] - 1) < 1e-6
-        return cls(*numbers[:4], np.append(np.flatnonzero(begins), len(begins)))
+        row, time, area, receiver = numbers[:4]
+        return cls(row, time, area, receiver, np.append(np.flatnonzero(begins), len(begins)))
 
     @property
     def lengths(self) -> Int[np.ndarray, " readout"]:

@@ -16,6 +16,7 @@ from mrjax.physics.imaging.planned import AbstractPlannedSum
 from mrjax.physics.simulation import simulate
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.precision import is_known
+from mrjax.sequence.walk import events_of
 from mrjax.tissue import Tissue
 
 LARGEST = 2**28
@@ -47,7 +48,8 @@ class VoxelSum(AbstractPlannedSum):
     @classmethod
     def of(cls, engine: AbstractEngine, sequence: AbstractContainer, options: Options) -> "VoxelSum":
         """Of any engine."""
-        return cls(VoxelAcquisition(options.gradient, engine, sequence), sequence.n_samples, options.batch_size)
+        n_samples = sum(math.prod(at.repeats) * at.event.n_samples for at in events_of(sequence.events))
+        return cls(VoxelAcquisition(options.gradient, engine, sequence), n_samples, options.batch_size)
 
     def __call__(
         self, tissue: Tissue, coils: Complex[Array, "coil *voxels"] | None

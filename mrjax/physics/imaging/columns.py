@@ -37,7 +37,8 @@ class Columns:
     @classmethod
     def of(cls, tissue: Tissue, moved: Float[np.ndarray, " 3"]) -> "Columns":
         """The spins of a tissue, with places along the direction in which k moves most in all, in 1/m along x, y and z."""
-        places = [np.zeros(()) if not tissue.has(axis) else getattr(tissue, axis) for axis in AXES]
+        given = [np.zeros(()) if not tissue.has(axis) else getattr(tissue, axis) for axis in AXES]
+        places = [in_double_precision(place) if _checks.is_concrete(place) else place for place in given]
         shape = tissue.voxel_shape
         varying = [_varying(np.shape(place), len(shape)) for place in places]
         if all(len(axes) <= 1 for axes in varying) and len({axis for axes in varying for axis in axes}) > 1:

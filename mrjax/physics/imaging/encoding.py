@@ -67,8 +67,8 @@ def _line(
     magnetisation = magnetisation * _wound(places.across, wound[0], places.shape[0])[:, None]
     summed = sum_over_columns(during, _weighted(weights, magnetisation))
     at = _wound(places.along, wound, places.shape[1])
-    encoded = jnp.einsum("sf,clf->csl", at, summed, precision="highest")
-    return jnp.sum(encoded * weight[None], axis=-1)
+    each = jnp.einsum("sf,clf->csl", at, summed, precision="highest")
+    return jnp.sum(each * weight[None], axis=-1)
 
 
 def _others(

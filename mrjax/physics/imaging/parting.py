@@ -70,7 +70,7 @@ def parts_of(
     if coils is not None:
         raised = coils.reshape(len(coils), *(1,) * (len(tissue.voxel_shape) + 1 - coils.ndim), *coils.shape[1:])
         weights = weights * xp.broadcast_to(xp.asarray(raised), (len(coils), *tissue.voxel_shape)).reshape(-1, n)
-    taken = xp.where(here[:, None], xp.moveaxis(weights[:, inside], 0, 1), 0)
+    taken = xp.where(here[:, None], weights[:, inside].swapaxes(0, 1), 0)
     complex_dtype = jnp.result_type(tissue.t1.dtype, 1j)
     along, across = _places(columns, shape, n_parts, tissue.t1.dtype)
     return Part(jax.tree.map(take, without_m0(tissue)), taken.astype(complex_dtype), along, across)

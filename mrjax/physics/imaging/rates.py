@@ -61,10 +61,10 @@ def ends_of(values: object) -> tuple[float, float]:
 
 def within_rates(tissue: Tissue) -> Tissue:
     """A tissue whose traced numbers are checked, when they are known, to be as plausible as was taken for granted."""
-    off_resonance, t2 = tissue.off_resonance, tissue.t2
+    off_resonance, t2 = jnp.asarray(tissue.off_resonance), tissue.t2
     remedy = "where it is traced by `acquire` with a tolerance; use tolerance=0 for other tissues"
     changes = {}
-    if tissue.has("off_resonance") and not _checks.is_concrete(off_resonance):
+    if tissue.has("off_resonance") and not _checks.is_concrete(tissue.off_resonance):
         limit = PLAUSIBLE["off_resonance"]
         message = f"`off_resonance` must be within -{limit:g} to {limit:g} Hz {remedy}"
         changes["off_resonance"] = _checks.require(off_resonance, jnp.abs(off_resonance) <= limit, message)

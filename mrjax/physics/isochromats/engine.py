@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import warnings
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks, units
 from mrjax.physics.engine import AbstractEngine, AbstractOperator, Plan, cannot_play, require_state
-from mrjax.physics.isochromats.extents import bounds_of, enough_spins, field_strength
+from mrjax.physics.isochromats import extents
 from mrjax.physics.isochromats.operators import (
     AlongZ,
     Diffusion,
@@ -26,7 +26,6 @@ from mrjax.physics.isochromats.operators import (
 from mrjax.physics.isochromats.places import Coordinates, Places, voxel_extent
 from mrjax.physics.isochromats.preparation import Waveforms
 from mrjax.physics.isochromats.state import IsochromatState, lattice
-from mrjax.physics.isochromats.tables.courses import Asked
 from mrjax.physics.isochromats.tables.playing_order import PlayingOrder, rows_of
 from mrjax.physics.isochromats.tables.table import SequenceTable, tabulated
 from mrjax.physics.isochromats.tables.tabulated import Tabulated
@@ -53,9 +52,10 @@ from mrjax.sequence import (
     Spoil,
     Together,
 )
+from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.partial_orders import Order
-from mrjax.sequence.walk import orders_per_cycle, winding
+from mrjax.sequence.walk import winding
 from mrjax.tissue import EFFECTS, VELOCITY, Tissue
 
 
@@ -74,9 +74,11 @@ class Isochromats(AbstractEngine):
       axis on which a `Gradient` is played, which diffusion needs to know. Where gradients are played spins are spread over it;
       by default they are all in the middle of their voxel then.
     - `motion`: How the object moves: `mrjax.motion.RigidMotion(...)` or another `AbstractMotion`.
-    - `concomitant_b0`: The static field in T; with it the concomitant fields of gradients act, to first order in its inverse,
-      $B_c = [(x^2 + y^2) G_z^2 / 8 + z^2 (G_x^2 + G_y^2) / 2 - x z G_x G_z / 2 - y z G_y G_z / 2] / B_0$, integrated exactly. By
-      default they do not.
+    - `concomitant_b0`: The static field in T; with it the concomitant fields of gradients act, integrated exactly,
+      $B_c = [(x^2 + y^2) G_z^2 / 8 + z^2 (G_x^2 + G_y^2) / 2 - x z G_x G_z / 2 - y z G_y G_z / 2] / B_0$.
+    - `line_shape`: How `t2_prime` dephases: `"spins"` spread over off-resonances, right in every sequence, or `"analytic"`,
+      $\exp(-|\tau| / T_2')$ with $\tau$ the time since the excitation, inverted by refocusing pulses. It is exact where all
+      signal has gone one way: one excitation, ideal refocusing; it warns where that is not so, and needs one spin.
     - `gyromagnetic_ratio`: In rad/s/T, protons by default.
 
     RF that lasts is a product of rotations, one for each sample, between halves of relaxation (Strang). Samples are cut until
@@ -112,20 +114,19 @@ class Isochromats(AbstractEngine):
     n: int | None = eqx.field(static=True, default=None)
     voxel_size: Float[Array, "..."] | None = eqx.field(default=None, converter=voxel_extent)
     motion: AbstractMotion | None = None
-    concomitant_b0: Float[Array, ""] | None = eqx.field(default=None, converter=field_strength)
     gyromagnetic_ratio: float = eqx.field(static=True, default=2 * math.pi * units.GAMMA_BAR["1H"])
+    concomitant_b0: Float[Array, ""] | None = eqx.field(default=None, converter=extents.field_strength)
+    line_shape: Literal["spins", "analytic"] = eqx.field(static=True, default="spins")
     axes: tuple[str, ...] = eqx.field(static=True, default=())
     """Along which gradients are played; filled in from the sequence."""
 
     effects: ClassVar[frozenset[str]] = frozenset(EFFECTS) - {"pools"}
 
     def __check_init__(self):
+        extents.require_line_shape(self.line_shape)
         if self.n is not None:
             _checks.positive_integer(self.n, "n")
-        if self.motion is not None and not isinstance(self.motion, AbstractMotion):
-            raise ValueError(
-                f"`motion` must be a motion such as mrjax.motion.RigidMotion(...), but got {type(self.motion).__name__}."
-            )
+        extents.require_motion(self.motion)
 
     def plan(
         self, sequence: AbstractContainer, tissue: Tissue, state: IsochromatState | None, keeps_state: bool
@@ -142,21 +143,30 @@ class Isochromats(AbstractEngine):
     ) -> "tuple[Isochromats, AbstractContainer, PlayingOrder | None]":
         """This engine with all sizes, the sequence with RF cut finely, and its rows, where there are any and they pay."""
         if rf_steps.has_lasting_rf(sequence):
-            sequence = rf_steps.finely_cut(sequence, bounds_of(sequence, tissue, self))
+            sequence = rf_steps.finely_cut(sequence, extents.bounds_of(sequence, tissue, self))
         engine = self.with_spins_for(sequence, tissue, state)
-        asked = Asked(moments=tissue.moves or self.motion is not None, products=self.concomitant_b0 is not None)
+        asked = extents.asked_of(tissue, self)
         found = rows_of(sequence, tissue, type(self).__name__, 0 if always else engine._spins, asked)
         if found is None:
-            self._require_no_concomitant_fields(sequence)
+            extents.require_table_for(asked, sequence)
             return engine, sequence, None
+        if asked.dephasing and found.n_samples:
+            found = dataclasses.replace(found, dephasing=extents.dephasing_times(sequence, tissue))
         return dataclasses.replace(engine, axes=() if self.voxel_size is None else engine.axes), sequence, found
 
-    def _require_no_concomitant_fields(self, sequence: AbstractContainer) -> None:
-        if self.concomitant_b0 is not None and gradient_axes(sequence):
-            raise ValueError(
-                "`Isochromats(concomitant_b0=...)` knows no diffusion, no waits without end beside others that end, and no "
-                "events of other kinds than its own; leave one of them out."
-            )
+    def magnetised(
+        self, sequence: AbstractContainer, tissue: Tissue, *, transverse: Any = 0.0, longitudinal: Any = 1.0
+    ) -> IsochromatState:
+        r"""A state to begin with, `play(..., state=...)`, in which all spins of a voxel are alike.
+
+        **Arguments:**
+
+        - `sequence`, `tissue`: What is played next, of which follows how many spins there are.
+        - `transverse`: $M_x + i M_y$ relative to `m0`, `(*voxels)` or broadcasting to it.
+        - `longitudinal`: $M_z$ likewise.
+        """
+        begin = self.with_spins_for(as_sequence(sequence), tissue, None).init(sequence, tissue)
+        return begin.alike(jnp.real(transverse), jnp.imag(transverse), longitudinal)
 
     @property
     def _spins(self) -> int:
@@ -169,14 +179,15 @@ class Isochromats(AbstractEngine):
         """This engine with as many spins as are given, or as the sequence needs."""
         require_state(state, IsochromatState, self)
         if tissue.has("diffusion"):
-            self._require_playable_diffusion(sequence, tissue)
+            self._squared_winding()
+            extents.require_playable_diffusion(sequence, tissue)
         axes = gradient_axes(sequence)
         wound = winding(sequence) + self._wound_by_gradients(sequence, tissue)
         if state is not None and _checks.is_concrete(state.wound):
             wound += int(np.max(state.wound, initial=0))
         # diffusion must tell winding from unwinding, so orders of both signs need a place
         needed = 1 + wound * (2 if tissue.has("diffusion") else 1)
-        default = enough_spins(needed, sequence, tissue, bool(axes) and self.voxel_size is not None)
+        default = extents.enough_spins(needed, sequence, tissue, self)
         present = None if state is None else state.z.shape[0]
         if present is not None and self.n not in (None, present):
             raise ValueError(f"`n` must be the {present} spins of the given state, but got {self.n}.")
@@ -188,17 +199,6 @@ class Isochromats(AbstractEngine):
                 stacklevel=_checks.frames_to_the_caller(),
             )
         return dataclasses.replace(self, n=n, axes=axes)
-
-    def _require_playable_diffusion(self, sequence: AbstractContainer, tissue: Tissue) -> None:
-        self._squared_winding()
-        if orders_per_cycle(sequence) > 1:
-            raise ValueError(
-                "`Isochromats` knows diffusion for whole orders of `Dephase` alone; use `engine=EPG(...)`."
-            )
-        if tissue.has("t2_prime"):
-            raise ValueError(
-                "`Isochromats` cannot combine `diffusion` with a finite `t2_prime`; leave one of them out."
-            )
 
     def _wound_by_gradients(self, sequence: AbstractContainer, tissue: Tissue) -> int:
         """Cycles that gradients wind across the voxel at most."""

@@ -47,6 +47,12 @@ class IsochromatState(AbstractState):
         x, y, z = magnetisation
         return IsochromatState(x, y, z, self.wound, self.places)
 
+    def alike(self, *magnetisation: Any) -> "IsochromatState":
+        """The same spins with magnetisation along x, y and z of `(*voxel,)`, or broadcasting to it, alike in each voxel."""
+        shape = self.wound.shape
+        spread = lambda m: jnp.broadcast_to(jnp.broadcast_to(jnp.asarray(m), shape)[None], self.z.shape)
+        return self.with_magnetisation(*(spread(m).astype(self.z.dtype) for m in magnetisation))
+
     def later(self, duration: Float[Array, ""]) -> "IsochromatState":
         """The same magnetisation after some time."""
         return IsochromatState(self.x, self.y, self.z, self.wound, self.places.later(duration))

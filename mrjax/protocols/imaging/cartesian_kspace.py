@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Inexact
 
 from mrjax import _checks
 from mrjax.protocols.imaging import _arguments
@@ -12,7 +12,7 @@ from mrjax.sequence import AbstractContainer, readout_table
 from mrjax.sequence.readout_table import ReadoutTable
 
 
-def cartesian_kspace(signal: Any, sequence: AbstractContainer, matrix: Any) -> Complex[Array, "..."]:
+def cartesian_kspace(signal: Any, sequence: AbstractContainer, matrix: Any) -> Inexact[Array, "..."]:
     r"""Samples sorted into k-space by the labels of the readouts: `LIN` along y, `PAR` along z, `REV` for lines read backwards.
 
     Index $\lfloor n/2 \rfloor$ is the middle of k-space along each axis. Where a line was read more than once its readouts are

@@ -63,7 +63,7 @@ def gre_epi(
         >>> from mrjax.units import deg, mm, ms
         >>> sequence = mr.protocols.imaging.gre_epi(220 * mm, 64, 90 * deg, te=40 * ms)
         >>> sequence.n_samples, round(float(sequence.duration), 3)
-        (4096, 0.056)
+        (4096, 0.06)
 
         ```
     """

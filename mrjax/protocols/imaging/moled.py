@@ -61,7 +61,7 @@ def moled(
         >>> from mrjax.units import mm
         >>> sequence = mr.protocols.imaging.moled(220 * mm, 128, acceleration=2)
         >>> sequence.n_samples, round(float(sequence.duration), 3)
-        (8192, 0.117)
+        (8192, 0.116)
 
         ```
     """

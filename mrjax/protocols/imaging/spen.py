@@ -58,7 +58,7 @@ def spen(
         >>> from mrjax.units import mm
         >>> sequence = mr.protocols.imaging.spen(200 * mm, (32, 64))
         >>> sequence.n_samples, round(float(sequence.duration), 3)
-        (2048, 0.052)
+        (2048, 0.048)
 
         ```
     """

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Complex, Float
 
 from mrjax.jax_rules import computed_once, on_one_cpu_device
 from mrjax.physics.isochromats.tables.changes import RestingSpins
@@ -20,16 +20,20 @@ def summed(
     starts: Starts,
     spins: RestingSpins,
     weights: Complex[Array, "coil spin voxel"],
+    line_width: Float[Array, "#voxel"] | None,
     computed_again: Callable[[Callable], Callable],
 ) -> Complex[Array, "coil sample"]:
-    """All samples, weighted for each coil; `computed_again` is what reverse mode makes of a few of them."""
+    """All samples, weighted for each coil.
+
+    `line_width` is as for `at_sample`, and `computed_again` is what reverse mode makes of a few of them.
+    """
     n_coils = len(weights)
     columns = jnp.concatenate([weights.real, weights.imag]).reshape(2 * n_coils, -1).T
 
     @computed_again
     def several(some: SampleTimes) -> Complex[Array, "sample coil"]:
         n = some.row.shape[0]
-        x, y = jax.vmap(lambda one: at_sample(one, starts, spins))(some)
+        x, y = jax.vmap(lambda one: at_sample(one, starts, spins, line_width))(some)
         both = _stacked(x.reshape(n, -1), y.reshape(n, -1))
         of_x, of_y = jnp.split(jnp.matmul(both, columns, precision="highest"), 2)
         real, imaginary = of_x[:, :n_coils] - of_y[:, n_coils:], of_x[:, n_coils:] + of_y[:, :n_coils]

@@ -29,6 +29,14 @@ SAME = 3
 """Decimals of a turn: pathways that differ by less are one."""
 
 
+class TooFewSpinsWarning(UserWarning):
+    """Along which axis there are too few spins, and how many times as many would do."""
+
+    def __init__(self, message: str, axis: str, times: int):
+        super().__init__(message)
+        self.axis, self.times = axis, times
+
+
 def warn_if_neighbours_alias(order: PlayingOrder, tissue: Tissue, engine: Isochromats) -> None:
     """Warn where some magnetisation is wound by whole turns between neighbours when a sample is taken."""
     places = [getattr(tissue, axis) if tissue.has(axis) else None for axis in AXES]
@@ -43,13 +51,13 @@ def warn_if_neighbours_alias(order: PlayingOrder, tissue: Tissue, engine: Isochr
     axis = int(np.argmax(np.abs(turns)))
     if not turns[axis]:
         return
-    warnings.warn(
+    times = math.ceil(abs(turns[axis]) / (1 - NEAR))
+    message = (
         f"When samples are taken, magnetisation is wound by {abs(turns[axis]):.3g} turns from one spin to the next along "
-        f"{AXES[axis]}, and what is wound by a whole turn looks unwound. Give each voxel at least "
-        f"{math.ceil(abs(turns[axis]) / (1 - NEAR))} times as many spins along {AXES[axis]}: "
-        "`phantom.spins(sub_spins=...)`.",
-        stacklevel=_checks.frames_to_the_caller(),
+        f"{AXES[axis]}, and what is wound by a whole turn looks unwound. Give each voxel at least {times} times as many spins "
+        f"along {AXES[axis]}: `phantom.spins(sub_spins=...)`."
     )
+    warnings.warn(TooFewSpinsWarning(message, AXES[axis], times), stacklevel=_checks.frames_to_the_caller())
 
 
 def _most_wound(

@@ -44,9 +44,10 @@ class SpinSum(AbstractPlannedSum):
         ratio = engine.gyromagnetic_ratio
         table = tabulated(order, (tissue, engine), ratio, fewest_rows=1)
         samples, columns = None, Columns.of_one([np.zeros(())] * 3, tissue.voxel_shape)
-        taken = order.samples() if tolerance > 0 else ()
-        if taken and is_known(taken) and not taken[-1].any() and not order.asked.n_columns:
-            row, time, area, receiver, _ = taken
+        is_smooth = not order.asked.n_columns and order.dephasing is None
+        taken = order.samples() if tolerance > 0 and is_smooth else ()
+        if taken and is_known(taken) and not taken[-1].any():
+            row, time, area, receiver, _ = map(np.asarray, taken)
             wound = area * turns_of_columns(4, ratio)
             columns = Columns.of(tissue, np.abs(np.diff(wound[:, :3], axis=0)).sum(axis=0))
             spread = float(lorentzian(engine.n or 1)[0].max()) if tissue.has("t2_prime") else 0.0

@@ -27,6 +27,8 @@ class Asked:
     r"""$\int G\,\tau\,dt$ along x, y and z with $\tau$ from the middle of the interval, which turns spins that move."""
     products: bool = False
     """Of which concomitant fields are made."""
+    dephasing: bool = False
+    """The time since the last excitation, inverted by refocusing pulses, of each sample."""
 
     @property
     def n_columns(self) -> int:

@@ -38,13 +38,13 @@ def rows_of(
     which are faster.
     """
     lasts = any(is_waveform(located.event) for located in events_of((sequence,)))
-    if tissue.has("diffusion") or not lasts:
+    if tissue.has("diffusion") or not (lasts or asked.dephasing):
         return None
     found = apart(sequence, engine, asked)
     if found is None:
         return None
     order = PlayingOrder.of(list(found.placed(np.zeros((), int))), asked)
-    pays = asked.n_columns > 0 or order.pays(n_spins * math.prod(tissue.voxel_shape))
+    pays = asked != AREAS_ALONE or order.pays(n_spins * math.prod(tissue.voxel_shape))
     return order if pays else None
 
 
@@ -60,6 +60,8 @@ class PlayingOrder:
     wound: Float[Numbers, "n column"]
     """By gradients along x, y and z in T s/m, and in cycles across the voxel; then what is asked for besides."""
     asked: Asked
+    dephasing: Float[Numbers, " sample"] | None = None
+    """For how long off-resonances have dephased at each sample in s; None where spins are spread over them."""
 
     @classmethod
     def of(cls, placed: list[Placed], asked: Asked) -> "PlayingOrder":

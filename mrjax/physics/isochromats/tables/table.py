@@ -58,6 +58,8 @@ class SampleTimes(eqx.Module):
     """Since then, as in `Rows`."""
     receiver: Complex[Array, " sample"]
     longitudinal: Bool[Array, " sample"] | None
+    dephased: Float[Array, " sample"] | None = None
+    """For how long off-resonances have dephased in s, where that is answered by a line shape."""
 
 
 class SequenceTable(AbstractLoweredEvent):
@@ -119,7 +121,8 @@ def tabulated(
         due = padded_size(order.n_samples)
         row, time, wound, receiver, of_z = (_filled_to(column, due, "edge") for column in order.samples())
         longitudinal = kept(of_z) if np.any(of_z) else None
-        samples = SampleTimes(kept(row), kept(time), turns(wound), kept(receiver), longitudinal)
+        times = None if order.dephasing is None else kept(_filled_to(order.dephasing, due, "edge"))
+        samples = SampleTimes(kept(row), kept(time), turns(wound), kept(receiver), longitudinal, times)
     keeps_wound, winds = (kept(np.asarray(cycles)) for cycles in order.dephased())
     duration, wound, change, phase = (_filled_to(column, n_rows) for column in (*order.rows(), *numbered))
     rows = [kept(duration), turns(wound), kept(change), kept(phase)]

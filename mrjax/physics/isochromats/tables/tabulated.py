@@ -40,6 +40,8 @@ class Tabulated(AbstractOperator):
 
     table: SequenceTable
     surroundings: Surroundings
+    line_width: Float[Array, "#voxel"] | None
+    """In rad/s, where what dephases is answered by a Lorentzian line."""
     transmit: TransmitField
     motion: AbstractMotion | None
     b0: Float[Array, ""] | None
@@ -56,12 +58,20 @@ class Tabulated(AbstractOperator):
         b0: Float[Array, ""] | None = None,
     ) -> "Tabulated":
         """For the spins of a tissue."""
-        return cls(table, Surroundings.of(tissue), transmit_field(tissue), motion, b0, gyromagnetic_ratio)
+        surroundings, line_width = Surroundings.of(tissue), None
+        if table.samples is not None and table.samples.dephased is not None:
+            surroundings, line_width = (
+                dataclasses.replace(surroundings, t2_prime=None),
+                1 / jnp.asarray(tissue.t2_prime),
+            )
+        return cls(table, surroundings, line_width, transmit_field(tissue), motion, b0, gyromagnetic_ratio)
 
     def __call__(self, state: IsochromatState) -> tuple[IsochromatState, Complex[Array, "n_samples voxel"] | None]:
         spins = self.spins(state)
         magnetisation, starts = self.played(state, spins)
-        samples = None if self.table.samples is None else _sampled(self.table.samples, starts, spins, state)
+        samples = (
+            None if self.table.samples is None else _sampled(self.table.samples, starts, spins, state, self.line_width)
+        )
         wound = state.wound * self.table.keeps_wound + self.table.winds
         state = dataclasses.replace(state.with_magnetisation(*magnetisation), wound=wound)
         return state if self.table.lasts is None else state.later(self.table.lasts), samples
@@ -102,24 +112,34 @@ def _played(
 
 
 def _sampled(
-    samples: SampleTimes, starts: Starts, spins: RestingSpins, state: IsochromatState
+    samples: SampleTimes,
+    starts: Starts,
+    spins: RestingSpins,
+    state: IsochromatState,
+    line_width: Float[Array, "#voxel"] | None,
 ) -> Complex[Array, "n_samples voxel"]:
     weight = weights(state, spins.surroundings.t2_prime is not None)
 
     @jax.checkpoint
     def sample(one: SampleTimes) -> Complex[Array, " voxel"]:
-        x, y = at_sample(one, starts, spins)
+        x, y = at_sample(one, starts, spins, line_width)
         return one.receiver * (jnp.sum(weight * x, axis=0) + 1j * jnp.sum(weight * y, axis=0))
 
     at_once = None if jax.default_backend() == "cpu" else SAMPLES_AT_ONCE
     return jax.lax.map(sample, samples, batch_size=at_once)
 
 
-def at_sample(one: SampleTimes, starts: Starts, spins: RestingSpins) -> tuple[Array, Array]:
-    """What a sample is of: both transverse components of each spin, or z and nothing."""
+def at_sample(
+    one: SampleTimes, starts: Starts, spins: RestingSpins, line_width: Float[Array, "#voxel"] | None
+) -> tuple[Array, Array]:
+    """What a sample is of: both transverse components of each spin, or z and nothing; `line_width` is 1/T2' of each voxel, where
+    it is no spread of spins."""
     start, *where = jax.tree.map(lambda of: of[one.row], starts)
     there = spins if where == [_NOWHERE, _NOWHERE] else spins.at(*where)
     x, y = _precessed(start, one.time, one.wound, jnp.zeros((), spins.dtype), there)
+    if one.dephased is not None and line_width is not None:
+        dephased = jnp.exp(-jnp.abs(one.dephased) * line_width)[None]
+        x, y = dephased * x, dephased * y
     if one.longitudinal is not None:
         x = jnp.where(one.longitudinal, _recovered(start[2], one.time, spins), x)
         y = jnp.where(one.longitudinal, 0.0, y)
