@@ -76,7 +76,8 @@ def _most_wound(
             at = (paths[:, None] + sampled[first[now] : first[now + 1]] * scale).reshape(-1, 3)
             whole = np.round(at)
             found = at[np.all(np.abs(at - whole) <= near, axis=-1) & np.any(whole != 0, axis=-1)]
-            worst = max([worst, *found], key=lambda x: np.abs(x).max())
+            reached = np.concatenate([worst[None], found])
+            worst = reached[np.argmax(np.abs(reached).max(axis=1))]
         paths, strengths = paths + own, strengths * np.exp(-lasts / t2)
         if now < len(flips) and flips[now]:
             paths, strengths = _after(paths, strengths, flips[now] * transmit)
