@@ -21,7 +21,7 @@ from mrjax.cli.scene import PHANTOMS, Scene, scene
 from mrjax.cli.steps import bars, step
 from mrjax.io import RawData, raw_data, write_ismrmrd, write_nifti
 from mrjax.physics import acquire
-from mrjax.sequence import Scanner
+from mrjax.sequence import Scanner, Sequence
 
 OF_OBJECT = 0.1
 """Share of the brightest pixel from which on a pixel counts as object, where a signal-to-noise ratio is asked for."""
@@ -172,9 +172,9 @@ def _sub_spins(options: argparse.Namespace, scan: Scan, there: Scene) -> tuple[i
 def _work(options: argparse.Namespace, scan: Scan, there: Scene, along: tuple[int, ...]) -> workload.Workload:
     phantom = there.phantom
     n_spins = workload.n_spins(phantom.shape, along)
-    return workload.Workload(
-        n_spins, len(phantom.names), scan.sequence.n_samples, options.coils, options.tolerance == 0
-    )
+    n_pulses = len(np.asarray(Sequence(scan.sequence).timeline().rf_centers))
+    counts = (n_spins, len(phantom.names), n_pulses, scan.sequence.n_samples, options.coils)
+    return workload.Workload(*counts, is_exact=options.tolerance == 0)
 
 
 def _signal(options: argparse.Namespace, scan: Scan, there: Scene, along: tuple[int, ...]) -> np.ndarray:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MEMORY = Path("/proc/meminfo")
-COPIES = 3
+COPIES = 1.5
 """Of maps of coils and tissue, while they are made and sorted."""
 OF_PROGRAMS = 7e8
 """Bytes of Python, JAX and compiled programs."""
-FAST, EXACT = 3e8, 3e7
-"""Spins x samples x coils that a core computes in a second, roughly: encoded together, and one by one."""
+PULSES, EXACT = 3e6, 3e7
+"""What a core computes in a second, roughly: spins x pulses, and spins x samples x coils one by one. Samples that are encoded
+together cost little beside the pulses."""
 LONG = 30.0
 """Seconds from which on they are worth a word."""
 LARGE = 0.5
@@ -24,6 +25,7 @@ class Workload:
 
     n_spins: int
     n_compartments: int
+    n_pulses: int
     n_samples: int
     n_coils: int
     is_exact: bool
@@ -31,8 +33,8 @@ class Workload:
     @property
     def seconds(self) -> float:
         """To a factor of three or so, on all cores."""
-        work = self.n_spins * self.n_compartments * self.n_samples * self.n_coils
-        return work / (EXACT if self.is_exact else FAST) / (os.cpu_count() or 1)
+        each = self.n_pulses / PULSES + self.is_exact * self.n_samples * self.n_coils / EXACT
+        return self.n_spins * self.n_compartments * each / (os.cpu_count() or 1)
 
     @property
     def bytes(self) -> float:

@@ -150,15 +150,15 @@ def test_a_file_needs_a_field_of_view_and_a_scanner_that_can_play_it(file, tmp_p
 
 
 def test_large_simulations_are_told_of_before():
-    small = workload.Workload(10_000, 3, 4096, 1, is_exact=False)
+    small = workload.Workload(10_000, 3, 1, 4096, 1, is_exact=False)
     assert small.said(free=8e9) is None
-    long = workload.Workload(10_000_000, 3, 65_536, 8, is_exact=False)
+    long = workload.Workload(10_000_000, 3, 4096, 65_536, 8, is_exact=False)
     assert "30,000,000 spins, 65,536 samples and 8 coils will take" in long.said(free=None)
     assert "hours" in long.said(free=None)
-    heavy = workload.Workload(20_000_000, 3, 64, 8, is_exact=False)
-    assert "about 5.7 GB of memory" in heavy.said(free=8e9)
-    with pytest.raises(ValueError, match=r"need about 5.7 GB of memory, but 4 GB are free; take fewer --sub-spins"):
-        heavy.said(free=4e9)
+    heavy = workload.Workload(20_000_000, 3, 1, 64, 8, is_exact=False)
+    assert "about 3.2 GB of memory" in heavy.said(free=5e9)
+    with pytest.raises(ValueError, match=r"need about 3.2 GB of memory, but 3 GB are free; take fewer --sub-spins"):
+        heavy.said(free=3e9)
 
 
 def test_what_a_sequence_remembers_takes_more_spins():
