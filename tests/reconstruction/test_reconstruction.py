@@ -228,6 +228,7 @@ def test_total_variation_of_a_step_in_closed_form():
     np.testing.assert_allclose(found, jnp.where(jnp.arange(20) < 8, 0.4 / 8, 1 - 0.4 / 12), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [rec.wavelet_sparse, rec.total_variation])
 def test_sparse_images_from_few_samples(method):
     shape = (18, 20)  # not divisible by 8

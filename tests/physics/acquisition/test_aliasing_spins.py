@@ -49,6 +49,7 @@ def check(sequence, matrix, transmit, counts):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transmit", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_warning_says_which_spins_alias(transmit):
     sequence = imaging.moled(FOV, 32, np.array([16, 22, 28, 34]) * ms)
