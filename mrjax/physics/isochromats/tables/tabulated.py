@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from mrjax.jax_rules import computed_once
 from mrjax.physics.engine import AbstractOperator
 from mrjax.physics.isochromats.kernel import Components
 from mrjax.physics.isochromats.operators import weights
@@ -100,7 +101,7 @@ def _played(
         # taken by its number: rows that come with the loop would be cut out one by one, each by a kernel of its own
         row, cosine, sine = jax.tree.map(lambda column: column[now], turns)
         there = moved(row.middle)
-        x, y = _precessed(magnetisation, row.duration, row.wound, -row.phase, there)
+        x, y = _kept(*_precessed(magnetisation, row.duration, row.wound, -row.phase, there))
         z = _recovered(magnetisation[2], row.duration, spins)
         x, y, z = changes(row.change, (x, y, z), lambda: moved(row.change_middle))
         where = (_NOWHERE, _NOWHERE) if movement is None else (there.coordinates, there.velocity)
@@ -109,6 +110,12 @@ def _played(
     turns = (rows, jnp.cos(rows.phase), jnp.sin(rows.phase))
     n_rows = rows.duration.shape[0]
     return checkpointed_scan(play, begin, jnp.arange(n_rows), n_rows, unroll=1)
+
+
+@computed_once
+def _kept(x: Array, y: Array) -> tuple[Array, Array]:
+    """Both, which XLA would compute anew for each component of what a change makes of them."""
+    return x * 1, y * 1
 
 
 def _sampled(
