@@ -81,7 +81,7 @@ def acquire(
         >>> line = mr.Gradient.trapezoid(10e-3, rise=0.1 * ms, flat=1.28 * ms, axis="x")
         >>> readout = mr.Together(line, mr.Sequence(mr.Delay(0.1 * ms), mr.Readout(64, 20 * us)))
         >>> sequence = mr.Sequence(mr.Pulse(90 * deg), readout)
-        >>> tissue = mr.Tissue(t1=1.0, t2=0.1, x=[-0.01, 0.0, 0.01])
+        >>> tissue = mr.Tissue(t1=1.0, t2=0.1, x=[-0.5e-3, 0.0, 0.5e-3])
         >>> mr.acquire(sequence, tissue).shape
         (64,)
         >>> mr.acquire(sequence, tissue, coils=[[1.0, 1.0, 1.0], [0.5, 1.0, 2j]]).shape
