@@ -152,10 +152,12 @@ def _prepared_once(sequence: AbstractContainer, tissue: Tissue, options: Options
 
 @remembered
 def valid_sequence(sequence: AbstractContainer) -> AbstractContainer:
+    """A sequence whose events are checked, without labels and annotations."""
     return without_notes(validated(as_sequence(sequence)))
 
 
 def require_kind(value: Any, kind: type, name: str) -> None:
+    """Refuse an argument of another kind than is due."""
     if not isinstance(value, kind):
         due = {
             AbstractContainer: "a Sequence",

@@ -67,9 +67,9 @@ def acquire(
     500 Hz and T2 down to 5 ms are taken to be all there is, and an error says where that does not hold. Outside `jit` a call
     runs on all cores of a CPU.
 
-    **Raises:** `ValueError` as `simulate`, where the tissue has no positions though gradients are played, where `coils` do not
-    fit, or a batch needs more memory than there is. Warns where gradients wind more than half a turn between neighbours on the
-    grid, whose signals then look unwound, and says how many spins would do.
+    **Raises:** `ValueError` as `simulate`, where the tissue has no positions though gradients are played, or where `coils` do not
+    fit. Warns where magnetisation is wound by whole turns from one spin of a grid to the next when samples are taken, which
+    looks unwound then, and says how many spins would do.
 
     **Source:** the Bloch equations, summed; `physics/imaging/expansion.py` bounds what interpolation in time leaves out.
 

@@ -4,7 +4,6 @@ Between two pulses the signal of a voxel is smooth but for what gradients wind, 
 the engine gives, and put on those that are asked for, once for all voxels on a line.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,4 +108,4 @@ def _marked(readout: Readout | Sample) -> Readout | Sample:
     if isinstance(readout, Sample):
         return Sample()
     turned = np.where(np.arange(readout.n) == 0, 0.0, 1.0)
-    return dataclasses.replace(Readout(readout.n, readout.dwell, modulation=turned))
+    return Readout(readout.n, readout.dwell, modulation=turned)

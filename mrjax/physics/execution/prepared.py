@@ -151,6 +151,7 @@ def _valid_tissue(tissue: Tissue) -> Tissue:
 
 
 def require_samples(sequence: AbstractContainer) -> None:
+    """Refuse a sequence that records nothing."""
     if not any(located.event.n_samples for located in events_of(sequence.events)):
         raise ValueError(
             "`sequence` has no samples, so there is no signal: put a `Sample()` or `Readout(...)` where the receiver is to "
