@@ -82,14 +82,22 @@ class Dipole(LinearOperator):
     def is_real(self) -> bool:
         return True
 
+    @property
+    def is_circular(self) -> bool:
+        """Whether nothing is padded, so that the operator is a product in k-space."""
+        return self.padded == self.shape
+
     def mv(self, vector: Array) -> Array:
+        return self.filtered(vector, self.transfer)
+
+    def filtered(self, vector: Array, transfer: Array) -> Array:
+        """The volume padded, multiplied on its half spectrum by numbers such as functions of `transfer`, and cut again."""
         if jnp.iscomplexobj(vector):
             raise TypeError("`Dipole` takes real susceptibilities, but got complex numbers; pass their real part.")
         axes = (-3, -2, -1)
         spectrum = jnp.fft.rfftn(vector, self.padded, axes)
-        transfer = self.transfer[(None,) * (spectrum.ndim - 3)].astype(spectrum.real.dtype)
-        field = jnp.fft.irfftn(spectrum * transfer, self.padded, axes)
-        return field[(..., *(slice(n) for n in self.shape))]
+        factors = transfer[(None,) * (spectrum.ndim - 3)].astype(spectrum.real.dtype)
+        return jnp.fft.irfftn(spectrum * factors, self.padded, axes)[(..., *(slice(n) for n in self.shape))]
 
     def adjoint(self, data: Array) -> Array:
         return self.mv(data)

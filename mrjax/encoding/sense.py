@@ -34,8 +34,8 @@ def sense(
     **Arguments:**
 
     - `coils`: Sensitivities $s_c$. Shape `(n_coils, *voxels)`.
-    - `mask`: What is sampled of a Cartesian k-space, zero frequency at n // 2. Shape `(*voxels)`, or one that broadcasts to it.
-        $F$ is the unitary `Fourier`.
+    - `mask`: What is sampled of a Cartesian k-space, zero frequency at n // 2. Shape `(*voxels)`, or one that broadcasts to it;
+        or `(n_contrasts, *voxels)`, a mask for each of several images. $F$ is the unitary `Fourier`.
     - `trajectory`: Instead of a mask, $k$ in cycles/m. Shape `(n_samples, n_axes)`. The sum is not scaled: see `Nufft`.
     - `voxel_size`: With a trajectory, in m, one number or one for each axis.
     - `off_resonance`, `times`: With a trajectory, $f$ in Hz, shape `(*voxels)`, and $t$ in s, shape `(n_samples,)`.
@@ -43,7 +43,8 @@ def sense(
         coefficients, shape `(rank, *voxels)`. For `(n_times, rank)`: `jnp.repeat(basis, n_samples_of_each_time, axis=0)`.
     - `tolerance`: Of `Nufft`, and of the off-resonance.
 
-    **Returns:** An operator from `(*voxels)` to `(n_coils, *voxels)` with a mask, to `(n_coils, n_samples)` with a trajectory.
+    **Returns:** An operator from `(*voxels)` to `(n_coils, *voxels)` with a mask, to `(n_coils, n_samples)` with a trajectory;
+    with a mask for each contrast from `(n_contrasts, *voxels)` to `(n_contrasts, n_coils, *voxels)`.
 
     **Derivatives:** in coils, trajectory, basis and field; inside `jax.jit` a field must be known, see
     `mrjax.encoding.off_resonance`.
@@ -71,9 +72,7 @@ def sense(
         raise ValueError("`mask` or `trajectory` must be given, and not both: samples lie on a grid or off it.")
     if mask is not None:
         _refuse_with_mask(voxel_size=voxel_size, off_resonance=off_resonance, times=times, basis=basis)
-        sampled = jnp.asarray(mask)
-        _require_mask(sampled, maps.in_shape)
-        return Mask(sampled) @ Fourier(maps.in_shape) @ maps
+        return _sampled(jnp.asarray(mask), maps)
     sizes = checked_voxel_size(voxel_size, len(maps.in_shape))
     encoding: LinearOperator = Nufft(trajectory, maps.in_shape, sizes, tolerance=tolerance)
     refuse_beyond_nyquist(trajectory, sizes)
@@ -84,6 +83,15 @@ def sense(
     if basis is None:
         return encoding @ maps
     return _of_coefficients(encoding @ maps, _checks.number_array(basis, "basis"))
+
+
+def _sampled(mask: Array, maps: Coils) -> LinearOperator:
+    voxels = maps.in_shape
+    if mask.ndim == len(voxels) + 1:
+        _require_mask(mask[0], voxels)
+        return Mask(mask[:, None]) @ Each(Fourier(voxels) @ maps, mask.shape[0])
+    _require_mask(mask, voxels)
+    return Mask(mask) @ Fourier(voxels) @ maps
 
 
 def _of_coefficients(encoding: LinearOperator, basis: Array) -> LinearOperator:

@@ -1,5 +1,6 @@
 """Networks, physics inside them, and their training."""
 
+from . import consistency as consistency
 from ._run import Loss as Loss
 from .bloch_decoder import BlochDecoder as BlochDecoder
 from .decoders import RecurrentDecoder as RecurrentDecoder
