@@ -1,9 +1,7 @@
 """What convolutional networks in two and three dimensions are made of."""
 
-import functools
 import itertools
 import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,20 +32,28 @@ def convolution(
 def plane_by_plane(images: Array, kernel: Array, *arguments: Any, **options: Any) -> Array:
     """`jax.lax.conv_general_dilated` with channels last, of stride one and the same shape, with volumes in planes on CPU.
 
-    There a convolution of a volume is a sum of those of its planes, which XLA computes 3 to 7 times as fast, derivatives too.
+    There a plane with its neighbours as further channels goes through a convolution of planes. XLA computes it and its
+    derivatives 3 to 7 times as fast as that of the volume, as it hands convolutions of planes to a library.
     """
     if images.ndim != 5 or jax.default_backend() != "cpu":
         return jax.lax.conv_general_dilated(images, kernel, *arguments, **options)
-    n, depth, *plane = images.shape[:-1]
-    before, after = (len(kernel) - 1) // 2, len(kernel) // 2
-    padded = jnp.pad(images, ((0, 0), (before, after), (0, 0), (0, 0), (0, 0)))
-    planes = lambda first: padded[:, first : first + depth].reshape(n * depth, *padded.shape[2:])
-    layout = ("NHWC", "HWIO", "NHWC")
-    parts = (
-        jax.lax.conv_general_dilated(planes(first), taps, (1, 1), "SAME", dimension_numbers=layout)
-        for first, taps in enumerate(kernel)
+    return _of_planes(images, kernel)
+
+
+@jax.checkpoint  # planes with their neighbours are as many times larger as the kernel, and are quickly made again
+def _of_planes(images: Array, kernel: Array) -> Array:
+    n, depth, *plane, n_in = images.shape
+    n_taps, *_, n_out = kernel.shape
+    padded = jnp.pad(images, ((0, 0), ((n_taps - 1) // 2, n_taps // 2), (0, 0), (0, 0), (0, 0)))
+    stacked = jnp.concatenate([padded[:, tap : tap + depth] for tap in range(n_taps)], axis=-1)
+    answer = jax.lax.conv_general_dilated(
+        stacked.reshape(n * depth, *plane, n_taps * n_in),
+        jnp.moveaxis(kernel, 0, 2).reshape(*kernel.shape[1:3], n_taps * n_in, n_out),
+        (1, 1),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
-    return functools.reduce(operator.add, parts).reshape(n, depth, *plane, kernel.shape[-1])
+    return answer.reshape(n, depth, *plane, n_out)
 
 
 class Doubling(nnx.Module):

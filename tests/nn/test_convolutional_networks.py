@@ -108,7 +108,7 @@ def test_odd_sizes_go_through_with_slopes(name, rank):
     assert all(bool(jnp.isfinite(leaf).all() & jnp.any(leaf != 0)) for leaf in leaves)
 
 
-@pytest.mark.parametrize("name, reach", [("unet", None), ("residual", 5), ("dncnn", 3)])
+@pytest.mark.parametrize(("name", "reach"), [("unet", None), ("residual", 5), ("dncnn", 3)])
 def test_a_voxel_is_seen_as_far_as_the_layers_reach(name, reach):
     network = NETWORKS[name](2, normalisation=None)
     x, weights = jnp.zeros((1, 17, 17, 2)), nnx.to_pure_dict(nnx.state(network, nnx.Param))
