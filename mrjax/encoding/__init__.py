@@ -9,6 +9,7 @@ from . import patterns as patterns
 from .coils import Coils as Coils
 from .contraction import Contraction as Contraction
 from .density import iterative_density as iterative_density, radial_density as radial_density
+from .dipole import Dipole as Dipole
 from .fourier import Fourier as Fourier
 from .grid_samples import GridSamples as GridSamples
 from .nufft import Nufft as Nufft

@@ -75,11 +75,16 @@ class LinearOperator(Module):
         """$E^H W E$ for diagonal real weights $W$ that broadcast to the data, in the form that is cheapest to apply often."""
         return Normal(self, None if weights is None else Mask(weights))
 
+    @property
+    def is_real(self) -> bool:
+        """Whether the operator takes real arrays alone."""
+        return False
+
     def in_structure(self) -> ShapeDtypeStruct:
-        """Shape and dtype of what the operator is applied to: the complex form of all that the operator holds."""
+        """Shape and dtype of what the operator is applied to: of the precision of all that it holds, complex unless `is_real`."""
         held = [leaf.dtype for leaf in jax.tree.leaves(self) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
         dtype = jnp.result_type(*held, jnp.complex64) if held else jnp.result_type(complex)
-        return ShapeDtypeStruct(self.in_shape, dtype)
+        return ShapeDtypeStruct(self.in_shape, jnp.finfo(dtype).dtype if self.is_real else dtype)
 
     def out_structure(self) -> ShapeDtypeStruct:
         """Shape and dtype of the result."""
@@ -118,6 +123,10 @@ class Composed(LinearOperator):
     def in_shape(self) -> tuple[int, ...]:
         return self.inner.in_shape
 
+    @property
+    def is_real(self) -> bool:
+        return self.inner.is_real
+
     def mv(self, vector: Array) -> Array:
         return self.outer.mv(self.inner.mv(vector))
 
@@ -141,6 +150,10 @@ class Normal(LinearOperator):
     def in_shape(self) -> tuple[int, ...]:
         return self.operator.in_shape
 
+    @property
+    def is_real(self) -> bool:
+        return self.operator.is_real
+
     def mv(self, vector: Array) -> Array:
         if self.core is None:
             return self.operator.normal(vector)
@@ -159,6 +172,10 @@ class Each(LinearOperator):
     @property
     def in_shape(self) -> tuple[int, ...]:
         return (self.n, *self.operator.in_shape)
+
+    @property
+    def is_real(self) -> bool:
+        return self.operator.is_real
 
     def mv(self, vector: Array) -> Array:
         return self.operator.mv(vector)

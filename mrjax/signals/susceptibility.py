@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
+from mrjax._shapes import quick_length
 from mrjax.units import GAMMA_BAR, ppm
 
 KEPT = 2
@@ -68,7 +69,7 @@ def field_shift(
             "`susceptibility_ppm` must be a volume, (nx, ny, nz), as the field in a slice depends on what lies above and "
             f"below it, but got shape {chi.shape}; compute the field of the volume, then take a slice of it."
         )
-    padded = tuple(_at_least(2 * n - 1) for n in chi.shape)
+    padded = tuple(quick_length(2 * n - 1) for n in chi.shape)
     transfer = _transfer(chi.shape, padded, _voxel_size(voxel_size), _direction(b0_direction))
     spectrum = jnp.fft.rfftn(chi, padded) * jnp.asarray(transfer, chi.dtype)
     return jnp.fft.irfftn(spectrum, padded)[tuple(slice(n) for n in chi.shape)]
@@ -128,18 +129,6 @@ def _known(value: Any, name: str) -> Float[np.ndarray, "..."]:
     if not all(map(_checks.is_concrete, entries)):
         raise ValueError(f"`{name}` must be known before compiling, but is traced; pass it as a static argument.")
     return np.asarray(value, float)
-
-
-def _at_least(n: int) -> int:
-    """The next length, from `n` on, that Fourier transforms are quick for."""
-    return next(size for size in itertools.count(n) if _is_smooth(size))
-
-
-def _is_smooth(size: int) -> bool:
-    for factor in (2, 3, 5):
-        while size % factor == 0:
-            size //= factor
-    return size == 1
 
 
 @functools.lru_cache(maxsize=KEPT)
