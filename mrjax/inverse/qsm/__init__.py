@@ -1,0 +1,9 @@
+"""From phases to susceptibility: fields, their background, and the inversion of the dipole.
+
+Fields and susceptibilities are in ppm, volumes have shape `(nx, ny, nz)`, and `mrjax.encoding.Dipole` says how one makes the
+other.
+"""
+
+from .closed_form import tikhonov as tikhonov, tkd as tkd
+from .nonlinear import ndi as ndi
+from .total_variation import medi as medi, tv as tv
