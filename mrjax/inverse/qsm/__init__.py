@@ -6,4 +6,5 @@ other.
 
 from .closed_form import tikhonov as tikhonov, tkd as tkd
 from .nonlinear import ndi as ndi
+from .scores import hfen as hfen, nrmse as nrmse, slope as slope, xsim as xsim
 from .total_variation import medi as medi, tv as tv
