@@ -149,7 +149,8 @@ def _places(key: Key[Array, ""], shape: tuple[int, ...], millimetres: Array) -> 
 
 
 def _fractions(places: _solids.Places) -> Float[Array, "3 nx ny nz"]:
-    template = brain()
+    with jax.ensure_compile_time_eval():  # what is known needs no check in a program, which would take XLA ten seconds
+        template = brain()
     affine = np.array(template.affine)
     origin, step = affine[:3, 3][:, None, None, None], np.diag(affine)[:3][:, None, None, None]
     index = list((places - origin) / step)
