@@ -22,8 +22,8 @@ from mrjax.synthesis import (
 from mrjax.units import GAMMA_BAR, mm, ms, ppm
 from mrjax.zoo.system import TrainingConfig
 
-SCALE = 0.05
-"""Susceptibilities of this size, in ppm, are what networks see as one; fields are a quarter of it."""
+SCALE, FIELD_SCALE = 0.04, 0.01
+"""The susceptibility and the field, in ppm, that networks see as one: of the size of their standard deviations."""
 
 OBJECTS = ("brains", "shapes")
 
@@ -45,6 +45,7 @@ class SusceptibilityConfig(TrainingConfig):
     - `echo_time`, `b0`: Of the phase image, in s and T, from which follows what the noise of a field is.
     - `widest`: Deep grey nuclei of every second brain have up to this factor more susceptibility; 1 for healthy brains.
     - `n_lesions`: Lesions that a brain can have.
+    - `n_orientations`: Most directions of B0 in which a volume is measured.
 
     **Raises:** `ValueError` where a value is not possible.
     """
@@ -61,12 +62,13 @@ class SusceptibilityConfig(TrainingConfig):
     b0: float = 3.0
     widest: float = 3.0
     n_lesions: int = 4
+    n_orientations: int = 1
     batch_size: int = 2
     steps: int = 200
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("n_voxels", "patch", "patches_per_volume", "n_lesions"):
+        for name in ("n_voxels", "patch", "patches_per_volume", "n_lesions", "n_orientations"):
             _checks.positive_integer(getattr(self, name), name)
         if self.objects not in OBJECTS:
             raise ValueError(f"`objects` must be one of {', '.join(OBJECTS)}, but got {self.objects!r}.")
@@ -88,7 +90,10 @@ class SusceptibilityConfig(TrainingConfig):
 Measured = dict[str, Array]
 """What an estimate is given, samples first: `field`, the local field in ppm, zero outside the mask, `(n, nx, ny, nz)`; `mask`,
 true inside, and `weights`, one over the variance of the field with a mean of one in the mask, both of the same shape;
-`b0_direction`, `(n, 3)`; and `voxel_size` in m, `(n, 3)`. A batch of a training has `susceptibility` in ppm besides."""
+`b0_direction`, `(n, 3)`; and `voxel_size` in m, `(n, 3)`. A batch of a training has `susceptibility` in ppm besides; and where
+`n_orientations` is above one `further_fields`, `(n, n_orientations - 1, nx, ny, nz)`; `further_b0_directions` along the same
+axes of the volume, `(n, n_orientations - 1, 3)`; and `further_weights`, `(n, n_orientations - 1)`, one, or zero for those that
+are not measured."""
 
 
 def stream(config: SusceptibilityConfig) -> Stream:
@@ -125,16 +130,39 @@ def stream(config: SusceptibilityConfig) -> Stream:
 
 
 def _patches(key: Key[Array, ""], config: SusceptibilityConfig) -> Measured:
-    for_sizes, for_direction, for_volume, for_noise, for_patches = jax.random.split(key, 5)
+    for_sizes, for_direction, for_volume, for_noise, for_patches, for_others = jax.random.split(key, 6)
     spread = jax.random.uniform(for_sizes, (3,), jnp.float32, -config.voxel_spread, config.voxel_spread)
     sizes = config.voxel_size * (1 + spread)
     direction = random_b0_direction(for_direction, config.max_tilt).astype(jnp.float32)
-    measured = measured_volume(for_noise, _volume(for_volume, sizes, config), sizes, direction, config)
-    volumes = {name: values for name, values in measured.items() if values.ndim == 3}
-    cut = lambda key: random_patch(key, volumes, (config.patch,) * 3)
+    volume = _volume(for_volume, sizes, config)
+    measured = measured_volume(for_noise, volume, sizes, direction, config)
+    if config.n_orientations > 1:
+        measured |= _further_orientations(for_others, volume, sizes, config)
+    volumes = {name: values for name, values in measured.items() if values.ndim >= 3}
+    voxels_first = {name: jnp.moveaxis(values, (-3, -2, -1), (0, 1, 2)) for name, values in volumes.items()}
+    cut = lambda key: random_patch(key, voxels_first, (config.patch,) * 3)
     patches = jax.vmap(cut)(jax.random.split(for_patches, config.patches_per_volume))
-    same = lambda values: jnp.broadcast_to(values, (config.patches_per_volume, 3))
-    return patches | {"b0_direction": same(direction), "voxel_size": same(sizes)}
+    repeated = lambda values: jnp.broadcast_to(values[None], (config.patches_per_volume, *values.shape))
+    same = {name: repeated(values) for name, values in measured.items() if name not in volumes}
+    return same | {name: jnp.moveaxis(values, (1, 2, 3), (-3, -2, -1)) for name, values in patches.items()}
+
+
+def _further_orientations(
+    key: Key[Array, ""], volume: SusceptibilityVolume, sizes: Array, config: SusceptibilityConfig
+) -> Measured:
+    """One to all of the orientations are measured, which is as likely for each number."""
+    for_number, *keys = jax.random.split(key, config.n_orientations)
+
+    def once_more(key: Key[Array, ""]) -> tuple[Array, Array]:
+        for_direction, for_noise = jax.random.split(key)
+        direction = random_b0_direction(for_direction, config.max_tilt)
+        measured = measured_volume(for_noise, volume, sizes, direction, config)
+        return measured["field"], measured["b0_direction"]
+
+    fields, directions = jax.lax.map(once_more, jnp.stack(keys))
+    n_measured = jax.random.randint(for_number, (), 0, config.n_orientations)
+    weights = (jnp.arange(config.n_orientations - 1) < n_measured).astype(jnp.float32)
+    return {"further_fields": fields, "further_b0_directions": directions, "further_weights": weights}
 
 
 def _volume(key: Key[Array, ""], sizes: Array, config: SusceptibilityConfig) -> SusceptibilityVolume:
