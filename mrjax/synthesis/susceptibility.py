@@ -12,7 +12,7 @@ from mrjax import _checks
 from mrjax.synthesis import _solids
 from mrjax.synthesis.fields import checked_limits
 
-SIZES = (0.03, 0.4)
+SIZES = (0.06, 0.5)
 """Half the length of a solid over half the longest side, whose logarithm is uniform."""
 
 THIN = (0.04, 0.2)

@@ -109,7 +109,7 @@ def test_shapes_lie_in_a_head_within_their_limits(draw):
         assert float(jnp.abs(volume.susceptibility).max()) <= 0.2 + 1e-12
         assert 0.3 - 1e-12 <= float(volume.magnitude[volume.mask].min()) <= float(volume.magnitude.max()) <= 1
     covered = [float((v.susceptibility != 0).sum() / v.mask.sum()) for v in volumes]
-    assert 0.05 < min(covered) < max(covered) < 0.99
+    assert 0.02 < min(covered) < max(covered) < 0.99
     assert len({float(v.mask.sum()) for v in volumes}) == 6
 
 
@@ -135,6 +135,7 @@ def test_brains_differ_and_fill_their_mask(brains):
     assert float((first.mask != second.mask).mean()) > 0.01
 
 
+@pytest.mark.slow
 def test_nuclei_are_where_anatomy_has_them_on_average(brains):
     """At the place of a nucleus in an undeformed brain the mean of many is well above that of all tissue."""
     many = [brains(seed, 1.0).susceptibility for seed in range(24)]
