@@ -99,7 +99,7 @@ def test_patches_are_cut_at_one_place_from_all():
 
 
 def test_k_space_is_that_of_sense_with_noise_where_it_is_sampled():
-    key = jax.random.key(0)  # in single precision, as XLA takes long to compile complex noise in double precision
+    key = jax.random.key(0)
     contrasts = (
         jax.random.uniform(key, (3, 16, 12), jnp.float32) * jnp.array([1.0, 2.0, 5.0], jnp.float32)[:, None, None]
     )
@@ -141,6 +141,7 @@ def test_mistakes_are_named(make, message, dipole):
         make(dipole)
 
 
+@pytest.mark.slow
 def test_a_stream_makes_volumes_and_fields():
     def sample(key):
         for_volume, for_direction, for_size, for_noise, for_patch = jax.random.split(key, 5)
