@@ -103,7 +103,7 @@ def test_k_space_is_that_of_sense_with_noise_where_it_is_sampled():
     contrasts = (
         jax.random.uniform(key, (3, 16, 12), jnp.float32) * jnp.array([1.0, 2.0, 5.0], jnp.float32)[:, None, None]
     )
-    coils = jax.random.normal(key, (2, 16, 12), jnp.complex64)
+    coils = jax.lax.complex(*jax.random.normal(key, (2, 2, 16, 12), jnp.float32))
     mask = (jnp.arange(12) % 3 == 0)[None]
     measured = jax.jit(lambda snr: multi_coil_kspace(key, contrasts, coils, mask, snr))
     clean = measured(jnp.inf)
