@@ -98,6 +98,7 @@ def test_patches_are_cut_at_one_place_from_all():
     assert max(z for _, z in corners) == 11
 
 
+@pytest.mark.slow
 def test_k_space_is_that_of_sense_with_noise_where_it_is_sampled():
     key = jax.random.key(0)
     contrasts = (
