@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 
 ELLIPSOID, BOX, TUBE = range(3)
 
-WAVES = 12
+WAVES = 32
 """Plane waves in a texture."""
 
 SHORTEST, LONGEST = 0.15, 1.5
@@ -56,12 +56,22 @@ def upright(n: int) -> Float[Array, "n 4"]:
     return jnp.broadcast_to(jnp.array([1.0, 0.0, 0.0, 0.0]), (n, 4))
 
 
+def any_rotation(random: Float[Array, "n 3"]) -> Float[Array, "n 4"]:
+    """Quaternions of uniform rotations from numbers uniform in 0..1 (K. Shoemake, Graphics Gems III, 1992, 124-132)."""
+    height, first, second = random.T
+    one, other = jnp.sqrt(1 - height), jnp.sqrt(height)
+    first, second = 2 * jnp.pi * first, 2 * jnp.pi * second
+    parts = (one * jnp.sin(first), one * jnp.cos(first), other * jnp.sin(second), other * jnp.cos(second))
+    return jnp.stack(parts, -1)
+
+
 def texture(key: Key[Array, ""], places: Places) -> Float[Array, "nx ny nz"]:
     """Plane waves of random directions, lengths and phases, of variance one, where half the volume has a length of one."""
-    for_direction, for_form = jax.random.split(key)
-    direction = jax.random.normal(for_direction, (WAVES, 3), places.dtype)
-    direction = direction / jnp.linalg.norm(direction, axis=-1, keepdims=True)
-    long, shift = jax.random.uniform(for_form, (2, WAVES), places.dtype)
+    # in one call, as each takes XLA a quarter of a second to compile
+    height, turn, long, shift = jax.random.uniform(key, (4, WAVES), places.dtype)
+    up, angle = 2 * height - 1, 2 * jnp.pi * turn
+    aside = jnp.sqrt(1 - up**2)
+    direction = jnp.stack([aside * jnp.cos(angle), aside * jnp.sin(angle), up], -1)
     waves = 2 * jnp.pi / (SHORTEST * jnp.exp(long * np.log(LONGEST / SHORTEST)))[:, None] * direction
 
     def add(total: Array, wave: tuple[Array, Array]) -> tuple[Array, None]:

@@ -19,7 +19,7 @@ TISSUES = np.array([[0.020, 0.8], [-0.030, 0.7], [0.019, 1.0]])
 """Susceptibility (ppm) and magnitude of grey matter, white matter and CSF."""
 
 SPREAD, ROUGHNESS = 0.01, 0.005
-"""Of the susceptibility of a tissue from brain to brain, and within it, in ppm."""
+"""In ppm: how far the susceptibility of a tissue is from that at most, and what varies within."""
 
 CENTRE, SEMI_AXES = np.array([0.0, -17.0, 5.0]), np.array([72.0, 90.0, 78.0])
 """Of the brain, in mm in MNI space."""
@@ -49,6 +49,9 @@ VEINS = (0.15, 0.45)
 LESIONS = np.array([[-0.02, 0.1], [0.3, 1.5], [-1.5, -0.2]])
 """Susceptibility of lesions without blood, of haemorrhages and of calcifications, in ppm."""
 
+LARGEST_TANGENT = np.tan(np.pi / 24)
+"""Of half the angle of 15 degrees."""
+
 FAR = 1e4
 """Where lesions are that are not there, in mm."""
 
@@ -69,8 +72,8 @@ def brain_susceptibility(
     thalamus, red nucleus, substantia nigra and dentate nucleus of both sides, bent tubes as veins, and lesions: each is there in
     every other brain, and is without blood, a haemorrhage or a calcification. Textures are added.
 
-    Every second brain has its nuclei multiplied by a factor from 1 to `widest`, whose logarithm is uniform, one for each kind of
-    nucleus, so that a network also learns of more iron than healthy brains have. The magnitude falls as
+    In every other brain the susceptibility of a nucleus, on both sides, is multiplied by a factor from 1 to `widest` whose
+    logarithm is uniform, so that a network also learns of more iron than healthy brains have. The magnitude falls as
     $e^{-2 |\chi| / \mathrm{ppm}}$, as iron shortens T2*.
 
     It is a pure function of the key: `jax.jit` compiles it once for a shape, `jax.vmap` makes many.
@@ -114,10 +117,12 @@ def brain_susceptibility(
     factor = _checks.real_array(widest, "widest")
     factor = _checks.require(factor, factor >= 1, "`widest` must be at least 1")
     millimetres = jnp.broadcast_to(sizes, (3,)).astype(jnp.result_type(float)) / mm
-    for_form, for_tissues, for_nuclei, for_veins, for_lesions, for_texture = jax.random.split(key, 6)
-    places = _places(for_form, shape, millimetres)
+    for_form, for_nuclei, for_veins, for_lesions, for_texture = jax.random.split(key, 5)
+    # few calls, as each takes XLA a quarter of a second to compile
+    form, (of_tissues, _) = jnp.split(jax.random.uniform(for_form, (5, 3), millimetres.dtype, -1.0), [3])
+    places = _places(form, shape, millimetres)
     fractions = _fractions(places)
-    drawn = TISSUES + np.array([[SPREAD, 0.0]]) * jax.random.normal(for_tissues, (3, 1), places.dtype)
+    drawn = TISSUES + np.array([[SPREAD, 0.0]]) * of_tissues[:, None]
     solids = _solids.together(
         _nuclei(for_nuclei, factor),
         _veins(for_veins, _checks.positive_integer(n_veins, "n_veins")),
@@ -131,16 +136,15 @@ def brain_susceptibility(
     return SusceptibilityVolume(chi, mask, jnp.where(mask, jnp.maximum(magnitude, 0.0), 0.0))
 
 
-def _places(key: Key[Array, ""], shape: tuple[int, ...], millimetres: Array) -> _solids.Places:
+def _places(form: Float[Array, "3 3"], shape: tuple[int, ...], millimetres: Array) -> _solids.Places:
     """Where in MNI space the voxels are of a brain that is turned and stretched about its centre."""
-    for_turn, for_scale, for_shear, for_side = jax.random.split(key, 4)
-    # half a turn's tangent, so that a rotation about each axis has up to 15 degrees
-    axes = jax.random.uniform(for_turn, (3,), millimetres.dtype, -np.tan(np.pi / 24), np.tan(np.pi / 24))
-    turn = _solids.rotation(jnp.concatenate([jnp.ones(1), axes]))
-    scale = jax.random.uniform(for_scale, (3,), millimetres.dtype, 0.85, 1.15)
-    side = jnp.where(jax.random.bernoulli(for_side), 1.0, -1.0)
-    stretch = jnp.diag(scale.at[0].multiply(side))
-    shear = jnp.eye(3) + jnp.tril(jax.random.uniform(for_shear, (3, 3), millimetres.dtype, -0.1, 0.1), -1)
+    turned, scaled, sheared = form
+    # tangents of half an angle
+    turn = _solids.rotation(jnp.concatenate([jnp.ones(1, form.dtype), LARGEST_TANGENT * turned]))
+    # a factor of either sign mirrors left and right in every other brain
+    scale = (1 + 0.15 * scaled) * jnp.ones(3, form.dtype).at[0].set(jnp.sign(sheared[0]))
+    shear = jnp.eye(3, dtype=form.dtype).at[[1, 2, 2], [0, 0, 1]].set(0.1 * sheared)
+    stretch = jnp.diag(scale)
     index = jnp.stack(jnp.meshgrid(*(jnp.arange(n) - (n - 1) / 2 for n in shape), indexing="ij"))
     offsets = index.astype(millimetres.dtype) * millimetres[:, None, None, None]
     return jnp.asarray(CENTRE)[:, None, None, None].astype(offsets.dtype) + jnp.tensordot(
@@ -149,7 +153,7 @@ def _places(key: Key[Array, ""], shape: tuple[int, ...], millimetres: Array) -> 
 
 
 def _fractions(places: _solids.Places) -> Float[Array, "3 nx ny nz"]:
-    with jax.ensure_compile_time_eval():  # what is known needs no check in a program, which would take XLA ten seconds
+    with jax.ensure_compile_time_eval():  # or the compiler would check again that these are fractions
         template = brain()
     affine = np.array(template.affine)
     origin, step = affine[:3, 3][:, None, None, None], np.diag(affine)[:3][:, None, None, None]
@@ -159,41 +163,39 @@ def _fractions(places: _solids.Places) -> Float[Array, "3 nx ny nz"]:
 
 def _nuclei(key: Key[Array, ""], widest: Array) -> _solids.Solids:
     """Of both sides, which are alike to a twentieth."""
-    for_value, for_factor, for_case, for_side, for_size = jax.random.split(key, 5)
     n = len(NUCLEI)
-    right = np.array([nucleus.centre for nucleus in NUCLEI.values()])
-    centre = jnp.asarray(np.concatenate([right, right * np.array([[-1, 1, 1]])]), jnp.result_type(float))
-    half_axes = jnp.array([nucleus.half_axes for nucleus in NUCLEI.values()] * 2, centre.dtype)
-    half_axes = half_axes * jax.random.uniform(for_size, (2 * n, 1), centre.dtype, 0.85, 1.15)
-    mean = jnp.array([nucleus.ppm for nucleus in NUCLEI.values()], centre.dtype)
-    iron = widest.astype(centre.dtype) ** jax.random.uniform(for_factor, (n,), centre.dtype)
-    iron = jnp.where(jax.random.bernoulli(for_case), iron, 1.0)
-    value = mean * iron * (1 + 0.25 * jax.random.normal(for_value, (n,), centre.dtype))
-    values = jnp.tile(value, 2) * (1 + 0.05 * jax.random.normal(for_side, (2 * n,), centre.dtype))
+    value, factor, left, right, size, other_size = jax.random.uniform(key, (6, n), jnp.result_type(float))
+    positions = np.array([nucleus.centre for nucleus in NUCLEI.values()])
+    centre = jnp.asarray(np.concatenate([positions, positions * np.array([[-1, 1, 1]])]), value.dtype)
+    half_axes = jnp.array([nucleus.half_axes for nucleus in NUCLEI.values()] * 2, value.dtype)
+    half_axes = half_axes * (0.85 + 0.3 * jnp.concatenate([size, other_size]))[:, None]
+    mean = jnp.array([nucleus.ppm for nucleus in NUCLEI.values()], value.dtype)
+    iron = widest.astype(value.dtype) ** jnp.maximum(2 * factor - 1, 0.0)
+    both = mean * iron * (1 + 0.8 * (value - 0.5))
+    values = jnp.tile(both, 2) * (1 + 0.1 * (jnp.concatenate([left, right]) - 0.5))
     kind = jnp.full(2 * n, _solids.ELLIPSOID, jnp.int32)
     return _solids.Solids(kind, centre, half_axes, _solids.upright(2 * n), jnp.zeros(2 * n), _with_magnitude(values))
 
 
 def _veins(key: Key[Array, ""], n: int) -> _solids.Solids:
-    for_form, for_turn = jax.random.split(key)
-    random = jax.random.uniform(for_form, (n, 7), jnp.result_type(float))
+    random = jax.random.uniform(key, (n, 10), jnp.result_type(float))
     radius = log_uniform((0.6, 2.0), random[:, :1])
     half_axes = jnp.concatenate([15.0 + 25.0 * random[:, 1:2], radius, radius], -1)
     centre = jnp.asarray(CENTRE, random.dtype)[None] + 1.5 * (random[:, 2:5] - 0.5) * SEMI_AXES[None]
-    turn = jax.random.normal(for_turn, (n, 4), random.dtype)
+    turn = _solids.any_rotation(random[:, 7:10])
     values = VEINS[0] + (VEINS[1] - VEINS[0]) * random[:, 5]
     kind = jnp.full(n, _solids.TUBE, jnp.int32)
     return _solids.Solids(kind, centre, half_axes, turn, random[:, 6] - 0.5, _with_magnitude(values))
 
 
 def _lesions(key: Key[Array, ""], n: int) -> _solids.Solids:
-    for_form, for_turn, for_kind = jax.random.split(key, 3)
-    random = jax.random.uniform(for_form, (n, 9), jnp.result_type(float))
+    random = jax.random.uniform(key, (n, 13), jnp.result_type(float))
     half_axes = log_uniform((1.5, 10.0), random[:, :1]) * (0.6 + 0.4 * random[:, 1:4])
     centre = jnp.asarray(CENTRE, random.dtype)[None] + 1.2 * (random[:, 4:7] - 0.5) * SEMI_AXES[None]
     centre = jnp.where(random[:, 7:8] < 0.5, centre, FAR)
-    low, high = jnp.asarray(LESIONS, random.dtype)[jax.random.randint(for_kind, (n,), 0, len(LESIONS))].T
-    turn = jax.random.normal(for_turn, (n, 4), random.dtype)
+    what = jnp.floor(len(LESIONS) * random[:, 12]).astype(jnp.int32)
+    low, high = jnp.asarray(LESIONS, random.dtype)[what].T
+    turn = _solids.any_rotation(random[:, 9:12])
     kind = jnp.full(n, _solids.ELLIPSOID, jnp.int32)
     values = low + (high - low) * random[:, 8]
     return _solids.Solids(kind, centre, half_axes, turn, jnp.zeros(n), _with_magnitude(values))

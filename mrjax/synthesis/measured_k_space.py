@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Complex, Key
 
 from mrjax import _checks
 from mrjax.encoding import sense
-from mrjax.synthesis.noise import add_complex_noise
 
 
 def multi_coil_kspace(
@@ -56,7 +57,12 @@ def multi_coil_kspace(
     if images.ndim < 2 or images.shape[1:] != measured.in_shape:
         raise ValueError(f"`contrasts` must have shape (n_contrasts, *{measured.in_shape}), but got {images.shape}.")
     k_space = measured(images)
-    brightest = jnp.maximum(jnp.abs(images).max(), jnp.finfo(k_space.real.dtype).tiny)
-    noise = add_complex_noise(key, jnp.zeros_like(k_space), snr, brightest)
+    ratio = _checks.positive(_checks.real_array(snr, "snr"), "snr", "relative")
+    if ratio.ndim:
+        raise ValueError(f"`snr` must be a number, but got shape {ratio.shape}.")
+    kind = k_space.real.dtype
+    # real numbers, as XLA takes seconds to compile complex ones
+    noise = lax.complex(*jax.random.normal(key, (2, *k_space.shape), kind))
+    noise = (jnp.abs(images).max() / ratio).astype(kind) * noise
     sampled = jnp.broadcast_to(jnp.asarray(mask), measured.in_shape)
     return k_space + jnp.where(sampled[None, None], noise, 0.0)

@@ -12,7 +12,7 @@ from mrjax import _checks
 from mrjax.synthesis import _solids
 from mrjax.synthesis.fields import checked_limits
 
-SIZES = (0.03, 0.4)
+SIZES = (0.06, 0.5)
 """Half the length of a solid over half the longest side, whose logarithm is uniform."""
 
 THIN = (0.04, 0.2)
@@ -86,14 +86,12 @@ def random_susceptibility(
     n_shapes = _checks.positive_integer(n_shapes, "n_shapes")
     spread = _checks.non_negative(_checks.real_array(texture_spread, "texture_spread"), "texture_spread", "relative")
     low, high = checked_limits(susceptibility, "susceptibility")
-    for_mask, for_solids, for_values, for_chi, for_magnitude = jax.random.split(key, 5)
+    for_mask, for_solids, for_chi, for_magnitude = jax.random.split(key, 4)
     half = max(shape) / 2
     along_axes = [(jnp.arange(n, dtype=low.dtype) - (n - 1) / 2) / half for n in shape]
     places = jnp.stack(jnp.meshgrid(*along_axes, indexing="ij"))
-    chi, bright = jax.random.uniform(for_values, (2, n_shapes), low.dtype)
-    values = jnp.stack([low + (high - low) * chi, 0.3 + 0.7 * bright], -1)
-    background = jnp.broadcast_to(jnp.array([0.0, 0.7])[:, None, None, None], (2, *shape))
-    drawn = _random_solids(for_solids, values, np.array(shape) / (2 * half))
+    drawn = _random_solids(for_solids, n_shapes, (low, high), np.array(shape) / (2 * half))
+    background = jnp.broadcast_to(jnp.array([0.0, 0.7], low.dtype)[:, None, None, None], (2, *shape))
     chi, magnitude = _solids.painted(background, drawn, places, jnp.asarray(1 / half))
     rough = lambda key: jnp.exp(spread.astype(low.dtype) * _solids.texture(key, places))
     mask = _head(for_mask, places, shape)
@@ -115,18 +113,17 @@ def log_uniform(limits: tuple[float, float], share: Array) -> Array:
 
 
 def _random_solids(
-    key: Key[Array, ""], values: Float[Array, "n n_maps"], extent: Float[np.ndarray, " 3"]
+    key: Key[Array, ""], n: int, limits: tuple[Array, Array], extent: Float[np.ndarray, " 3"]
 ) -> _solids.Solids:
-    n = len(values)
-    for_form, for_turn = jax.random.split(key)
-    random = jax.random.uniform(for_form, (n, 9), values.dtype)
+    # in one call, as each takes XLA a quarter of a second to compile
+    random = jax.random.uniform(key, (n, 13), limits[0].dtype)
     kind = jnp.floor(3 * random[:, 0]).astype(jnp.int32)
     size, is_tube = log_uniform(SIZES, random[:, 1])[:, None], (kind == _solids.TUBE)[:, None]
-    others = jnp.where(is_tube, log_uniform(THIN, random[:, 2:3]), 0.3 + 0.7 * random[:, 2:4])
-    half_axes = size * jnp.concatenate([jnp.where(is_tube, 2.0, 1.0), jnp.where(is_tube, 2.0, 1.0) * others], -1)
-    centre = 1.6 * (random[:, 4:7] - 0.5) * jnp.asarray(2 * extent, values.dtype)[None] / 2
-    quaternion = jax.random.normal(for_turn, (n, 4), values.dtype)
-    return _solids.Solids(kind, centre, half_axes, quaternion, random[:, 7] - 0.5, values)
+    others = jnp.where(is_tube, 2 * log_uniform(THIN, random[:, 2:3]), 0.3 + 0.7 * random[:, 2:4])
+    half_axes = size * jnp.concatenate([jnp.where(is_tube, 2.0, 1.0), others], -1)
+    centre = 1.6 * (random[:, 4:7] - 0.5) * jnp.asarray(extent, random.dtype)[None]
+    values = jnp.stack([limits[0] + (limits[1] - limits[0]) * random[:, 11], 0.3 + 0.7 * random[:, 12]], -1)
+    return _solids.Solids(kind, centre, half_axes, _solids.any_rotation(random[:, 7:10]), random[:, 10] - 0.5, values)
 
 
 def _head(key: Key[Array, ""], places: _solids.Places, shape: tuple[int, ...]) -> Bool[Array, "nx ny nz"]:
