@@ -65,3 +65,11 @@ def to_waves(volume: Array) -> Array:
 def from_waves(spectrum: Array, dipole: Dipole) -> Array:
     """The real padded volume of a half spectrum."""
     return jnp.fft.irfftn(spectrum, dipole.padded)
+
+
+def along_axes(values: Array, matrices: list[Any]) -> Array:
+    """A separable transform or filter, as one matrix for each axis."""
+    for axis, matrix in enumerate(matrices):
+        filtered = jnp.tensordot(jnp.asarray(matrix, values.dtype), values, ((1,), (axis,)))
+        values = jnp.moveaxis(filtered, 0, axis)
+    return values

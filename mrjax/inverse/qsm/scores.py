@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks
-from mrjax.inverse.qsm._volumes import checked_mask, mean_within
+from mrjax.inverse.qsm._volumes import along_axes, checked_mask, mean_within
 
 HFEN_SIGMA, HFEN_TRUNCATION = 1.5, 5
 """Of the Laplacian of a Gaussian, in voxels and in standard deviations: 15 voxels wide and a little beyond."""
@@ -81,7 +81,7 @@ def hfen(susceptibility: Any, truth: Any, mask: Any) -> Float[Array, ""]:
     smooth, bend = (_matrices(true.shape, _gaussian, order) for order in (0, 2))
 
     def filtered(values: Array) -> Array:
-        bends = (_along_axes(values, [bend[i] if i == axis else smooth[i] for i in range(3)]) for axis in range(3))
+        bends = (along_axes(values, [bend[i] if i == axis else smooth[i] for i in range(3)]) for axis in range(3))
         return sum(bends, jnp.zeros_like(values))
 
     return 100 * _norm(filtered(found - true), inside) / _norm(filtered(true), inside)
@@ -100,7 +100,8 @@ def xsim(susceptibility: Any, truth: Any, mask: Any) -> Float[Array, ""]:
 
     **Returns:** A number up to 1.
 
-    **Source:** C. Milovic et al., Magn Reson Med (2025), doi 10.1002/mrm.30271, for the constants; the window is that of QSM-CI 0.6.2.
+    **Source:** C. Milovic et al., Magn Reson Med (2025), doi 10.1002/mrm.30271, for the constants; the window is that of
+    QSM-CI 0.6.2.
 
     !!! example
 
@@ -115,7 +116,7 @@ def xsim(susceptibility: Any, truth: Any, mask: Any) -> Float[Array, ""]:
     """
     found, true, inside = _compared(susceptibility, truth, mask)
     window = _matrices(true.shape, _window, XSIM_WINDOW)
-    mean = lambda values: _along_axes(values, window)
+    mean = lambda values: along_axes(values, window)
     of_found, of_true = mean(found), mean(true)
     both = mean(found * true) - of_found * of_true
     variances = mean(found**2) - of_found**2 + mean(true**2) - of_true**2
@@ -189,14 +190,6 @@ def _same_shape(shapes: dict[str, tuple[int, ...]]) -> None:
 
 def _norm(values: Array, mask: Array) -> Array:
     return jnp.sqrt(jnp.where(mask, values**2, 0.0).sum())
-
-
-def _along_axes(values: Array, matrices: list[np.ndarray]) -> Array:
-    """A separable filter, as one matrix for each axis."""
-    for axis, matrix in enumerate(matrices):
-        filtered = jnp.tensordot(jnp.asarray(matrix, values.dtype), values, ((1,), (axis,)))
-        values = jnp.moveaxis(filtered, 0, axis)
-    return values
 
 
 def _matrices(shape: tuple[int, ...], make: Any, *options: Any) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ from mrjax.inverse import qsm
 
 SHAPE = (12, 10, 9)
 DEEP_GREY_MATTER = (1, 2, 3, 4, 5, 6)
+SCORES = (qsm.nrmse, qsm.hfen, qsm.xsim)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_equal_maps_score_best(maps):
 
 def test_what_lies_outside_of_the_mask_does_not_matter(maps):
     found, truth, mask = maps
-    for score in (qsm.nrmse, qsm.hfen, qsm.xsim):
+    for score in SCORES:
         expected = score(found, truth, mask)
         np.testing.assert_allclose(score(np.where(mask, found, 7.0), np.where(mask, truth, np.nan), mask), expected)
 
@@ -59,13 +60,13 @@ def test_the_mean_matters_to_structural_similarity_alone(maps):
 def test_single_precision_is_enough(maps):
     single = [values.astype(np.float32) for values in maps[:2]]
     mask = maps[2]
-    for score in (qsm.nrmse, qsm.hfen, qsm.xsim):
-        found = score(*single, mask)
+    for score in SCORES:
+        found = score(single[0], single[1], mask)
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, score(*maps[:2], mask), rtol=2e-5)
+        np.testing.assert_allclose(found, score(maps[0], maps[1], mask), rtol=2e-5)
 
 
-@pytest.mark.parametrize("score", [qsm.nrmse, qsm.hfen, qsm.xsim])
+@pytest.mark.parametrize("score", SCORES)
 def test_derivatives_are_those_of_differences(maps, score, rng):
     found, truth, mask = maps
     toward, h = rng.normal(size=SHAPE), 1e-7
