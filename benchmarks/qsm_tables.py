@@ -3,10 +3,10 @@
     python -m benchmarks.qsm_tables [--quick] [--data DATA] [--runs runs] [--out benchmarks/results]
 
 from the root of the repository. Networks are trained with their smoke presets where `runs` does not hold them yet: synthetic
-volumes of 48 voxels of 4 mm, B0 up to 30 degrees off the axis (DeepQSM: along the axis), SNR 100 at 3 T and TE 20 ms. Tests are
-brains of the same kind with B0 along the axis, with B0 30 degrees off, and with voxels of 3.6 x 3.6 x 5 mm; and, where DATA is the
-folder of the reference data, another phantom, of 2 mm, half as long as those of the training, noise-free and with noise and B0 30
-degrees off. Deep grey slopes are for that phantom alone, which has labels.
+volumes of 48 voxels of 4 mm, B0 up to 29 degrees off the axis (DeepQSM: along the axis), SNR 100 at 3 T and TE 20 ms. Tests are
+brains of the same kind with B0 along the axis, with B0 30 degrees off, and with voxels of 3.6 x 3.6 x 5 mm; and, where DATA is
+the folder of the reference data, another phantom with voxels of 2 mm, without noise, and with noise and B0 30 degrees off. Deep
+grey slopes are for that phantom alone, which has labels.
 """
 
 import argparse
