@@ -39,6 +39,7 @@ ROOMS = {
     "consistency": "mrjax.nn.consistency",
     "zoo": "mrjax.zoo",
     "fingerprints": "mrjax.zoo.fingerprints",
+    "susceptibility_mapping": "mrjax.zoo.susceptibility",
     "phantoms": "mrjax.phantoms",
     "plot": "mrjax.plot",
     "io": "mrjax.io",
