@@ -50,9 +50,6 @@ def susceptibility_system(
 
         return of_batch
 
-    def estimate(network: Network, measured: Measured) -> dict[str, Array]:
-        return {"susceptibility": jnp.where(measured["mask"], network(measured), 0.0)}
-
     return System(
         name,
         summary,
@@ -66,3 +63,8 @@ def susceptibility_system(
         evaluation=EVALUATION,
         optimiser=optimiser,
     )
+
+
+def estimate(network: Network, measured: Measured) -> dict[str, Array]:
+    """Susceptibility in ppm, zero outside the mask."""
+    return {"susceptibility": jnp.where(measured["mask"], network(measured), 0.0)}
