@@ -29,6 +29,12 @@ INVERSIONS = ("tv", "medi", "tikhonov", "tkd", "ndi")
 UNWRAPPINGS: Mapping[str, Callable[[Any, Any], Array]] = MappingProxyType({"laplacian": unwrap, "path": unwrap_by_path})
 
 
+TYPICAL_STEP = 0.02
+"""In ppm: the variance of the field over the strength of the total variation that suits it, in brains."""
+LEAST_STRENGTH = 1e-5
+"""In ppm: what suits a field with hardly any noise."""
+
+
 class SusceptibilityMap(NamedTuple):
     """The result of `qsm`, with what led to it; volumes `(nx, ny, nz)`, zero outside of their masks."""
 
@@ -79,7 +85,8 @@ def qsm(
     - `unwrapping`: `"laplacian"`, or `"path"` (which needs scikit-image).
     - `background`: `"v_sharp"`, `"resharp"`, `"pdf"`, `"lbv"`, or `"none"` if the field has none.
     - `inversion`: `"tv"`, `"medi"`, `"tikhonov"`, `"tkd"` or `"ndi"`.
-    - `strength`: Of the inversion: its `strength`, the `threshold` of `tkd`, the `decay` of `ndi`. By default theirs.
+    - `strength`: Of the inversion: its `strength`, the `threshold` of `tkd`, the `decay` of `ndi`. By default theirs, but that of
+        `tv` and `medi` follows the median variance of the total field, where three echoes tell it: it is divided by 0.02 ppm.
 
     **Returns:** A `SusceptibilityMap`.
 
@@ -106,13 +113,7 @@ def qsm(
     size, angle = _checks.real_array(magnitude, "magnitude"), _checks.real_array(phase, "phase")
     if size.shape != angle.shape:
         raise ValueError(f"`magnitude` and `phase` must have one shape, but got {size.shape} and {angle.shape}.")
-    for name, value, known in (
-        ("unwrapping", unwrapping, tuple(UNWRAPPINGS)),
-        ("background", background, (*BACKGROUNDS, "none")),
-        ("inversion", inversion, INVERSIONS),
-    ):
-        if value not in known:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, known))}, but got {value!r}.")
+    _check_names(unwrapping, background, inversion)
     sides = voxel_sides(voxel_size)
     hz_per_ppm = _checks.positive(_checks.real_array(b0, "b0"), "b0", "T") * GAMMA_BAR["1H"] * ppm
     images = size * jnp.exp(1j * angle)
@@ -121,9 +122,22 @@ def qsm(
     total = fit.off_resonance / hz_per_ppm
     dipole = Dipole(total.shape, jnp.asarray(sides, total.dtype), b0_direction, padding=1)
     local = _without_background(background, total, inside, sides, dipole, fit)
-    susceptibility = _inverted(inversion, local, dipole, fit, size, TURN * hz_per_ppm * float(np.max(te)), strength)
     deviation = jnp.where(inside, fit.off_resonance_std(inside) / hz_per_ppm if fit.n_free else jnp.nan, 0.0)
+    if strength is None and inversion in ("tv", "medi") and fit.n_free:
+        variance = jnp.nanmedian(jnp.where(local.mask, deviation**2, jnp.nan))
+        strength = jnp.maximum(variance / TYPICAL_STEP, LEAST_STRENGTH)
+    susceptibility = _inverted(inversion, local, dipole, fit, size, TURN * hz_per_ppm * float(np.max(te)), strength)
     return SusceptibilityMap(susceptibility, local.field, local.mask, total, deviation, inside)
+
+
+def _check_names(unwrapping: str, background: str, inversion: str) -> None:
+    for name, value, known in (
+        ("unwrapping", unwrapping, tuple(UNWRAPPINGS)),
+        ("background", background, (*BACKGROUNDS, "none")),
+        ("inversion", inversion, INVERSIONS),
+    ):
+        if value not in known:
+            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, known))}, but got {value!r}.")
 
 
 def _found_mask(images: Array) -> np.ndarray:
