@@ -89,8 +89,10 @@ def _require_alike(name: Path, magnitude: Image, other_name: Path, phase: Image)
 def _in_radians(path: Path, phase: np.ndarray) -> tuple[np.ndarray, str]:
     """The phase in rad, zero where it is no number, and what was done to it."""
     known = np.isfinite(phase)
+    if not known.any():
+        raise FileError(f"{path} holds no finite number.")
     values = np.where(known, phase, 0.0)
-    low, high = (float(extreme(values[known], initial=0.0)) for extreme in (np.min, np.max))
+    low, high = float(phase[known].min()), float(phase[known].max())
     if low == high:
         raise FileError(f"{path} is {low:g} everywhere, which is no phase.")
     beyond = np.pi * (1 + RADIANS)
