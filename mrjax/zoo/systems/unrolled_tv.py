@@ -169,8 +169,8 @@ def optimiser(config: UnrolledTVConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
 
 
-HARD = {"max_tilt": 1.0, "voxel_spread": 0.25, "batch_size": 1, "learning_rate": 2e-3}
-"""Many directions and voxel sizes."""
+HARD = {"max_tilt": 1.0, "voxel_spread": 0.25, "batch_size": 1, "snr_spread": 2.0, "learning_rate": 2e-3}
+"""Many directions, voxel sizes and noises."""
 
 SYSTEM = susceptibility_system(
     "unrolled_tv",
@@ -180,7 +180,7 @@ SYSTEM = susceptibility_system(
         "paper": UnrolledTVConfig(
             n_voxels=96, patch=96, voxel_size=2 * mm, channels=32, stages=8, steps=20_000, **HARD
         ),
-        "hour": UnrolledTVConfig(n_voxels=56, patch=56, voxel_size=3.2 * mm, steps=900, **HARD),
+        "hour": UnrolledTVConfig(n_voxels=48, patch=48, voxel_size=3.6 * mm, steps=600, **HARD),
         "smoke": UnrolledTVConfig(n_voxels=40, patch=40, voxel_size=4 * mm, channels=8, stages=3, steps=100, **HARD),
     },
     UnrolledTV,

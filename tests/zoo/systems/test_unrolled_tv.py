@@ -63,7 +63,7 @@ def test_a_field_twice_as_strong_gives_twice_the_susceptibility(batch, learned):
     found = learned(batch)
     graph, state = nnx.split(learned)
     twice = nnx.merge(graph, state)
-    twice.log_strength[...] = twice.log_strength[...] + np.log(2.0)
+    twice.log_strength[...] = twice.log_strength[...] + float(np.log(2.0))
     doubled = twice(batch | {"field": 2 * batch["field"]})
     np.testing.assert_allclose(doubled, 2 * found, atol=1e-4 * float(jnp.abs(found).max()))
 
