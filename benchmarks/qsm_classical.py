@@ -103,6 +103,7 @@ def numpy_tv(case: Case, strength: float) -> np.ndarray:
     divisor = transfer**2 + penalty * sum(np.abs(wave) ** 2 for wave in waves)
     divisor[divisor == 0] = 1
     start = transfer * np.fft.rfftn(np.asarray(case.field))
+    spectrum = start
     split, multiplier = np.zeros((2, 3, *case.truth.shape), np.float32)
     for _ in range(50):
         right = start + penalty * sum(
@@ -119,7 +120,7 @@ def numpy_tv(case: Case, strength: float) -> np.ndarray:
 
 def timed(make: Callable[[], object]) -> tuple[np.ndarray, float, float]:
     """The map, the time of the first call, and of the next."""
-    times = []
+    times, found = [], None
     for _ in range(2):
         start = time.perf_counter()
         found = jax.block_until_ready(make())
