@@ -34,6 +34,7 @@ ROOMS = {
     "reconstruction": "mrjax.reconstruction",
     "inverse": "mrjax.inverse",
     "cest_inverse": "mrjax.inverse.cest",
+    "qsm": "mrjax.inverse.qsm",
     "synthesis": "mrjax.synthesis",
     "nn": "mrjax.nn",
     "consistency": "mrjax.nn.consistency",

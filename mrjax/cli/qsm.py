@@ -54,13 +54,17 @@ def add_to(commands: Any) -> None:
         metavar=("X", "Y", "Z"),
         help="along the axes of the images; by default from their headers",
     )
+    _add_methods(parser)
+    parser.add_argument("--out", type=Path, default=Path("mrjax_qsm"), help="folder to write to (mrjax_qsm)")
+    parser.set_defaults(run=run)
+
+
+def _add_methods(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unwrapping", choices=UNWRAPPINGS, default="laplacian", help="of the phase (laplacian)")
     parser.add_argument("--background", choices=(*BACKGROUNDS, "none"), default="v_sharp", help="its removal (v_sharp)")
     parser.add_argument("--inversion", choices=INVERSIONS, default="tv", help="of the dipole (tv)")
     parser.add_argument("--strength", type=float, help="of the inversion, see the docs; by default that of the method")
     parser.add_argument("--reverse-phase", action="store_true", help="the phase falls where the field is higher")
-    parser.add_argument("--out", type=Path, default=Path("mrjax_qsm"), help="folder to write to (mrjax_qsm)")
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
