@@ -5,7 +5,7 @@ from jaxtyping import Array, Complex
 
 from mrjax.inverse import least_squares
 from mrjax.zoo.methods.cg_sense import images
-from mrjax.zoo.relaxometry import EVALUATION, Estimate, Measurement, RelaxationModel, RelaxometryConfig
+from mrjax.zoo.relaxometry import EVALUATION, Estimate, Measurement, RelaxationModel, RelaxometryConfig, best_m0
 from mrjax.zoo.system import Method
 
 SHORTEST, LONGEST = 0.1, 5.0
@@ -33,8 +33,7 @@ def estimated(measurement: Measurement) -> dict[str, Array]:
 def fitted(model: RelaxationModel, contrasts: Complex[Array, "*pixels n"]) -> dict[str, Array]:
     """The maps that explain complex contrasts best, pixel by pixel."""
     usual = jnp.full(contrasts.shape[:-1], model.usual, contrasts.real.dtype)
-    shape = model.signal(usual, jnp.ones_like(usual))
-    m0 = (shape * contrasts).sum(-1) / (shape**2).sum(-1)  # that fits best with the usual relaxation time
+    m0 = best_m0(model, contrasts)
     signal = lambda p: model.signal(p["time"], p["real"] + 1j * p["imaginary"])
     lower = {"time": SHORTEST * model.usual, "real": -jnp.inf, "imaginary": -jnp.inf}
     upper = {"time": LONGEST * model.usual, "real": jnp.inf, "imaginary": jnp.inf}

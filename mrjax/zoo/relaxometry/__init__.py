@@ -18,11 +18,13 @@ from .data import (
     zero_filled as zero_filled,
 )
 from .evaluation import EVALUATION as EVALUATION, Estimate as Estimate, nrmse as nrmse, test_scan as test_scan
+from .first_guess import FirstMaps as FirstMaps, best_m0 as best_m0
 from .image_quality import IMAGES as IMAGES, psnr as psnr
+from .losses import map_error as map_error, total_variation as total_variation
 from .maps import (
     EchoTrain as EchoTrain,
     FlipAngles as FlipAngles,
     RelaxationModel as RelaxationModel,
     relaxation_model as relaxation_model,
 )
-from .task import estimated as estimated, relaxometry_system as relaxometry_system
+from .task import described as described, estimated as estimated, relaxometry_system as relaxometry_system
