@@ -41,7 +41,7 @@ class RelaxometryConfig(TrainingConfig):
     n_coils: int = 8
     acceleration: float = 5.0
     sampling: str = "lines"
-    snr: float = 50.0
+    snr: float = 100.0
 
     def __post_init__(self):
         super().__post_init__()

@@ -24,13 +24,16 @@ FIELD_OF_VIEW, CAGE_RADIUS = 0.22, 0.17
 CALIBRATION, DENSITY_POWER = 16, 2.0
 """One in so many lines lies in the centre and is always measured; density falls off with this power of the distance."""
 
+LEAST_M0 = 0.3
+"""Of a pixel that is judged, relative to water: those with less are edges that hold little tissue and mostly noise."""
+
 Measurement = dict[str, Any]
 """What a scan gives: `k_space` of shape `(image, contrast, coil, nx, ny)`, `mask`, true where it was measured, of shape
 `(image, contrast, nx, ny)`, `coils`, of shape `(coil, nx, ny)`, and `model`, the `RelaxationModel` of the contrasts."""
 
 Batch = dict[str, Any]
 """A `Measurement`, and what is true: `maps` of shape `(image, nx, ny, 3)`, as the model takes them, `images`, its contrasts, of
-shape `(image, contrast, nx, ny)`, and `inside`, where there is tissue within the limits of the model."""
+shape `(image, contrast, nx, ny)`, and `inside`, where a pixel is mostly tissue within the limits of the model."""
 
 AXES = {"k_space": 0, "mask": 0, "coils": None, "model": None}
 """Of the images in a `Measurement`, as for `jax.vmap`."""
@@ -82,7 +85,7 @@ def measured(
         "model": model,
         "maps": model.joined(time, m0),
         "images": images,
-        "inside": (jnp.abs(m0) > 0) & (time >= low) & (time <= high),
+        "inside": (jnp.abs(m0) >= LEAST_M0) & (time >= low) & (time <= high),
     }
 
 

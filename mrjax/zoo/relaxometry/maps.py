@@ -15,8 +15,8 @@ from mrjax.zoo.relaxometry.config import RelaxometryConfig
 
 SMALLEST_ANGLE, LARGEST_ANGLE = 3 * deg, 20 * deg
 
-BEYOND = 4.0
-"""Largest magnitude of the logarithm of a relaxation time over the usual one, so that its exponential is finite."""
+BEYOND = 3.2
+"""Largest magnitude of the logarithm of a relaxation time over the usual one, within what is plausible."""
 
 
 class RelaxationModel(Module):
@@ -61,7 +61,7 @@ class EchoTrain(RelaxationModel):
     te: Float[Array, " n"]
     parameter: str = eqx.field(static=True, default="t2")
     usual: float = eqx.field(static=True, default=80 * ms)
-    limits: tuple[float, float] = eqx.field(static=True, default=(20 * ms, 300 * ms))
+    limits: tuple[float, float] = eqx.field(static=True, default=(20 * ms, 200 * ms))
 
     @property
     def n_contrasts(self) -> int:

@@ -11,7 +11,7 @@ from mrjax.zoo.relaxometry.config import RelaxometryConfig
 from mrjax.zoo.relaxometry.data import Measurement, stream
 from mrjax.zoo.relaxometry.evaluation import EVALUATION
 from mrjax.zoo.relaxometry.maps import RelaxationModel
-from mrjax.zoo.system import System
+from mrjax.zoo.system import System, adam_to_rest
 
 
 def relaxometry_system(
@@ -43,6 +43,7 @@ def relaxometry_system(
         loss=loss,
         estimate=lambda network, measurement: estimated(measurement["model"], predict(network, measurement)),
         evaluation=EVALUATION,
+        optimiser=adam_to_rest,
     )
 
 

@@ -10,7 +10,7 @@ from mrjax import _checks
 from mrjax.nn import FullyConnected, Loss
 from mrjax.zoo import myelin_water
 from mrjax.zoo.myelin_water import EVALUATION, MyelinWaterConfig, Samples
-from mrjax.zoo.system import System
+from mrjax.zoo.system import System, adam_to_rest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ SYSTEM = System(
     "S. Jung, H. Lee, K. Ryu, J. E. Song, M. Park, W.-J. Moon, D.-H. Kim, Magn Reson Med 2021, doi 10.1002/mrm.28407",
     {
         "paper": AnnMwfConfig(batch_size=1000, steps=10_000),
-        "smoke": AnnMwfConfig(batch_size=1000, steps=3000),
+        "smoke": AnnMwfConfig(batch_size=1000, steps=3000, learning_rate=2e-3),
     },
     data=myelin_water.stream,
     described=lambda config: f"simulated magnitudes of three pools, {config.n_echoes} echoes, SNR {config.snr:g}",
@@ -63,4 +63,5 @@ SYSTEM = System(
     loss=loss,
     estimate=estimate,
     evaluation=EVALUATION,
+    optimiser=adam_to_rest,
 )

@@ -1,6 +1,7 @@
 """MoDL: images by stages of one denoiser and a least squares solution that stays near its answer."""
 
 import dataclasses
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from flax import nnx
@@ -11,9 +12,8 @@ from mrjax.nn import DnCNN, Loss, channels_as_complex, complex_as_channels
 from mrjax.nn.consistency import Fidelity, ProximalStep, Unrolled, network_then_step
 from mrjax.zoo import relaxometry
 from mrjax.zoo.relaxometry import IMAGES, Batch, Measurement, RelaxometryConfig
-from mrjax.zoo.system import System
+from mrjax.zoo.system import System, adam_to_rest
 
-STEP = ProximalStep(n_iterations=10)
 FIRST_WEIGHT = 0.05
 """Of the distance to the denoised image, as in the published code; it is learned."""
 
@@ -26,15 +26,17 @@ class ModlConfig(RelaxometryConfig):
 
     - `channels`: Features of the denoiser, which has five convolutions.
     - `n_stages`: Of denoiser and least squares.
+    - `n_iterations`: Of conjugate gradients in each.
     """
 
     n_contrasts: int = 1
     channels: int = 64
     n_stages: int = 5
+    n_iterations: int = 10
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("channels", "n_stages"):
+        for name in ("channels", "n_stages", "n_iterations"):
             _checks.positive_integer(getattr(self, name), name)
 
 
@@ -53,7 +55,7 @@ class ComplexDenoiser(nnx.Module):
 def network(config: ModlConfig, rngs: nnx.Rngs) -> Unrolled:
     """The stages, which share the denoiser and the weight."""
     return Unrolled(
-        network_then_step(near_to_data),
+        network_then_step(near_to_data(config.n_iterations)),
         lambda rngs: ComplexDenoiser(config.channels, rngs),
         config.n_stages,
         log_strength=jnp.log(FIRST_WEIGHT),
@@ -62,11 +64,16 @@ def network(config: ModlConfig, rngs: nnx.Rngs) -> Unrolled:
     )
 
 
-def near_to_data(images: Array, measurement: Measurement, log_weight: Array) -> Array:
-    """The least squares images near given ones."""
-    fidelity = lambda one: Fidelity(relaxometry.encoding(one), one["k_space"])
-    step = lambda one, images: STEP(images, fidelity(one), log_weight)
-    return relaxometry.over_images(step)(measurement, images)
+def near_to_data(n_iterations: int) -> Callable[[Array, Measurement, Array], Array]:
+    """From images to the least squares ones near them."""
+    solve = ProximalStep(n_iterations)
+
+    def of_all(images: Array, measurement: Measurement, log_weight: Array) -> Array:
+        fidelity = lambda one: Fidelity(relaxometry.encoding(one), one["k_space"])
+        step = lambda one, images: solve(images, fidelity(one), log_weight)
+        return relaxometry.over_images(step)(measurement, images)
+
+    return of_all
 
 
 def estimate(network: Unrolled, measurement: Measurement) -> Complex[Array, "image contrast nx ny"]:
@@ -92,7 +99,9 @@ SYSTEM = System(
         "paper": ModlConfig(
             n_pixels=256, n_coils=12, acceleration=6.0, sampling="points", snr=100.0, batch_size=1, steps=18_000
         ),
-        "smoke": ModlConfig(objects="brains", channels=24, n_stages=4, batch_size=8, steps=300, learning_rate=2e-3),
+        "smoke": ModlConfig(
+            objects="brains", channels=24, n_stages=3, n_iterations=5, batch_size=2, steps=300, learning_rate=2e-3
+        ),
     },
     data=relaxometry.stream,
     described=relaxometry.described,
@@ -100,4 +109,5 @@ SYSTEM = System(
     loss=loss,
     estimate=estimate,
     evaluation=IMAGES,
+    optimiser=adam_to_rest,
 )
