@@ -36,6 +36,7 @@ ROOMS = {
     "cest_inverse": "mrjax.inverse.cest",
     "synthesis": "mrjax.synthesis",
     "nn": "mrjax.nn",
+    "consistency": "mrjax.nn.consistency",
     "zoo": "mrjax.zoo",
     "fingerprints": "mrjax.zoo.fingerprints",
     "phantoms": "mrjax.phantoms",

@@ -722,4 +722,5 @@ def test_wrong_option_ends_the_command_with_one_sentence(arguments, capsys):
 def test_a_folder_that_cannot_be_made_is_named(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     assert main(["fit", "t2star", "good.csv", *ECHOES.split(), "--out", "text.txt"]) == 2
-    assert capsys.readouterr().err == "mrjax fit: cannot write or read text.txt: File exists\n"
+    # a line before it says what is compiled, where that takes long
+    assert capsys.readouterr().err.splitlines()[-1] == "mrjax fit: cannot write or read text.txt: File exists"

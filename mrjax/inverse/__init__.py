@@ -1,6 +1,6 @@
 """From signals to parameters."""
 
-from . import cest as cest
+from . import cest as cest, qsm as qsm
 from .dictionary import Dictionary as Dictionary, Match as Match
 from .fit import Fit as Fit, FitStatus as FitStatus
 from .jacobian import per_voxel_jacobian as per_voxel_jacobian, signal_and_jacobian as signal_and_jacobian

@@ -7,6 +7,7 @@ from .complex_channels import channels_as_complex as channels_as_complex, comple
 from .decoders import RecurrentDecoder as RecurrentDecoder
 from .dncnn import DnCNN as DnCNN
 from .encoders import FullyConnected as FullyConnected, RecurrentEncoder as RecurrentEncoder, normalised as normalised
+from .fields_of_experts import FieldsOfExperts as FieldsOfExperts
 from .history import History as History
 from .hydra import Hydra as Hydra
 from .patches import in_patches as in_patches

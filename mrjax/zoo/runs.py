@@ -44,24 +44,22 @@ def configured(system: System, preset: str, changes: dict[str, str]) -> Any:
     if preset not in system.presets:
         raise ValueError(f"The preset must be one of {', '.join(system.presets)}, but got {preset!r}.")
     config = system.presets[preset]
-    for name, text in changes.items():
-        if name not in (fields := [field.name for field in dataclasses.fields(config)]):
-            raise ValueError(f"{system.name} has no setting {name!r}; it has {', '.join(fields)}.")
-        kind = type(getattr(config, name))
-        try:
-            config = dataclasses.replace(config, **{name: kind(text)})
-        except ValueError as error:
-            raise (
-                ValueError(f"`{name}` must be {_KINDS[kind]}, but got {text!r}.") if _is_kind(error) else error
-            ) from None
-    return config
+    # all at once, since what one may be can depend on another
+    return dataclasses.replace(config, **{name: _value(system, config, name, text) for name, text in changes.items()})
 
 
 _KINDS = {int: "a whole number", float: "a number", str: "text"}
 
 
-def _is_kind(error: ValueError) -> bool:
-    return "invalid literal" in str(error) or "could not convert" in str(error)
+def _value(system: System, config: Any, name: str, text: str) -> Any:
+    """A setting from its text, of the kind that the configuration has there."""
+    if name not in (fields := [field.name for field in dataclasses.fields(config)]):
+        raise ValueError(f"{system.name} has no setting {name!r}; it has {', '.join(fields)}.")
+    kind = type(getattr(config, name))
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"`{name}` must be {_KINDS[kind]}, but got {text!r}.") from None
 
 
 def trained(system: System, config: TrainingConfig, folder: Path | str | None, progress: bool = True) -> nnx.Module:

@@ -142,6 +142,7 @@ def test_a_unet_leaves_what_is_far_from_its_margin_alone():
 
 
 @EVERY
+@pytest.mark.slow
 def test_batch_statistics_and_dropout_are_those_of_training_alone(name):
     options = {} if name == "dncnn" else {"dropout": 0.5}
     network = NETWORKS[name](2, **options)

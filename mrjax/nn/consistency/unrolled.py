@@ -11,8 +11,10 @@ from jaxtyping import Array, PyTree
 from mrjax import _checks
 from mrjax.nn._network import beside_weights, joined, parted
 
-Stage = Callable[[Array, Any, Array, Callable[[Array], Array]], Array]
-"""From an image, a problem such as a `Fidelity`, the logarithm of a step size or weight, and a network, to the next image."""
+Stage = Callable[[Any, Any, Array, Callable[[Array], Array]], Any]
+"""From an image, a problem such as a `Fidelity`, the logarithm of a step size or weight, and a network, to the next image.
+
+In the place of an image there may be a tree of arrays, such as the state of a solver."""
 
 
 def step_then_network(step: Callable[[Array, Any, Array], Array]) -> Stage:
@@ -44,7 +46,7 @@ class Unrolled(nnx.Module):
     - `share_strength`: Whether all stages have the same $s$.
     - `rngs`: Random numbers for the initial weights.
 
-    Called with an image and a problem, it returns the image after the last stage.
+    Called with an image, or a tree of arrays, and a problem, it returns the image after the last stage.
 
     **Derivatives:** in weights, strengths, image and problem.
 
@@ -84,7 +86,7 @@ class Unrolled(nnx.Module):
         else:
             self.network = nnx.vmap(lambda key: network(nnx.Rngs(key)))(jax.random.split(rngs(), n_stages))
 
-    def __call__(self, image: Array, problem: Any) -> Array:
+    def __call__(self, image: PyTree, problem: Any) -> PyTree:
         """The image after the last stage."""
         graph, weights, other = parted(self.network)
         stage = jax.checkpoint(lambda *arrays: self._one(graph, problem, *arrays))
@@ -99,8 +101,9 @@ class Unrolled(nnx.Module):
         return image
 
     def _one(
-        self, graph: nnx.GraphDef, problem: Any, image: Array, other: PyTree, weights: PyTree, strength: Array
-    ) -> tuple[Array, PyTree]:
+        self, graph: nnx.GraphDef, problem: Any, image: PyTree, other: PyTree, weights: PyTree, strength: Array
+    ) -> tuple[PyTree, PyTree]:
         network = joined(graph, weights, other)
         following = self.stage(image, problem, strength, network)
-        return following.astype(image.dtype), beside_weights(network, known=other)
+        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), following, image)
+        return kept, beside_weights(network, known=other)

@@ -1,0 +1,35 @@
+"""The task of susceptibility mapping: local fields to learn from, volumes to be judged on, losses and scores."""
+
+from .data import (
+    FIELD_SCALE as FIELD_SCALE,
+    SCALE as SCALE,
+    Measured as Measured,
+    SusceptibilityConfig as SusceptibilityConfig,
+    dipoles as dipoles,
+    measured_volume as measured_volume,
+    phase_per_ppm as phase_per_ppm,
+    stream as stream,
+)
+from .evaluation import (
+    EVALUATION as EVALUATION,
+    Estimate as Estimate,
+    SusceptibilityScores as SusceptibilityScores,
+    score as score,
+)
+from .losses import (
+    absolute_error as absolute_error,
+    field_error as field_error,
+    gradient_difference as gradient_difference,
+    square_error as square_error,
+)
+from .networks import (
+    LearnedProximalGradient as LearnedProximalGradient,
+    NetworkOfField as NetworkOfField,
+    Problem as Problem,
+    SeveralDipoles as SeveralDipoles,
+    fidelities as fidelities,
+    step_then_network_within as step_then_network_within,
+    within as within,
+)
+from .task import Network as Network, susceptibility_system as susceptibility_system
+from .test_sets import brains as brains, measured as measured, simulated as simulated

@@ -1,0 +1,68 @@
+"""What all systems for susceptibility mapping have in common."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from mrjax.nn import Loss
+from mrjax.synthesis import Stream
+from mrjax.zoo.susceptibility.data import Measured, SusceptibilityConfig, described, stream
+from mrjax.zoo.susceptibility.evaluation import EVALUATION
+from mrjax.zoo.system import System, adam
+
+Network = Callable[[Measured], Float[Array, "n nx ny nz"]]
+"""From what was measured of some volumes to their susceptibility in ppm."""
+
+
+def susceptibility_system(
+    name: str,
+    summary: str,
+    source: str,
+    presets: Mapping[str, SusceptibilityConfig],
+    network: Callable[[Any, nnx.Rngs], nnx.Module],
+    errors: Mapping[str, tuple[float, Callable[[Array, Measured], Array]]],
+    *,
+    data: Callable[[Any], Stream] = stream,
+    optimiser: Callable[[Any], Any] = adam,
+) -> System:
+    """A system that learns susceptibility from simulated local fields.
+
+    **Arguments:**
+
+    - `name`, `summary`, `source`, `presets`, `data`, `optimiser`: As of `System`.
+    - `network`: As of `System`; the network takes `Measured` and returns susceptibilities in ppm, `(n, nx, ny, nz)`.
+    - `errors`: By name the parts of the loss, each a weight and a function such as `absolute_error`.
+
+    **Returns:** the `System`; its estimates are dicts of `susceptibility` in ppm, zero outside the mask.
+    """
+
+    def loss(config: SusceptibilityConfig) -> Loss:
+        del config
+
+        def of_batch(network: Network, batch: Measured) -> tuple[Array, dict[str, Array]]:
+            found = network(batch)
+            parts = {name: error(found, batch) for name, (_, error) in errors.items()}
+            total = sum((weight * parts[name] for name, (weight, _) in errors.items()), jnp.zeros(()))
+            return total, parts
+
+        return of_batch
+
+    def estimate(network: Network, measured: Measured) -> dict[str, Array]:
+        return {"susceptibility": jnp.where(measured["mask"], network(measured), 0.0)}
+
+    return System(
+        name,
+        summary,
+        source,
+        presets,
+        data=data,
+        described=described,
+        network=network,
+        loss=loss,
+        estimate=estimate,
+        evaluation=EVALUATION,
+        optimiser=optimiser,
+    )
