@@ -1,0 +1,161 @@
+"""Networks for susceptibility: trained a few steps, kept, loaded, asked, and resumed."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+import mrjax as mr
+from mrjax import zoo
+from mrjax.nn._network import joined, parted
+from mrjax.zoo.susceptibility import dipoles, phase_per_ppm, stream
+
+TINY = {"objects": "shapes", "n_voxels": "16", "patch": "16", "batch_size": "2", "steps": "2"}
+NETWORKS = {
+    "deepqsm": {"channels": "4", "levels": "2"},
+    "qsmnet": {"channels": "4", "levels": "2"},
+    "modl_qsm": {"channels": "4", "blocks": "1", "stages": "2"},
+    "lpcnn": {"channels": "4", "blocks": "1", "stages": "2", "n_orientations": "2"},
+    "vandi_qsm": {"filters": "3", "functions": "5", "stages": "2"},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def in_single_precision():
+    with jax.enable_x64(False):
+        yield
+
+
+def tiny(name, **changes):
+    return zoo.configured(zoo.system_called(name), "smoke", TINY | NETWORKS[name] | changes)
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    """What an estimate is given of two volumes, with their truth."""
+    return stream(tiny("modl_qsm")).batch(1000)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_susceptibility_system_is_trained_kept_and_loaded(tmp_path, name, unseen):
+    system, config = zoo.system_called(name), tiny(name)
+    network = zoo.trained(system, config, tmp_path, progress=False)
+    again, same_config, loaded = zoo.load(tmp_path)
+    assert (again, same_config) == (system, config)
+    measured = {key: values for key, values in unseen.items() if key != "susceptibility"}
+    answers = [zoo.estimator(system, net)(measured)["susceptibility"] for net in (network, loaded)]
+    np.testing.assert_array_equal(*answers)
+    assert answers[0].shape == unseen["field"].shape
+    assert not np.any(np.asarray(answers[0])[~np.asarray(unseen["mask"])])
+    assert 0 < np.abs(answers[0]).max() < 10  # in ppm
+    assert "synthetic shapes in cubes of 16 voxels of 4 mm" in (tmp_path / "card.md").read_text()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_loss_of_one_batch_falls(name):
+    system, config = zoo.system_called(name), tiny(name)
+    batch = system.data(config).batch(0)
+    network = system.network(config, nnx.Rngs(0))
+    schedule = mr.nn.TrainingSchedule(steps=12, log_every=1)
+    history = mr.nn.train(network, system.loss(config), lambda step: batch, schedule, optax.adam(1e-2), progress=False)
+    losses = history.column("loss")[1]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("name", ["modl_qsm", "vandi_qsm", "qsmnet"])
+def test_the_gradient_of_the_loss(name, unseen):
+    """Along a random direction, against a difference in float64."""
+    system = zoo.system_called(name)
+    with jax.enable_x64(True):
+        widened = lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf
+        batch = jax.tree.map(widened, unseen)
+        graph, weights, rest = parted(system.network(tiny(name), nnx.Rngs(0)))
+        weights, rest = (jax.tree.map(widened, tree) for tree in (weights, rest))
+        loss = jax.jit(jax.value_and_grad(lambda w: system.loss(tiny(name))(joined(graph, w, rest), batch)[0]))
+        leaves, structure = jax.tree.flatten(weights)
+        keys = jax.random.split(jax.random.key(1), len(leaves))
+        along = [jax.random.normal(key, leaf.shape, leaf.dtype) for key, leaf in zip(keys, leaves, strict=True)]
+        along = jax.tree.unflatten(structure, along)
+        slope = sum(np.vdot(g, d) for g, d in zip(*map(jax.tree.leaves, (loss(weights)[1], along)), strict=True))
+        moved = lambda by: loss(jax.tree.map(lambda w, d: w + by * d, weights, along))[0]
+        np.testing.assert_allclose(slope, (moved(1e-7) - moved(-1e-7)) / 2e-7, rtol=1e-4)
+
+
+def test_a_network_with_statistics_and_dropout_resumes_bit_for_bit(tmp_path, monkeypatch):
+    system, config = zoo.system_called("modl_qsm"), tiny("modl_qsm", dropout="0.5", steps="3")
+    straight = zoo.trained(system, config, folder=None, progress=False)
+    whole = system.data(config)
+
+    class Stopping:
+        batch_axes = whole.batch_axes
+
+        def batch(self, step):
+            if step == 2:
+                raise KeyboardInterrupt
+            return whole.batch(step)
+
+    with pytest.raises(KeyboardInterrupt):
+        zoo.trained(dataclasses.replace(system, data=lambda config: Stopping()), config, tmp_path, progress=False)
+    resumed = zoo.trained(system, config, tmp_path, progress=False)
+    leaves = [jax.tree.leaves(nnx.to_pure_dict(nnx.state(network))) for network in (straight, resumed)]
+    assert len(leaves[0]) > 10
+    for one, other in zip(*leaves, strict=True):
+        np.testing.assert_array_equal(*(np.asarray(jax.random.key_data(x) if _is_key(x) else x) for x in (one, other)))
+
+
+def _is_key(leaf):
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def test_vandi_without_regularisers_is_nonlinear_dipole_inversion(unseen):
+    config = tiny("vandi_qsm", stages="3")
+    network = zoo.system_called("vandi_qsm").network(config, nnx.Rngs(0))
+    network.unrolled.network.weights[...] = jnp.zeros_like(network.unrolled.network.weights[...])
+    answer, per_ppm = network(unseen), phase_per_ppm(config)
+    dipole = jax.tree.map(lambda leaf: leaf[0], dipoles(unseen))
+    mask, weights, phase = unseen["mask"][0], unseen["weights"][0], per_ppm * unseen["field"][0]
+    volume = jnp.zeros_like(phase)
+    for _ in range(3):  # in rad, with a step of one
+        volume = volume - dipole.mv(weights * jnp.sin(dipole.mv(volume) - phase))
+    # a stage's image is not cut to the mask: only what its regulariser sees is
+    np.testing.assert_allclose(per_ppm * answer[0], volume, atol=1e-5)
+    assert mask.any()
+
+
+def test_a_network_of_whole_turns_more_in_the_phase_answers_alike(unseen):
+    network = zoo.system_called("vandi_qsm").network(tiny("vandi_qsm"), nnx.Rngs(0))
+    turned = unseen | {"field": unseen["field"] + 2 * np.pi / phase_per_ppm(tiny("vandi_qsm"))}
+    np.testing.assert_allclose(network(turned), network(unseen), atol=1e-5)
+
+
+def test_presets_for_susceptibility_are_as_published():
+    n_weights = {}
+    for name in ("modl_qsm", "lpcnn"):
+        system = zoo.system_called(name)
+        network = nnx.eval_shape(lambda system=system: system.network(system.presets["paper"], nnx.Rngs(0)))
+        state = jax.tree.leaves(nnx.state(network, (nnx.Param, nnx.BatchStat)))
+        n_weights[name] = sum(leaf.size for leaf in state)
+    # 448,259 with two channels in and out, and the step, which is one number
+    assert n_weights["modl_qsm"] == 448_259 - 27 * 32 - 33 == n_weights["lpcnn"]
+    qsmnet = zoo.system_called("qsmnet").presets
+    assert (qsmnet["paper"].patch, qsmnet["paper"].batch_size, qsmnet["paper"].learning_rate) == (64, 5, 1e-3)
+    assert qsmnet["plus"].widest > qsmnet["paper"].widest == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("deepqsm", {"levels": "0"}, "`levels`"),
+        ("qsmnet", {"channels": "0"}, "`channels`"),
+        ("modl_qsm", {"dropout": "1.0"}, "`dropout` must be from 0 to below 1, but got 1.0"),
+        ("lpcnn", {"stages": "0"}, "`stages`"),
+        ("vandi_qsm", {"filters": "0"}, "`filters`"),
+    ],
+)
+def test_settings_of_networks_that_cannot_be(name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        tiny(name, **settings)
