@@ -27,7 +27,7 @@ def _convolution(images: Array, kernel: Array) -> Array:
     return jax.lax.conv_general_dilated(images, kernel, (1, 1), margins, dimension_numbers=CHANNELS_LAST)
 
 
-def _correlation(images: Array, others: Array, size: tuple[int, int]) -> Array:
+def _correlation(images: Array, others: Array, size: tuple[int, ...]) -> Array:
     """Of every channel with every other, over all images: how a convolution changes with its kernel."""
     as_images, as_kernel = jnp.transpose(images, (3, 1, 2, 0)), jnp.transpose(others, (1, 2, 0, 3))
     margins = [((n - 1) // 2,) * 2 for n in size]
@@ -66,7 +66,7 @@ def _exchanged(apply: Callable[[Array, Array], Array], tangent: Array, values: A
     return answer.reshape(n_groups, n_each, *answer.shape[2:])
 
 
-def _with(function: Callable[[Array, Array], Array]) -> dict[str, Any]:
+def _with(function: Callable[..., Array]) -> dict[str, Any]:
     grouped = _in_groups(function)
     return {"function": grouped, "on_cpu": grouped}
 
