@@ -23,14 +23,19 @@ def planes_convolved(images: Float[Array, "n h w i"], kernel: Float[Array, "kh k
 
 
 def _convolution(images: Array, kernel: Array) -> Array:
-    margins = [((n - 1) // 2,) * 2 for n in kernel.shape[:2]]
+    margins = _margins(kernel.shape[:2])
     return jax.lax.conv_general_dilated(images, kernel, (1, 1), margins, dimension_numbers=CHANNELS_LAST)
+
+
+def _margins(size: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Zeros on both sides of each axis that keep its length."""
+    return [(n // 2, n // 2) for n in size]
 
 
 def _correlation(images: Array, others: Array, size: tuple[int, ...]) -> Array:
     """Of every channel with every other, over all images: how a convolution changes with its kernel."""
     as_images, as_kernel = jnp.transpose(images, (3, 1, 2, 0)), jnp.transpose(others, (1, 2, 0, 3))
-    margins = [((n - 1) // 2,) * 2 for n in size]
+    margins = _margins(size)
     found = jax.lax.conv_general_dilated(as_images, as_kernel, (1, 1), margins, dimension_numbers=CHANNELS_LAST)
     return jnp.transpose(found, (1, 2, 0, 3))
 
