@@ -107,6 +107,6 @@ def relaxation_model(config: RelaxometryConfig) -> EchoTrain | FlipAngles:
         ```
     """
     if config.parameter == "t2":
-        return EchoTrain(config.echo_spacing * jnp.arange(1.0, config.n_contrasts + 1))
+        return EchoTrain(te=config.echo_spacing * jnp.arange(1.0, config.n_contrasts + 1))
     angles = jnp.geomspace(SMALLEST_ANGLE, LARGEST_ANGLE, config.n_contrasts)
-    return FlipAngles(angles, jnp.asarray(config.tr, angles.dtype))
+    return FlipAngles(flip_angle=angles, tr=jnp.asarray(config.tr, angles.dtype))
