@@ -40,6 +40,8 @@ ROOMS = {
     "consistency": "mrjax.nn.consistency",
     "zoo": "mrjax.zoo",
     "fingerprints": "mrjax.zoo.fingerprints",
+    "zoo_relaxometry": "mrjax.zoo.relaxometry",
+    "zoo_myelin_water": "mrjax.zoo.myelin_water",
     "phantoms": "mrjax.phantoms",
     "plot": "mrjax.plot",
     "io": "mrjax.io",

@@ -42,11 +42,11 @@ AXES = {"k_space": 0, "mask": 0, "coils": None, "model": None}
 def stream(config: RelaxometryConfig) -> Stream:
     """Batches to learn from."""
     shape = (config.n_pixels, config.n_pixels)
-    scan = Scan(config, learned_from(config), coils(config, shape), relaxation_model(config))
+    scan = ScannedObjects(config, learned_from(config), coils(config, shape), relaxation_model(config))
     return Stream(scan, config.batch_size, config.seed, AXES | {"maps": 0, "images": 0, "inside": 0})
 
 
-class Scan(Module):
+class ScannedObjects(Module):
     """Draws objects and measures them."""
 
     config: RelaxometryConfig

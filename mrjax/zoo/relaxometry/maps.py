@@ -97,16 +97,17 @@ def relaxation_model(config: RelaxometryConfig) -> EchoTrain | FlipAngles:
 
         ```python
         >>> import jax.numpy as jnp
+        >>> import numpy as np
         >>> from mrjax.zoo import relaxometry
         >>> model = relaxometry.relaxation_model(relaxometry.RelaxometryConfig(n_contrasts=3))
         >>> maps = model.joined(jnp.array([0.03, 0.1]), jnp.array([1.0, 2j]))
-        >>> print(abs(model(maps)).round(2))
+        >>> print(np.asarray(abs(model(maps))).round(2))
         [[0.72 0.51 0.37]
          [1.81 1.64 1.48]]
 
         ```
     """
     if config.parameter == "t2":
-        return EchoTrain(config.echo_spacing * jnp.arange(1.0, config.n_contrasts + 1))
+        return EchoTrain(te=config.echo_spacing * jnp.arange(1.0, config.n_contrasts + 1))
     angles = jnp.geomspace(SMALLEST_ANGLE, LARGEST_ANGLE, config.n_contrasts)
-    return FlipAngles(angles, jnp.asarray(config.tr, angles.dtype))
+    return FlipAngles(flip_angle=angles, tr=jnp.asarray(config.tr, angles.dtype))

@@ -71,7 +71,7 @@ SYSTEM = relaxometry_system(
     "DOPAMINE, Medical Image Analysis, article 102017",
     {
         "paper": DopamineConfig(n_pixels=256, batch_size=2, steps=40_000, learning_rate=2e-4),
-        "smoke": DopamineConfig(objects="brains", channels=16, n_stages=4, batch_size=4, steps=300, learning_rate=3e-3),
+        "smoke": DopamineConfig(objects="brains", channels=16, n_stages=3, batch_size=2, steps=300, learning_rate=3e-3),
     },
     Dopamine,
     loss,

@@ -56,7 +56,7 @@ SYSTEM = relaxometry_system(
     "F. Liu, L. Feng, R. Kijowski, MANTIS, Magn Reson Med 82 (2019) 174-188",
     {
         "paper": MantisConfig(n_pixels=256, batch_size=4, steps=40_000, learning_rate=2e-4),
-        "smoke": MantisConfig(objects="brains", channels=16, levels=4, batch_size=4, steps=400, learning_rate=3e-3),
+        "smoke": MantisConfig(objects="brains", channels=16, levels=4, batch_size=4, steps=600, learning_rate=3e-3),
     },
     network,
     loss,

@@ -52,7 +52,7 @@ SYSTEM = relaxometry_system(
     "RELAX, of the authors of MANTIS (PMC9185837)",
     {
         "paper": RelaxConfig(n_pixels=256, batch_size=4, steps=40_000, learning_rate=2e-4),
-        "smoke": RelaxConfig(objects="brains", channels=16, levels=4, batch_size=4, steps=400, learning_rate=3e-3),
+        "smoke": RelaxConfig(objects="brains", channels=16, levels=4, batch_size=4, steps=600, learning_rate=3e-3),
     },
     network,
     loss,
