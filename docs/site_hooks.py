@@ -42,6 +42,7 @@ ROOMS = {
     "fingerprints": "mrjax.zoo.fingerprints",
     "zoo_relaxometry": "mrjax.zoo.relaxometry",
     "zoo_myelin_water": "mrjax.zoo.myelin_water",
+    "zoo_susceptibility": "mrjax.zoo.susceptibility",
     "phantoms": "mrjax.phantoms",
     "plot": "mrjax.plot",
     "io": "mrjax.io",
