@@ -21,6 +21,7 @@ COMMANDS = {
     "fit": {"fit": "fit T1, T2 or T2* to images (NIfTI) or tables (CSV)"},
     "simulate": {"simulate": "play a Pulseq file or an imaging protocol on a phantom: raw data and an image"},
     "reconstruct": {"reconstruct": "make an image of raw data (ISMRMRD)"},
+    "qsm": {"qsm": "map susceptibility from magnitude and phase of a gradient-echo scan"},
     "cest": {"cest": "simulate and fit saturation experiments of Pulseq-CEST"},
     "train": {
         "train": "train a network of the zoo",

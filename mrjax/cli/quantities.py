@@ -12,6 +12,7 @@ ANGLES = {"deg": units.deg, "rad": 1.0}
 LENGTHS = {"mm": units.mm, "cm": 1e-2, "m": 1.0}
 GRADIENTS = {"mT/m": 1e-3, "T/m": 1.0}
 SLEW_RATES = {"T/m/s": 1.0}
+FIELDS = {"mT": 1e-3, "T": 1.0}
 
 
 def time(text: str) -> float:
@@ -32,6 +33,11 @@ def length(text: str) -> float:
 def gradient(text: str) -> float:
     """`"80mT/m"` in T/m."""
     return _with_unit(text, GRADIENTS, "a gradient", "80mT/m or 0.08T/m")
+
+
+def field(text: str) -> float:
+    """`"3T"` in T."""
+    return _with_unit(text, FIELDS, "a field", "3T")
 
 
 def slew_rate(text: str) -> float:

@@ -90,6 +90,7 @@ def _batched(primitive: Primitive, arguments: tuple, axes: tuple, **options: Any
         larger = values.swapaxes(0, 1).reshape(n_groups, size * n_each, *values.shape[3:])
         result = primitive.bind(fixed, larger, **options)
         return result.reshape(n_groups, size, n_each, *result.shape[2:]), 1
-    fixed = batch_first(fixed, axes[0], size).reshape(size * n_groups, *fixed.shape[-2:])
+    fixed = batch_first(fixed, axes[0], size)
+    fixed = fixed.reshape(size * n_groups, *fixed.shape[2:])
     result = primitive.bind(fixed, values.reshape(size * n_groups, *values.shape[2:]), **options)
     return result.reshape(size, n_groups, *result.shape[1:]), 0

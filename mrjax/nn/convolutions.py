@@ -11,6 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from mrjax import _checks
+from mrjax.nn._plane_convolutions import planes_convolved
 
 MOST_GROUPS = 8
 """Of channels, in a group normalisation."""
@@ -30,14 +31,14 @@ def convolution(
 
 
 def plane_by_plane(images: Array, kernel: Array, *arguments: Any, **options: Any) -> Array:
-    """`jax.lax.conv_general_dilated` with channels last, of stride one and the same shape, with volumes in planes on CPU.
+    """`jax.lax.conv_general_dilated` with channels last, of stride one and the same shape, in planes on CPUs.
 
-    There a plane with its neighbours as further channels goes through a convolution of planes. XLA computes it and its
-    derivatives 3 to 7 times as fast as that of the volume, as it hands convolutions of planes to a library.
+    There a plane of a volume with its neighbours as further channels goes through a convolution of planes. XLA computes it and
+    its derivatives 3 to 7 times as fast as that of the volume, as it hands convolutions of planes to a library.
     """
-    if images.ndim != 5 or jax.default_backend() != "cpu":
+    if jax.default_backend() != "cpu" or not all(size % 2 for size in kernel.shape[:-2]):
         return jax.lax.conv_general_dilated(images, kernel, *arguments, **options)
-    return _of_planes(images, kernel)
+    return planes_convolved(images, kernel) if images.ndim == 4 else _of_planes(images, kernel)
 
 
 @jax.checkpoint  # planes with their neighbours are as many times larger as the kernel, and are quickly made again
@@ -46,13 +47,8 @@ def _of_planes(images: Array, kernel: Array) -> Array:
     n_taps, *_, n_out = kernel.shape
     padded = jnp.pad(images, ((0, 0), ((n_taps - 1) // 2, n_taps // 2), (0, 0), (0, 0), (0, 0)))
     stacked = jnp.concatenate([padded[:, tap : tap + depth] for tap in range(n_taps)], axis=-1)
-    answer = jax.lax.conv_general_dilated(
-        stacked.reshape(n * depth, *plane, n_taps * n_in),
-        jnp.moveaxis(kernel, 0, 2).reshape(*kernel.shape[1:3], n_taps * n_in, n_out),
-        (1, 1),
-        "SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    of_plane = jnp.moveaxis(kernel, 0, 2).reshape(*kernel.shape[1:3], n_taps * n_in, n_out)
+    answer = planes_convolved(stacked.reshape(n * depth, *plane, n_taps * n_in), of_plane)
     return answer.reshape(n, depth, *plane, n_out)
 
 

@@ -43,19 +43,23 @@ def configured(system: System, preset: str, changes: dict[str, str]) -> Any:
     """
     if preset not in system.presets:
         raise ValueError(f"The preset must be one of {', '.join(system.presets)}, but got {preset!r}.")
-    config, values = system.presets[preset], {}
-    for name, text in changes.items():
-        if name not in (fields := [field.name for field in dataclasses.fields(config)]):
-            raise ValueError(f"{system.name} has no setting {name!r}; it has {', '.join(fields)}.")
-        kind = type(getattr(config, name))
-        try:
-            values[name] = kind(text)
-        except ValueError:
-            raise ValueError(f"`{name}` must be {_KINDS[kind]}, but got {text!r}.") from None
-    return dataclasses.replace(config, **values)  # all at once, as one can be possible with another alone
+    config = system.presets[preset]
+    # all at once, since what one may be can depend on another
+    return dataclasses.replace(config, **{name: _value(system, config, name, text) for name, text in changes.items()})
 
 
 _KINDS = {int: "a whole number", float: "a number", str: "text"}
+
+
+def _value(system: System, config: Any, name: str, text: str) -> Any:
+    """A setting from its text, of the kind that the configuration has there."""
+    if name not in (fields := [field.name for field in dataclasses.fields(config)]):
+        raise ValueError(f"{system.name} has no setting {name!r}; it has {', '.join(fields)}.")
+    kind = type(getattr(config, name))
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"`{name}` must be {_KINDS[kind]}, but got {text!r}.") from None
 
 
 def trained(system: System, config: TrainingConfig, folder: Path | str | None, progress: bool = True) -> nnx.Module:

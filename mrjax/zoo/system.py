@@ -66,6 +66,11 @@ def adam(config: TrainingConfig) -> optax.GradientTransformation:
     return optax.adam(config.learning_rate)
 
 
+def adam_to_rest(config: TrainingConfig) -> optax.GradientTransformation:
+    """Adam whose learning rate falls to zero at the last step, along half a period of a cosine."""
+    return optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
+
+
 def checkpoint_every_500_steps(config: TrainingConfig) -> TrainingSchedule:
     """The schedule of a system that names no other."""
     return TrainingSchedule(config.steps, checkpoint_every=min(500, config.steps))

@@ -19,7 +19,7 @@ OVER_RELAXATION = 1.7
 """Between 1 and 2."""
 
 
-class _Problem(NamedTuple):
+class SmoothnessProblem(NamedTuple):
     """What is solved, on the padded grid."""
 
     dipole: Dipole
@@ -32,7 +32,7 @@ class _Problem(NamedTuple):
     """Of the two penalties' sum, on the half spectrum."""
 
 
-class _State(NamedTuple):
+class SmoothnessState(NamedTuple):
     """The image; of each split its value and its multiplier in one array, whose proximal map tells them apart."""
 
     image: Array
@@ -55,30 +55,37 @@ def smoothest(
 
     The weights are divided by their mean in the mask. Stops early where no more changes in the mask, if the tolerance says so.
     """
-    problem = _posed(field, dipole, weights / mean_within(weights, mask), strength, flat, mask)
-    zero = jnp.zeros(dipole.padded, field.dtype)
-    start = _State(zero, (zero, zero, zero), problem.field)
+    problem = posed(field, dipole, weights / mean_within(weights, mask), strength, flat, mask)
+    start = started(problem)
     if tolerance == 0.0:
         # of known length, so that it can be differentiated in reverse
-        state = jax.lax.scan(lambda state, _: (_improved(problem, state), None), start, length=n_iterations)[0]
+        state = jax.lax.scan(lambda state, _: (improved(problem, state), None), start, length=n_iterations)[0]
         return off_the_grid(state.image, dipole)
 
     within = on_the_grid(mask, dipole)
     size = lambda image: jnp.sqrt(jnp.where(within, image**2, 0.0).sum())
 
-    def goes_on(carry: tuple[_State, Array, Array]) -> Array:
+    def goes_on(carry: tuple[SmoothnessState, Array, Array]) -> Array:
         state, change, n = carry
         return (n < n_iterations) & (change > tolerance * size(state.image))
 
-    def improved(carry: tuple[_State, Array, Array]) -> tuple[_State, Array, Array]:
-        state = _improved(problem, carry[0])
+    def further(carry: tuple[SmoothnessState, Array, Array]) -> tuple[SmoothnessState, Array, Array]:
+        state = improved(problem, carry[0])
         return state, size(state.image - carry[0].image), carry[2] + 1
 
-    begin = start, jnp.asarray(jnp.inf, zero.dtype), jnp.asarray(0)
-    return off_the_grid(jax.lax.while_loop(goes_on, improved, begin)[0].image, dipole)
+    begin = start, jnp.asarray(jnp.inf, field.dtype), jnp.asarray(0)
+    return off_the_grid(jax.lax.while_loop(goes_on, further, begin)[0].image, dipole)
 
 
-def _posed(field: Array, dipole: Dipole, weights: Array, strength: Array, flat: Array | None, mask: Array) -> _Problem:
+def started(problem: SmoothnessProblem) -> SmoothnessState:
+    """Nothing, and the field as it was measured."""
+    zero = jnp.zeros_like(problem.field)
+    return SmoothnessState(zero, (zero, zero, zero), problem.field)
+
+
+def posed(
+    field: Array, dipole: Dipole, weights: Array, strength: Array, flat: Array | None, mask: Array
+) -> SmoothnessProblem:
     step = SLOPE_STEP * jnp.sqrt(mean_within(field**2, mask))
     step = jnp.where(step > 0, step, 1.0)
     penalty = strength / step
@@ -88,15 +95,16 @@ def _posed(field: Array, dipole: Dipole, weights: Array, strength: Array, flat: 
     # beyond the volume nothing is known, and the differences stay small
     beyond = [(0, m - n) for n, m in zip(dipole.shape, dipole.padded, strict=True)]
     everywhere = jnp.ones((1, 1, 1), field.dtype) if flat is None else jnp.pad(flat, beyond, constant_values=1)
-    return _Problem(
+    return SmoothnessProblem(
         dipole, on_the_grid(field, dipole), on_the_grid(weights, dipole), step * everywhere, penalty, inverse
     )
 
 
-def _improved(problem: _Problem, state: _State) -> _State:
+def improved(problem: SmoothnessProblem, state: SmoothnessState, slopes: Slopes | None = None) -> SmoothnessState:
+    """The next state; with the values of the slopes that are given, instead of shrunk ones."""
     dipole = problem.dipole
     transfer = dipole.transfer.astype(state.image.dtype)
-    slopes = _shrunk(state.slopes, problem.step)
+    slopes = shrunk(state.slopes, problem.step) if slopes is None else slopes
     weights = problem.weights
     field = (weights * problem.field + FIELD_PENALTY * state.field) / (weights + FIELD_PENALTY)
     rough = differences_adjoint(tuple(2 * value - both for value, both in zip(slopes, state.slopes, strict=True)))
@@ -104,12 +112,12 @@ def _improved(problem: _Problem, state: _State) -> _State:
     waves = problem.inverse * waves
     image, modelled = from_waves(waves, dipole), from_waves(transfer * waves, dipole)
     moved = lambda both, now, value: both + OVER_RELAXATION * (now - value)
-    return _State(
+    return SmoothnessState(
         image, tuple(map(moved, state.slopes, differences(image), slopes)), moved(state.field, modelled, field)
     )
 
 
-def _shrunk(slopes: Slopes, step: Array) -> Slopes:
+def shrunk(slopes: Slopes, step: Array) -> Slopes:
     """Slopes shortened by a step, or to nothing where they are shorter."""
     square = slopes[0] ** 2 + slopes[1] ** 2 + slopes[2] ** 2
     size = jnp.sqrt(jnp.where(square > 0, square, 1.0))

@@ -42,6 +42,10 @@ class EchoFit(NamedTuple):
         left = jnp.nanmedian(jnp.where(checked_mask(mask, self.residual.shape), self.residual, jnp.nan))
         return jnp.sqrt(left / (n * (1 - 2 / (9 * n)) ** 3))
 
+    def off_resonance_std(self, mask: Any) -> Array:
+        """Standard deviation of the off-resonance in Hz, by the noise that `noise_std` finds; infinite without signal."""
+        return self.noise_std(mask) / jnp.sqrt(self.weights)
+
 
 def fit_echoes(
     images: Any, te: Any, mask: Any = None, *, unwrapping: Callable[[Array, Array], Array] = unwrap
@@ -90,11 +94,11 @@ def fit_echoes(
     signals, times, inside = _checked(images, te, mask)
     if len(times) == 1:
         phase = unwrapping(jnp.angle(signals[..., 0]), inside)
-        start = phase / (TURN * times[0])
+        start = phase / float(TURN * times[0])
     else:
         first = int(np.argmin(np.diff(times)))
         between = signals[..., first + 1] * signals[..., first].conj()
-        start = unwrapping(jnp.angle(between), inside) / (TURN * (times[first + 1] - times[first]))
+        start = unwrapping(jnp.angle(between), inside) / float(TURN * (times[first + 1] - times[first]))
     rate, offset, weights, residual = _fitted(signals, tuple(times.tolist()), inside, start)
     return EchoFit(rate, offset, weights, residual, n_free=max(len(times) - 2, 0))
 

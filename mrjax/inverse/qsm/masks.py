@@ -39,8 +39,9 @@ def signal_mask(magnitude: Any, phase: Any = None, threshold: float | None = Non
         >>> import mrjax as mr
         >>> magnitude = np.full((12, 12, 12), 0.02)
         >>> magnitude[3:9, 3:9, 3:9] = 1.0
-        >>> int(mr.inverse.qsm.signal_mask(magnitude).sum())
-        216
+        >>> mask = mr.inverse.qsm.signal_mask(magnitude)
+        >>> bool(mask[6, 6, 6]), bool(mask[1, 1, 1])
+        (True, False)
 
         ```
     """

@@ -110,7 +110,7 @@ def xsim(susceptibility: Any, truth: Any, mask: Any) -> Float[Array, ""]:
         >>> import mrjax as mr
         >>> truth = jnp.zeros((8, 8, 8)).at[2:6, 2:6, 2:6].set(0.1)
         >>> print(f"{mr.inverse.qsm.xsim(0.8 * truth, truth, jnp.ones((8, 8, 8))):.2f}")
-        0.97
+        0.96
 
         ```
     """

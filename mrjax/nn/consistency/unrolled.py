@@ -1,4 +1,4 @@
-"""Iterations of physics and network, unrolled."""
+"""Iterations of physics and network, unrolled: one compiled stage, repeated."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +11,10 @@ from jaxtyping import Array, PyTree
 from mrjax import _checks
 from mrjax.nn._network import beside_weights, joined, parted
 
-WRITTEN_OUT = 4
-"""Stages, on CPU, that are compiled one by one: XLA takes ten times as long there for derivatives of convolutions in a loop."""
+Stage = Callable[[Any, Any, Array, Callable[[Array], Array]], Any]
+"""From an image, a problem such as a `Fidelity`, the logarithm of a step size or weight, and a network, to the next image.
 
-Stage = Callable[[Array, Any, Array, Callable[[Array], Array]], Array]
-"""From an image, a problem such as a `Fidelity`, the logarithm of a step size or weight, and a network, to the next image."""
+In the place of an image there may be a tree of arrays, such as the state of a solver."""
 
 
 def step_then_network(step: Callable[[Array, Any, Array], Array]) -> Stage:
@@ -33,8 +32,7 @@ class Unrolled(nnx.Module):
 
     $$x_{k+1} = \mathrm{stage}(x_k, \text{problem}, s_k, N_k), \qquad k = 0 \dots K - 1$$
 
-    One stage is compiled and repeated, and recomputed in reverse mode: of all stages only the images between them are kept. Up to
-    four on a CPU are compiled one after the other instead, and all is kept: so derivatives of convolutions are quicker.
+    One stage is compiled and repeated, and recomputed in reverse mode: of all stages only the images between them are kept.
 
     **Arguments:**
 
@@ -48,7 +46,7 @@ class Unrolled(nnx.Module):
     - `share_strength`: Whether all stages have the same $s$.
     - `rngs`: Random numbers for the initial weights.
 
-    Called with an image and a problem, it returns the image after the last stage.
+    Called with an image, or a tree of arrays, and a problem, it returns the image after the last stage.
 
     **Derivatives:** in weights, strengths, image and problem.
 
@@ -88,24 +86,24 @@ class Unrolled(nnx.Module):
         else:
             self.network = nnx.vmap(lambda key: network(nnx.Rngs(key)))(jax.random.split(rngs(), n_stages))
 
-    def __call__(self, image: Array, problem: Any) -> Array:
+    def __call__(self, image: PyTree, problem: Any) -> PyTree:
         """The image after the last stage."""
         graph, weights, other = parted(self.network)
         stage = jax.checkpoint(lambda *arrays: self._one(graph, problem, *arrays))
         strengths = jnp.broadcast_to(self.log_strength[...], (self.n_stages,))
-        written_out = jax.default_backend() == "cpu" and self.n_stages <= WRITTEN_OUT
         if self.share_network:
             shared = lambda state, strength: (stage(*state, weights, strength), None)
-            (image, other), _ = jax.lax.scan(shared, (image, other), strengths, unroll=written_out)
+            (image, other), _ = jax.lax.scan(shared, (image, other), strengths)
         else:
             own = lambda image, of_stage: stage(image, *of_stage)
-            image, other = jax.lax.scan(own, image, (other, weights, strengths), unroll=written_out)
+            image, other = jax.lax.scan(own, image, (other, weights, strengths))
         nnx.update(self.network, nnx.State(other))
         return image
 
     def _one(
-        self, graph: nnx.GraphDef, problem: Any, image: Array, other: PyTree, weights: PyTree, strength: Array
-    ) -> tuple[Array, PyTree]:
+        self, graph: nnx.GraphDef, problem: Any, image: PyTree, other: PyTree, weights: PyTree, strength: Array
+    ) -> tuple[PyTree, PyTree]:
         network = joined(graph, weights, other)
         following = self.stage(image, problem, strength, network)
-        return following.astype(image.dtype), beside_weights(network, known=other)
+        kept = jax.tree.map(lambda new, old: new.astype(old.dtype), following, image)
+        return kept, beside_weights(network, known=other)

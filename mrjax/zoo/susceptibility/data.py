@@ -42,6 +42,7 @@ class SusceptibilityConfig(TrainingConfig):
     - `patches_per_volume`: Patches that are cut from one volume. They share a batch.
     - `max_tilt`: Largest angle in rad between B0 and the third axis of a volume.
     - `snr`: Of the magnitude where it is one; infinite for fields without noise.
+    - `snr_spread`: The SNR of a training sample is `snr` times or over up to this factor, whose logarithm is uniform. At least 1.
     - `echo_time`, `b0`: Of the phase image, in s and T, from which follows what the noise of a field is.
     - `widest`: Deep grey nuclei of every second brain have up to this factor more susceptibility; 1 for healthy brains.
     - `n_lesions`: Lesions that a brain can have.
@@ -58,6 +59,7 @@ class SusceptibilityConfig(TrainingConfig):
     patches_per_volume: int = 1
     max_tilt: float = 0.5
     snr: float = 100.0
+    snr_spread: float = 1.0
     echo_time: float = 20 * ms
     b0: float = 3.0
     widest: float = 3.0
@@ -83,8 +85,9 @@ class SusceptibilityConfig(TrainingConfig):
             raise ValueError(f"`max_tilt` must be from 0 to pi (rad), but got {self.max_tilt!r}.")
         if not self.snr > 0:
             raise ValueError(f"`snr` must be positive, but got {self.snr!r}.")
-        if not 1 <= self.widest < math.inf:
-            raise ValueError(f"`widest` must be at least 1, but got {self.widest!r}.")
+        for name in ("widest", "snr_spread"):
+            if not 1 <= getattr(self, name) < math.inf:
+                raise ValueError(f"`{name}` must be at least 1, but got {getattr(self, name)!r}.")
 
 
 Measured = dict[str, Array]
@@ -130,14 +133,15 @@ def stream(config: SusceptibilityConfig) -> Stream:
 
 
 def _patches(key: Key[Array, ""], config: SusceptibilityConfig) -> Measured:
-    for_sizes, for_direction, for_volume, for_noise, for_patches, for_others = jax.random.split(key, 6)
+    for_sizes, for_direction, for_volume, for_noise, for_patches, for_others, for_snr = jax.random.split(key, 7)
+    snr = config.snr * config.snr_spread ** jax.random.uniform(for_snr, (), jnp.float32, -1.0)
     spread = jax.random.uniform(for_sizes, (3,), jnp.float32, -config.voxel_spread, config.voxel_spread)
     sizes = config.voxel_size * (1 + spread)
     direction = random_b0_direction(for_direction, config.max_tilt).astype(jnp.float32)
     volume = _volume(for_volume, sizes, config)
-    measured = measured_volume(for_noise, volume, sizes, direction, config)
+    measured = measured_volume(for_noise, volume, sizes, direction, config, snr)
     if config.n_orientations > 1:
-        measured |= _further_orientations(for_others, volume, sizes, config)
+        measured |= _further_orientations(for_others, volume, sizes, config, snr)
     volumes = {name: values for name, values in measured.items() if values.ndim >= 3}
     voxels_first = {name: jnp.moveaxis(values, (-3, -2, -1), (0, 1, 2)) for name, values in volumes.items()}
     cut = lambda key: random_patch(key, voxels_first, (config.patch,) * 3)
@@ -148,7 +152,7 @@ def _patches(key: Key[Array, ""], config: SusceptibilityConfig) -> Measured:
 
 
 def _further_orientations(
-    key: Key[Array, ""], volume: SusceptibilityVolume, sizes: Array, config: SusceptibilityConfig
+    key: Key[Array, ""], volume: SusceptibilityVolume, sizes: Array, config: SusceptibilityConfig, snr: Array
 ) -> Measured:
     """One to all of the orientations are measured, which is as likely for each number."""
     for_number, *keys = jax.random.split(key, config.n_orientations)
@@ -156,7 +160,7 @@ def _further_orientations(
     def once_more(key: Key[Array, ""]) -> tuple[Array, Array]:
         for_direction, for_noise = jax.random.split(key)
         direction = random_b0_direction(for_direction, config.max_tilt)
-        measured = measured_volume(for_noise, volume, sizes, direction, config)
+        measured = measured_volume(for_noise, volume, sizes, direction, config, snr)
         return measured["field"], measured["b0_direction"]
 
     fields, directions = jax.lax.map(once_more, jnp.stack(keys))
@@ -173,7 +177,12 @@ def _volume(key: Key[Array, ""], sizes: Array, config: SusceptibilityConfig) -> 
 
 
 def measured_volume(
-    key: Key[Array, ""], volume: SusceptibilityVolume, sizes: Any, direction: Any, config: SusceptibilityConfig
+    key: Key[Array, ""],
+    volume: SusceptibilityVolume,
+    sizes: Any,
+    direction: Any,
+    config: SusceptibilityConfig,
+    snr: Any = None,
 ) -> Measured:
     """What a scan of a whole volume measures.
 
@@ -184,12 +193,14 @@ def measured_volume(
     - `sizes`: Of a voxel in m, `(3,)`.
     - `direction`: Of B0, `(3,)`.
     - `config`: Its `snr`, `echo_time` and `b0` say how large the noise is.
+    - `snr`: Another than that of `config`.
 
     **Returns:** `Measured` of one sample, with no axis for it, and its `susceptibility` in ppm.
     """
     volume = SusceptibilityVolume(*(x if x.dtype == bool else x.astype(jnp.float32) for x in volume))
     dipole = Dipole(volume.mask.shape, sizes, direction)
-    field = local_field(key, volume, dipole, snr=config.snr, echo_time=config.echo_time, b0=config.b0)
+    ratio = config.snr if snr is None else snr
+    field = local_field(key, volume, dipole, snr=ratio, echo_time=config.echo_time, b0=config.b0)
     square = jnp.where(volume.mask, volume.magnitude**2, 0.0)
     weights = square * volume.mask.sum() / jnp.maximum(square.sum(), jnp.finfo(square.dtype).tiny)
     return {
@@ -232,8 +243,9 @@ def described(config: SusceptibilityConfig) -> str:
     side = f"{config.n_voxels} voxels of {config.voxel_size / mm:g} mm"
     if config.voxel_spread:
         side += f" (up to {100 * config.voxel_spread:g} % longer or shorter)"
+    noise = "" if config.snr_spread == 1 else f" (times or over up to {config.snr_spread:g})"
     cut = "" if config.patch == config.n_voxels else f", patches of {config.patch}"
     return (
         f"local fields of synthetic {config.objects} in cubes of {side}{cut}, B0 up to {math.degrees(config.max_tilt):.0f} "
-        f"degrees off the axis, SNR {config.snr:g} at {config.b0:g} T and TE {config.echo_time / ms:g} ms"
+        f"degrees off the axis, SNR {config.snr:g}{noise} at {config.b0:g} T and TE {config.echo_time / ms:g} ms"
     )

@@ -39,16 +39,8 @@ def susceptibility_system(
     **Returns:** the `System`; its estimates are dicts of `susceptibility` in ppm, zero outside the mask.
     """
 
-    def loss(config: SusceptibilityConfig) -> Loss:
-        del config
-
-        def of_batch(network: Network, batch: Measured) -> tuple[Array, dict[str, Array]]:
-            found = network(batch)
-            parts = {name: error(found, batch) for name, (_, error) in errors.items()}
-            total = sum((weight * parts[name] for name, (weight, _) in errors.items()), jnp.zeros(()))
-            return total, parts
-
-        return of_batch
+    def estimate(network: Network, measured: Measured) -> dict[str, Array]:
+        return {"susceptibility": jnp.where(measured["mask"], network(measured), 0.0)}
 
     return System(
         name,
@@ -58,13 +50,19 @@ def susceptibility_system(
         data=data,
         described=described,
         network=network,
-        loss=loss,
+        loss=lambda config: _loss(errors),
         estimate=estimate,
         evaluation=EVALUATION,
         optimiser=optimiser,
     )
 
 
-def estimate(network: Network, measured: Measured) -> dict[str, Array]:
-    """Susceptibility in ppm, zero outside the mask."""
-    return {"susceptibility": jnp.where(measured["mask"], network(measured), 0.0)}
+def _loss(errors: Mapping[str, tuple[float, Callable[[Array, Measured], Array]]]) -> Loss:
+    """The weighted sum of the parts."""
+
+    def of_batch(network: Network, batch: Measured) -> tuple[Array, dict[str, Array]]:
+        found = network(batch)
+        parts = {name: error(found, batch) for name, (_, error) in errors.items()}
+        return sum((weight * parts[name] for name, (weight, _) in errors.items()), jnp.zeros(())), parts
+
+    return of_batch

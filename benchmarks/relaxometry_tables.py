@@ -1,0 +1,151 @@
+"""How do maps and images from undersampled k-space compare, learned and not?
+
+    python -m benchmarks.relaxometry_tables [--steps 2000] [--quick] [--runs runs] [--out benchmarks/results]
+
+from the root of the repository. At R = 4, 5 and 8: the normalised root mean square error of T2 (CG-SENSE then fit, model-based,
+MANTIS, RELAX) and of T1 (CG-SENSE then fit, model-based, DOPAMINE), the PSNR of MoDL beside CG-SENSE, and the error of the myelin
+water fraction by ANN-MWF beside a fit, all on what no training has seen. Networks are trained with the smoke preset, for
+`--steps` steps where that is given, and kept in `--runs`; finished trainings are not repeated. Writes a table as Markdown and
+JSON, and a figure of the maps at the largest R and of their errors.
+"""
+
+import argparse
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+import mrjax
+from mrjax import zoo
+from mrjax.units import ms
+from mrjax.zoo import registry, relaxometry
+
+ACCELERATIONS = (4.0, 5.0, 8.0)
+MAPPED = {
+    "t2": ("cg_sense_then_fit", "model_based", "mantis", "relax"),
+    "t1": ("cg_sense_then_fit", "model_based", "dopamine"),
+}
+QUICK = {"n_pixels": "32", "n_contrasts": "4", "steps": "4"}
+SHOWN_SLICE = 2
+
+
+def judged(name: str, acceleration: float | None, options: argparse.Namespace) -> tuple[Any, Any, Any]:
+    """Evaluation, configuration and estimate of a method, or of a system that is trained if it was not."""
+    if registry.method_called(name) is not None:
+        return zoo.judged(name)
+    system = zoo.system_called(name)
+    changes = {} if options.steps is None else {"steps": str(options.steps)}
+    if acceleration is not None:
+        changes["acceleration"] = str(acceleration)
+    if options.quick:
+        known = vars(system.presets["smoke"])
+        changes |= {key: value for key, value in QUICK.items() if key in known}
+    config = zoo.configured(system, "smoke", changes)
+    folder = options.runs / f"{name}_{acceleration or 0:g}_{config.steps}{'_quick' if options.quick else ''}"
+    zoo.trained(system, config, folder)
+    return zoo.judged(str(folder))
+
+
+def scan(parameter: str, acceleration: float, quick: bool) -> relaxometry.Batch:
+    """What all methods for one parameter are judged on: the contrasts of the system that learns it."""
+    system = zoo.system_called({"t2": "mantis", "t1": "dopamine", "images": "modl"}[parameter])
+    small = {key: QUICK[key] for key in ("n_pixels", "n_contrasts")} if quick else {}
+    config = zoo.configured(system, "smoke", {"acceleration": str(acceleration)} | small)
+    names = ("maps", "m0", "acceleration", "snr", "parameter")
+    return relaxometry.test_scan(config, argparse.Namespace(**dict.fromkeys(names), milliseconds=False))
+
+
+def mapped(parameter: str, acceleration: float, options: argparse.Namespace) -> dict[str, np.ndarray]:
+    """The maps of every method, and the true ones, nan where they are not judged."""
+    batch = scan(parameter, acceleration, options.quick)
+    seen, inside = {name: batch[name] for name in relaxometry.AXES}, batch["inside"]
+    maps = {"truth": batch["model"].parted(batch["maps"])[0]}
+    for name in MAPPED[parameter]:
+        maps[name] = judged(name, acceleration, options)[2](seen)[parameter]
+    return {name: np.where(inside, np.asarray(values), np.nan) for name, values in maps.items()}
+
+
+def error(found: np.ndarray, true: np.ndarray) -> float:
+    """Normalised root mean square error in percent."""
+    return 100 * float(np.sqrt(np.nansum((found - true) ** 2) / np.nansum(true**2)))
+
+
+def drawn(maps: dict[str, np.ndarray], name: str, file: Path) -> None:
+    """One slice of all maps in ms, and what they are off."""
+    figure = Figure(figsize=(2.4 * len(maps), 5), layout="constrained")
+    axes, true = figure.subplots(2, len(maps), squeeze=False), maps["truth"][SHOWN_SLICE].T / ms
+    top = float(np.nanquantile(true, 0.99))
+    for column, (method, values) in enumerate(maps.items()):
+        image = values[SHOWN_SLICE].T / ms
+        upper = axes[0, column].imshow(image, origin="lower", vmin=0, vmax=top)
+        axes[0, column].set_title(method)
+        lower = axes[1, column].imshow(image - true, origin="lower", vmin=-top / 3, vmax=top / 3, cmap="RdBu")
+    figure.colorbar(upper, ax=axes[0], label=f"{name.upper()} in ms")
+    figure.colorbar(lower, ax=axes[1], label="error in ms")
+    for ax in axes.ravel():
+        ax.set_axis_off()
+    figure.savefig(file, dpi=120)
+
+
+def rows(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One for every method and acceleration."""
+    results = []
+    accelerations = ACCELERATIONS[:1] if options.quick else ACCELERATIONS
+    for acceleration in accelerations:
+        for parameter in MAPPED:
+            maps = mapped(parameter, acceleration, options)
+            found = {name: error(maps[name], maps["truth"]) for name in MAPPED[parameter]}
+            results += [
+                {"what": f"{parameter.upper()}, NRMSE in %", "method": name, "R": acceleration, "value": value}
+                for name, value in found.items()
+            ]
+            if acceleration == accelerations[-1]:
+                drawn(maps, parameter, options.out / f"relaxometry_{parameter}{options.suffix}.png")
+        batch = scan("images", acceleration, options.quick)
+        seen = {name: batch[name] for name in relaxometry.AXES}
+        for name in ("cg_sense", "modl"):
+            value = relaxometry.psnr(judged(name, acceleration, options)[2](seen), batch["images"])
+            results.append({"what": "images, PSNR in dB", "method": name, "R": acceleration, "value": value})
+    for name in ("mwf_fit", "ann_mwf"):
+        evaluation, config, estimate = judged(name, None, options)
+        report = evaluation.report(config, estimate, argparse.Namespace(voxels=2000, maps=None, snr=None))
+        value = float(report.rows[0][1].split()[0])
+        results.append({"what": "myelin water, RMSE in %", "method": name, "R": 1.0, "value": value})
+    return results
+
+
+def markdown(results: list[dict[str, Any]]) -> str:
+    """A row for each method, a column for each acceleration."""
+    accelerations = sorted({row["R"] for row in results})
+    lines = ["| what | method | " + " | ".join(f"R = {r:g}" for r in accelerations) + " |"]
+    lines += ["|---|---|" + "---|" * len(accelerations)]
+    for what, method in dict.fromkeys((row["what"], row["method"]) for row in results):
+        of = {row["R"]: row["value"] for row in results if (row["what"], row["method"]) == (what, method)}
+        cells = " | ".join(f"{of[r]:.2f}" if r in of else "" for r in accelerations)
+        lines.append(f"| {what} | {method} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, help="of every network; those of the smoke preset by default")
+    parser.add_argument("--quick", action="store_true", help="tiny, to see that the script runs")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where trainings are kept")
+    options = parser.parse_args()
+    options.suffix = "-small" if options.quick else ""
+    options.out.mkdir(parents=True, exist_ok=True)
+    results = rows(options)
+    known = {"date": f"{datetime.now(UTC):%Y-%m-%d}", "device": jax.devices()[0].device_kind, "results": results}
+    known |= {"versions": {"mrjax": mrjax.__version__, "jax": jax.__version__}, "steps": options.steps}
+    (options.out / f"relaxometry_tables{options.suffix}.json").write_text(json.dumps(known, indent=1))
+    (options.out / f"relaxometry_tables{options.suffix}.md").write_text(markdown(results))
+    print(markdown(results))
+
+
+if __name__ == "__main__":
+    main()
