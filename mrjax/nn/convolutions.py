@@ -16,6 +16,9 @@ from mrjax.nn._plane_convolutions import planes_convolved
 MOST_GROUPS = 8
 """Of channels, in a group normalisation."""
 
+MOMENTUM = 0.9
+"""What a step leaves of the running statistics of batches: after a training of 100 steps nothing is left of their start."""
+
 
 def convolution(
     n_in: int, n_out: int, kernel: int, rank: int, rngs: nnx.Rngs, *, bias: bool = True, zero: bool = False
@@ -94,7 +97,7 @@ def normalisation_layer(kind: str | None, channels: int, rngs: nnx.Rngs) -> Call
     if kind is None:
         return nnx.identity
     if kind == "batch":
-        norm = nnx.BatchNorm(channels, rngs=rngs)
+        norm = nnx.BatchNorm(channels, momentum=MOMENTUM, rngs=rngs)
         # where JAX works in double precision, statistics of images in it must not be written into single precision
         norm.mean, norm.var = nnx.BatchStat(jnp.zeros(channels)), nnx.BatchStat(jnp.ones(channels))
         return norm

@@ -27,12 +27,15 @@ class ModlConfig(RelaxometryConfig):
     - `channels`: Features of the denoiser, which has five convolutions.
     - `n_stages`: Of denoiser and least squares.
     - `n_iterations`: Of conjugate gradients in each.
+    - `normalisation`: "batch" as published, "group" or "none". Stages share the denoiser, but not how their images are
+        distributed, so that the statistics of a short training can fit none of them.
     """
 
     n_contrasts: int = 1
     channels: int = 64
     n_stages: int = 5
     n_iterations: int = 10
+    normalisation: str = "batch"
 
     def __post_init__(self):
         super().__post_init__()
@@ -43,8 +46,10 @@ class ModlConfig(RelaxometryConfig):
 class ComplexDenoiser(nnx.Module):
     """`DnCNN` of real and imaginary parts, `(image, contrast, nx, ny)` to the same."""
 
-    def __init__(self, channels: int, rngs: nnx.Rngs):
-        self.network = DnCNN(2, 2, rank=2, channels=channels, rngs=rngs)
+    def __init__(self, channels: int, normalisation: str | None, rngs: nnx.Rngs):
+        self.network = DnCNN(
+            2, 2, rank=2, channels=channels, normalisation=normalisation, zero_output=normalisation is None, rngs=rngs
+        )
 
     def __call__(self, images: Array) -> Array:
         """The denoised images."""
@@ -54,9 +59,10 @@ class ComplexDenoiser(nnx.Module):
 
 def network(config: ModlConfig, rngs: nnx.Rngs) -> Unrolled:
     """The stages, which share the denoiser and the weight."""
+    normalisation = None if config.normalisation == "none" else config.normalisation
     return Unrolled(
         network_then_step(near_to_data(config.n_iterations)),
-        lambda rngs: ComplexDenoiser(config.channels, rngs),
+        lambda rngs: ComplexDenoiser(config.channels, normalisation, rngs),
         config.n_stages,
         log_strength=jnp.log(FIRST_WEIGHT),
         share_strength=True,
@@ -100,7 +106,14 @@ SYSTEM = System(
             n_pixels=256, n_coils=12, acceleration=6.0, sampling="points", snr=100.0, batch_size=1, steps=18_000
         ),
         "smoke": ModlConfig(
-            objects="brains", channels=24, n_stages=3, n_iterations=5, batch_size=2, steps=300, learning_rate=2e-3
+            objects="brains",
+            channels=24,
+            n_stages=3,
+            n_iterations=5,
+            normalisation="none",
+            batch_size=2,
+            steps=300,
+            learning_rate=2e-3,
         ),
     },
     data=relaxometry.stream,
