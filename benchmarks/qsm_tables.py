@@ -6,8 +6,8 @@ from the root of the repository. Networks are trained with their smoke presets w
 volumes of 48 voxels of 4 mm, B0 up to 29 degrees off the axis (DeepQSM: along the axis), SNR 100 at 3 T and TE 20 ms; the
 unrolled total variation with its preset `hour`: 3.6 mm and up to 25 % more or less, B0 up to 57 degrees off, SNR 50 to 200. Tests
 are brains of the same kind with B0 along the axis, with B0 30 degrees off, and with voxels of 3.6 x 3.6 x 5 mm; and, where DATA
-is the folder of the reference data, another phantom with voxels of 2 mm, without noise, and with noise and B0 30 degrees off. Deep
-grey slopes are for that phantom alone, which has labels.
+is the folder of the reference data, another phantom with voxels of 2 mm, without noise, and with noise and B0 30 degrees off.
+Slopes of deep grey matter are for that phantom alone, which has labels.
 """
 
 import argparse
