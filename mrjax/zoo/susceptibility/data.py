@@ -22,8 +22,11 @@ from mrjax.synthesis import (
 from mrjax.units import GAMMA_BAR, mm, ms, ppm
 from mrjax.zoo.system import TrainingConfig
 
-SCALE, FIELD_SCALE = 0.04, 0.01
-"""The susceptibility and the field, in ppm, that networks see as one: of the size of their standard deviations."""
+SCALE = 0.04
+"""The susceptibility in ppm that networks see as one: of the size of its standard deviation."""
+
+FIELD_SCALE = 0.01
+"""The field in ppm that networks see as one."""
 
 OBJECTS = ("brains", "shapes")
 
