@@ -56,8 +56,14 @@ MOVING = {
 }
 
 
-@pytest.mark.slow  # events one by one take half a minute to compile
-@pytest.mark.parametrize("kind", MOVING)
+# events one by one take half a minute to compile, so the one kind that has all of the others stands for them
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.slow if kind.startswith("both") else pytest.mark.exhaustive)
+        for kind in MOVING
+    ],
+)
 def test_what_moves_is_played_as_event_by_event(kind, monkeypatch):
     with jax.enable_x64(True):
         effects, engine = MOVING[kind]()
