@@ -18,7 +18,7 @@ CHANGES = {
     "mantis": {"levels": "2", "dropout": "0.2"},
     "relax": {"levels": "2"},
     "dopamine": {"n_stages": "2"},
-    "modl": {"n_stages": "2", "n_iterations": "3"},
+    "modl": {"n_stages": "2", "n_iterations": "3", "normalisation": "batch"},
 }
 OPTIONS = {"maps": None, "m0": None, "milliseconds": False, "acceleration": None, "snr": None, "parameter": None}
 
