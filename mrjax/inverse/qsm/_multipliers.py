@@ -86,6 +86,7 @@ def started(problem: SmoothnessProblem) -> SmoothnessState:
 def posed(
     field: Array, dipole: Dipole, weights: Array, strength: Array, flat: Array | None, mask: Array
 ) -> SmoothnessProblem:
+    """What is solved, from volumes `(nx, ny, nz)`: a field in ppm, weights with a mean of one, and a strength in ppm."""
     step = SLOPE_STEP * jnp.sqrt(mean_within(field**2, mask))
     step = jnp.where(step > 0, step, 1.0)
     penalty = strength / step

@@ -8,7 +8,7 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array
 
 from mrjax import _checks
-from mrjax.inverse.qsm.local_field import LocalField, checked_total, some
+from mrjax.inverse.qsm.local_field import LocalField, checked_total, not_empty
 
 
 def lbv(field: Any, mask: Any, voxel_size: Any, *, n_iterations: int = 500, tolerance: float = 1e-4) -> LocalField:
@@ -47,7 +47,7 @@ def lbv(field: Any, mask: Any, voxel_size: Any, *, n_iterations: int = 500, tole
     """
     total, inside, sides = checked_total(field, mask, voxel_size)
     _checks.positive_integer(n_iterations, "n_iterations")
-    known = some(_interior(inside), min(sides))
+    known = not_empty(_interior(inside), min(sides))
     couplings = tuple((min(sides) / side) ** 2 for side in sides)
     return LocalField(_less_harmonic(total, known, couplings, n_iterations, tolerance), known)
 

@@ -28,7 +28,8 @@ def checked_total(field: Any, mask: Any, voxel_size: Any) -> tuple[Array, Array,
     return _checks.finite(jnp.where(inside, total, 0.0), "field"), inside, voxel_sides(voxel_size)
 
 
-def some(known: Array, reach: float) -> Array:
+def not_empty(known: Array, reach: float) -> Array:
+    """Where the local field is known, checked to be somewhere; `reach` in m is what a voxel needs of mask about it."""
     return _checks.require(
         known, known.any(), f"`mask` must hold a voxel with {reach:.3g} m of mask around, which `radius` may reduce"
     )

@@ -9,7 +9,7 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array
 
 from mrjax import _checks
-from mrjax.inverse.qsm.local_field import LocalField, checked_total, some
+from mrjax.inverse.qsm.local_field import LocalField, checked_total, not_empty
 from mrjax.inverse.qsm.spheres import checked_radius, grid_around, mean_over, sphere_transfer, within
 
 
@@ -64,7 +64,7 @@ def v_sharp(
         transfer = jnp.asarray(sphere_transfer(grid, sides, each), total.dtype)
         fits = within(inside, transfer, grid)
         high, known = _less_means(total, high, fits, transfer, grid), known | fits
-    known = some(known, largest if n_radii == 1 else min(sides))
+    known = not_empty(known, largest if n_radii == 1 else min(sides))
     return LocalField(jnp.where(known, _undone(high, transfer, limit, grid), 0.0), known)
 
 
@@ -128,7 +128,7 @@ def resharp(
     _checks.positive_integer(n_iterations, "n_iterations")
     grid = grid_around(total.shape, sides, distance)
     transfer = jnp.asarray(sphere_transfer(grid, sides, distance), total.dtype)
-    known = some(within(inside, transfer, grid), distance)
+    known = not_empty(within(inside, transfer, grid), distance)
     return LocalField(_regularised(total, known, transfer, weight, grid, n_iterations, tolerance), known)
 
 

@@ -26,8 +26,10 @@ from .networks import (
     LearnedProximalGradient as LearnedProximalGradient,
     NetworkOfField as NetworkOfField,
     Problem as Problem,
+    ProximalGradientConfig as ProximalGradientConfig,
     SeveralDipoles as SeveralDipoles,
     fidelities as fidelities,
+    proximal_gradient as proximal_gradient,
     step_then_network_within as step_then_network_within,
     within as within,
 )

@@ -1,5 +1,6 @@
 """What networks for susceptibility are built of: a network of the field, and proximal gradients with a learned proximal map."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -8,10 +9,12 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
+from mrjax import _checks
 from mrjax._module import Module
 from mrjax.encoding import Dipole
+from mrjax.nn import ResidualNetwork
 from mrjax.nn.consistency import Fidelity, GradientStep, Stage, Unrolled
-from mrjax.zoo.susceptibility.data import FIELD_SCALE, SCALE, Measured, dipoles
+from mrjax.zoo.susceptibility.data import FIELD_SCALE, SCALE, Measured, SusceptibilityConfig, dipoles
 
 
 class NetworkOfField(nnx.Module):
@@ -117,3 +120,35 @@ class LearnedProximalGradient(nnx.Module):
         """Susceptibilities in ppm."""
         problem = Problem(fidelities(measured), measured["mask"])
         return self.unrolled(jnp.zeros_like(measured["field"]), problem)
+
+
+@dataclasses.dataclass(frozen=True)
+class ProximalGradientConfig(SusceptibilityConfig):
+    """As `SusceptibilityConfig`, and the steps of a `LearnedProximalGradient` with a residual network.
+
+    **Arguments:**
+
+    - `stages`: Steps.
+    - `channels`, `blocks`: Of the residual network.
+    - `dropout`: Share of features that are dropped in its blocks.
+    """
+
+    stages: int = 3
+    channels: int = 32
+    blocks: int = 8
+    dropout: float = 0.5
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("stages", "channels", "blocks"):
+            _checks.positive_integer(getattr(self, name), name)
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"`dropout` must be from 0 to below 1, but got {self.dropout!r}.")
+
+
+def proximal_gradient(config: ProximalGradientConfig, rngs: nnx.Rngs) -> LearnedProximalGradient:
+    """A learned step that starts at 4, and one residual network for all stages."""
+    shared = lambda rngs: ResidualNetwork(
+        1, 1, rank=3, channels=config.channels, n_blocks=config.blocks, dropout=config.dropout, rngs=rngs
+    )
+    return LearnedProximalGradient(shared, config.stages, step=4.0, rngs=rngs)

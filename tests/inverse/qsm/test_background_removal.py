@@ -14,12 +14,20 @@ SHAPE, SIZE = (28, 26, 24), 2e-3
 METHODS = ["v_sharp", "resharp", "pdf", "lbv"]
 
 
-def applied(name, field, mask):
+CONVERGED = {
+    "resharp": {"n_iterations": 1000, "tolerance": 1e-8},
+    "pdf": {"n_iterations": 3000, "tolerance": 1e-10},
+    "lbv": {"n_iterations": 1000, "tolerance": 1e-10},
+}
+
+
+def applied(name, field, mask, **options):
     """One of the methods with settings for a small object."""
-    options = {"v_sharp": {"radius": 10e-3, "n_radii": 5}, "resharp": {"radius": 4e-3, "n_iterations": 200}}
+    usual = {"v_sharp": {"radius": 10e-3, "n_radii": 5}, "resharp": {"radius": 4e-3, "n_iterations": 200}}
+    options = usual.get(name, {}) | options
     if name == "pdf":
-        return qsm.pdf(field, mask, Dipole(SHAPE, SIZE, padding=1.2))
-    return getattr(qsm, name)(field, mask, SIZE, **options.get(name, {}))
+        return qsm.pdf(field, mask, Dipole(SHAPE, SIZE, padding=1.2), **options)
+    return getattr(qsm, name)(field, mask, SIZE, **options)
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +63,17 @@ def test_what_lies_outside_of_the_mask_is_not_read(fields, name):
     np.testing.assert_allclose(applied(name, np.where(mask, local, 5.0), mask).field, found.field, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_derivatives_are_those_of_differences(fields, name, rng):
-    """Each method is linear in the field, as far as it converged: projection onto dipoles does so slowly."""
+@pytest.mark.parametrize(("name", "rtol"), [("v_sharp", 1e-10), ("resharp", 1e-6), ("pdf", 1e-1), ("lbv", 1e-7)])
+def test_derivatives_are_those_of_differences(fields, name, rtol, rng):
+    """Each method is linear in the field where it converged, which projection onto dipoles has not after 3000 iterations."""
     mask, local, background = fields
     field = jnp.asarray(local + 0.01 * background)
     toward, seed = rng.normal(size=SHAPE) * 1e-2, rng.normal(size=SHAPE)
-    product = compiled_quickly(lambda field: jnp.vdot(seed, applied(name, field, mask).field))
+    options = CONVERGED.get(name, {})
+    product = compiled_quickly(lambda field: jnp.vdot(seed, applied(name, field, mask, **options).field))
     expected = (product(field + toward) - product(field - toward)) / 2
     slope = jnp.vdot(compiled_quickly(jax.grad(product))(field), toward)
-    np.testing.assert_allclose(slope, expected, rtol=1e-1 if name == "pdf" else 3e-2)
+    np.testing.assert_allclose(slope, expected, rtol=rtol)
 
 
 @pytest.mark.parametrize("name", METHODS)
