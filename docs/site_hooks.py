@@ -29,6 +29,7 @@ ROOMS = {
     "cest_signals": "mrjax.signals.cest",
     "magnetization_transfer": "mrjax.signals.magnetization_transfer",
     "susceptibility": "mrjax.signals.susceptibility",
+    "signal_models": "mrjax.signals.models",
     "encoding": "mrjax.encoding",
     "patterns": "mrjax.encoding.patterns",
     "reconstruction": "mrjax.reconstruction",

@@ -2,13 +2,11 @@
 
 import argparse
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 from rich.console import Console
 from rich.progress import Progress
 
@@ -18,7 +16,7 @@ from mrjax.cli.batches import Result, fit_in_batches
 from mrjax.cli.contrasts import CONTRASTS, Contrast
 from mrjax.cli.measurement import Measurement
 from mrjax.cli.steps import bars
-from mrjax.inverse import Dictionary, recovery_polarities
+from mrjax.inverse import recovery_polarities
 
 
 def add_to(commands: Any) -> None:
@@ -83,7 +81,7 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
     console = Console()
     played = acquisition.read(options, contrast.sample_option, contrast.name)
     n = len(played.samples)
-    chosen = _chosen(contrast, options, n, played.origin)
+    chosen = _chosen(contrast, options, played)
     measured = measurement.read(options, n, played.origin, complex_images=True)
     played, measured = played.of(chosen), dataclasses.replace(measured, signals=measured.signals[:, chosen])
     measured, signs, how = _real(contrast, options, played, measured)
@@ -109,27 +107,21 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
     return outcome.exit_status("fit", measured, result)
 
 
-def _chosen(contrast: Contrast, options: argparse.Namespace, n: int, origin: str) -> np.ndarray:
+def _chosen(contrast: Contrast, options: argparse.Namespace, played: Acquisition) -> np.ndarray:
     """Indices of the images to fit; `ValueError` where they are too few or not there, or the noise they need is unknown."""
     if getattr(options, "rician", False) and options.noise_std is None:
         raise ValueError("--rician needs --noise, the standard deviation of the noise in real or imaginary part.")
-    numbers = getattr(options, "echoes", None)
+    numbers, n, origin = getattr(options, "echoes", None), len(played.samples), played.origin
     chosen = np.arange(n) if numbers is None else np.unique(numbers) - 1
     if chosen[-1] >= n:
         raise ValueError(
             f"--echoes must lie between 1 and {n}, the number of values of {origin}, but got {chosen[-1] + 1}."
         )
-    n_parameters = len(_bounds(contrast, options))
+    n_parameters = len(contrast.model(played, getattr(options, "offset", False), None).parameters)
     if len(chosen) < n_parameters:
         what = f"{origin} has {n} values" if numbers is None else f"--echoes has {len(chosen)}"
         raise ValueError(f"{contrast.name} fits {n_parameters} parameters and needs as many images, but {what}.")
     return chosen
-
-
-def _bounds(contrast: Contrast, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
-    # an offset is not held at zero, or half of the voxels without one would sit at a bound
-    offset = {"offset": (-np.inf, np.inf)} if getattr(options, "offset", False) else {}
-    return contrast.bounds | {"m0": (0.0, np.inf)} | offset
 
 
 def _real(
@@ -169,15 +161,11 @@ def _fit(
     scale = float(np.percentile(np.abs(measured.signals), 99)) or 1.0
     data = (measured.signals / scale).astype(np.float32)
     b1 = None if measured.b1 is None else jnp.asarray(measured.b1, jnp.float32)
-    model_of = lambda here: contrast.model(played, None if b1 is None else b1[here])
-    bounds = _bounds(contrast, options)
-    lower, upper = ({name: limits[i] for name, limits in bounds.items()} for i in (0, 1))
+    model = contrast.model(played, getattr(options, "offset", False), b1)
     noise_std = None if options.noise_std is None else options.noise_std / scale
     result = fit_in_batches(
-        model_of,
+        model,
         data,
-        _start(contrast, played, "offset" in bounds),
-        (lower, upper),
         progress,
         noise_std=noise_std,
         likelihood="rician" if getattr(options, "rician", False) else "gaussian",
@@ -188,17 +176,3 @@ def _fit(
             values[name] *= scale
     result.residual_rms[:] *= scale
     return result
-
-
-def _start(contrast: Contrast, played: Acquisition, with_offset: bool) -> Callable[[Array], dict[str, Array]]:
-    """Where voxels start, from their data: the best of a grid of parameters."""
-    nominal = contrast.model(played, None)
-    unit = lambda params: nominal({**params, "m0": jnp.ones_like(params[contrast.parameter])})
-    dictionary = Dictionary.build(unit, contrast.grid)
-
-    def start(data: Array) -> dict[str, Array]:
-        offset = jnp.maximum(jnp.min(data, axis=-1), 0.0) / 2 if with_offset else jnp.zeros(data.shape[:-1], data.dtype)
-        match = dictionary.match(data - offset[..., None], batch_size=4096)
-        return match.parameters | {"m0": match.m0} | ({"offset": offset} if with_offset else {})
-
-    return start

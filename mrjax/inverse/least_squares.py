@@ -1,5 +1,6 @@
 """Fitting any model, voxel by voxel and all voxels at once."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -11,15 +12,17 @@ from jaxtyping import Array, Float, PyTree
 from mrjax import _checks, _plausibility
 from mrjax.inverse import _parameters, likelihoods
 from mrjax.inverse._marquardt import Iterate, Search, minimised, uncertainty
+from mrjax.inverse.first_guess import first_guess
 from mrjax.inverse.fit import Fit as Fit, FitStatus
 from mrjax.inverse.jacobian import Model, signal_and_columns
 from mrjax.jax_rules import nan_where_it_does_not_hold
+from mrjax.signals.models import SignalModel
 
 
 def least_squares(
     model: Model,
     data: Any,
-    init: PyTree,
+    init: PyTree | None = None,
     bounds: tuple[PyTree, PyTree] | None = None,
     noise_std: Any | None = None,
     *,
@@ -42,8 +45,10 @@ def least_squares(
       depend on that voxel's parameters alone.
     - `data`: Measured signals, `(*voxels, n)`; complex if the model is.
     - `init`: PyTree (a dict, say) of starting values, of shape `(*voxels)` or broadcasting to it; or a function of the data
-      that returns it, such as a match to a `Dictionary`. With `polarities` it gets the data with each row of signs.
-    - `bounds`: `(lower, upper)`, each a number or a PyTree like `init`; parameters stay within.
+      that returns it, such as a match to a `Dictionary`. A `mrjax.signals.models.SignalModel` needs none: it starts at the
+      `first_guess`. With `polarities` it gets the data with each row of signs.
+    - `bounds`: `(lower, upper)`, each a number or a PyTree like `init`; parameters stay within. Those of a
+      `SignalModel` by default.
     - `noise_std`: Standard deviation of the noise, for complex data in each of real and imaginary part; broadcasts to
       `data`. None estimates it in each voxel from the residual, which needs more samples than parameters.
     - `likelihood`: "gaussian"; or "rician" for magnitudes of signals with complex noise of a known `noise_std` in each part,
@@ -105,6 +110,7 @@ def least_squares(
         raise ValueError(f"`max_iterations` must be at least 1, but got {max_iterations}.")
     if polarities is not None:
         polarities = _rows_of_signs(polarities, data)
+    init, bounds = _of_the_model(model, init, bounds)
     init, starts = _starts(init, data, polarities)
     lower, upper = _limits(bounds, init)
     if noise_std is not None:
@@ -118,6 +124,17 @@ def least_squares(
     _require_like(data, signal, of_magnitudes=likelihood == "rician" or polarities is not None)
     arrays = _in_the_dtype_of(signal, (data, starts, lower, upper, noise_std, polarities))
     return _fitted(model, arrays, likelihood, max_iterations)
+
+
+def _of_the_model(model: Model, init: PyTree | None, bounds: Any) -> tuple[PyTree, Any]:
+    """The start and the limits that a model brings, where none are given."""
+    if isinstance(model, SignalModel):
+        return functools.partial(
+            first_guess, model
+        ) if init is None else init, model.limits if bounds is None else bounds
+    if init is None:
+        raise ValueError("`init` must be given for a model that is a function; a `SignalModel` brings its own.")
+    return init, bounds
 
 
 def _require_like(data: Array, signal: jax.ShapeDtypeStruct, of_magnitudes: bool) -> None:

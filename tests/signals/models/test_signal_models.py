@@ -1,0 +1,135 @@
+"""What holds for every signal model: limits, starts, maps, derivatives, and what it says of itself."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mrjax as mr
+from mrjax.inverse import FitStatus, first_guess, least_squares, per_voxel_jacobian
+from mrjax.signals import models
+from mrjax.signals.models import Parameter, SignalModel
+
+TI = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 4.0])
+
+EXAMPLES = {
+    "t2": (models.Decay(np.linspace(0.01, 0.2, 12)), {"t2": 0.07, "m0": 3.0}),
+    "t2star with offset": (
+        models.Decay(np.linspace(0.002, 0.06, 12), "t2star", with_offset=True),
+        {"t2star": 0.02, "m0": 3.0, "offset": 0.5},
+    ),
+    "vfa": (models.VariableFlipAngle(np.radians([2.0, 5.0, 12.0, 20.0]), 5e-3), {"t1": 1.1, "m0": 50.0}),
+    "ir": (models.InversionRecovery(TI, 6.0), {"t1": 0.9, "inversion_efficiency": 0.9, "m0": 2.0}),
+}
+"""A model of each kind, and parameters within its limits."""
+
+
+def of_voxels(parameters, n=5):
+    """Parameters about those given, one for each voxel."""
+    spread = np.linspace(0.85, 1.15, n)
+    return {name: jnp.asarray(value * np.roll(spread, i)) for i, (name, value) in enumerate(parameters.items())}
+
+
+def test_every_model_is_tried_here():
+    every = {kind for _, kind in inspect.getmembers(models, inspect.isclass) if issubclass(kind, SignalModel)}
+    assert every - {SignalModel} == {type(model) for model, _ in EXAMPLES.values()}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_it_is_recovered_from_its_signals(name):
+    model, parameters = EXAMPLES[name]
+    truth = of_voxels(parameters)
+    fit = least_squares(model, model(truth))
+    np.testing.assert_array_equal(fit.status, FitStatus.CONVERGED)
+    for parameter in model.names:
+        np.testing.assert_allclose(fit.parameters[parameter], truth[parameter], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_derivatives_are_those_of_differences(name):
+    model, parameters = EXAMPLES[name]
+    truth = of_voxels(parameters)
+    forward = per_voxel_jacobian(model, truth)
+    weights = jnp.linspace(1.0, 2.0, model.n_samples)
+    reverse = jax.grad(lambda p: jnp.sum(model(p) * weights[None]).real)(truth)
+    for parameter, value in truth.items():
+        step = 1e-6 * np.abs(value)
+        above, below = (model(truth | {parameter: value + sign * step}) for sign in (1, -1))
+        difference = (above - below) / (2 * step[:, None])
+        scale = np.abs(difference).max()
+        np.testing.assert_allclose(forward[parameter], difference, rtol=1e-6, atol=1e-7 * scale)
+        np.testing.assert_allclose(
+            reverse[parameter], (difference * weights[None]).sum(-1).real, rtol=1e-6, atol=1e-6 * scale
+        )
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_float32_gives_the_same_signals(name):
+    model, parameters = EXAMPLES[name]
+    truth = of_voxels(parameters)
+    low = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), (model, truth))
+    signal = low[0](low[1])
+    assert signal.real.dtype == jnp.float32
+    np.testing.assert_allclose(signal, model(truth), rtol=1e-4, atol=1e-5 * np.abs(model(truth)).max())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_it_says_what_it_needs_and_gives(name):
+    model, _ = EXAMPLES[name]
+    text = str(model)
+    for part in (type(model).__name__, model.equation, model.source):
+        assert part in text
+    for parameter in model.parameters:
+        assert parameter.meaning in text
+        assert parameter.lower < parameter.upper
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_one_voxel_and_many_axes(name):
+    model, parameters = EXAMPLES[name]
+    one = {parameter: jnp.asarray(value) for parameter, value in parameters.items()}
+    assert model(one).shape == (model.n_samples,)
+    many = {parameter: jnp.full((2, 3), value) for parameter, value in parameters.items()}
+    np.testing.assert_allclose(model(many), np.broadcast_to(model(one), (2, 3, model.n_samples)), rtol=1e-12)
+
+
+def test_a_first_guess_is_the_nearest_trial():
+    model = models.Decay(np.linspace(0.01, 0.2, 12))
+    trials = np.array(model.parameters[0].trials)
+    truth = {"t2": jnp.asarray(trials[[10, 40]]), "m0": jnp.asarray([2.0, 7.0])}
+    guess = first_guess(model, model(truth))
+    np.testing.assert_allclose(guess["t2"], truth["t2"], rtol=1e-12)
+    np.testing.assert_allclose(guess["m0"], truth["m0"], rtol=1e-9)
+
+
+def test_maps_follow_the_voxels():
+    b1 = jnp.asarray([0.8, 1.0, 1.2])
+    model = models.VariableFlipAngle(np.radians([3.0, 15.0]), 5e-3, b1)
+    parameters = {"t1": jnp.full(3, 0.9), "m0": jnp.ones(3)}
+    some = jax.tree.map(lambda leaf: leaf[1:], parameters)
+    np.testing.assert_allclose(model.at(slice(1, None))(some), model(parameters)[1:], rtol=1e-12)
+    assert model.without_maps().b1 == 1.0
+    fit = mr.inverse.least_squares(model, model(parameters))
+    np.testing.assert_allclose(fit.parameters["t1"], 0.9, rtol=1e-6)
+
+
+def test_limits_may_be_narrowed():
+    narrow = Parameter("t1", "s", "T1", 0.1, 10.0, (0.2, 1.0, 5.0)).within(upper=2.0)
+    assert (narrow.lower, narrow.upper, narrow.trials) == (0.1, 2.0, (0.2, 1.0))
+
+
+def test_mistakes_are_told():
+    with pytest.raises(ValueError, match="`parameter` must be 't2' or 't2star', but got 't1'"):
+        models.Decay([0.01], "t1")
+    with pytest.raises(
+        ValueError, match=r"`te` must have one value for each sample, shape \(n_samples,\), but got \(\)"
+    ):
+        models.Decay(0.01)
+    with pytest.raises(ValueError, match=r"`inversion_time` must not exceed `tr` \(1 s\)"):
+        models.InversionRecovery([0.1, 2.0], 1.0)
+    with pytest.raises(ValueError, match=r"`data` must have shape \(\*voxels, 2\) for this model, but got \(3, 4\)"):
+        first_guess(models.Decay([0.01, 0.02]), jnp.ones((3, 4)))
+    with pytest.raises(ValueError, match="`init` must be given for a model that is a function"):
+        least_squares(lambda p: p["a"][..., None] * jnp.ones(2), jnp.ones((3, 2)))
