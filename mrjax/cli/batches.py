@@ -1,6 +1,7 @@
 """Fits of many voxels, batch after batch, with a progress bar; an interrupt keeps what is finished."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from rich.progress import Progress
 
 from mrjax.cli.interrupts import interruptible
 from mrjax.inverse import FitStatus, least_squares
-from mrjax.signals.models import SignalModel
+from mrjax.inverse.jacobian import Model
 
 VOXELS_AT_ONCE = 20_000
 
@@ -38,8 +39,10 @@ class Result:
 
 
 def fit_in_batches(
-    model: SignalModel,
+    model_of: Callable[[slice], Model],
     data: np.ndarray,
+    init: dict[str, np.ndarray] | Callable[[Array], dict[str, Array]],
+    bounds: tuple[dict[str, float], dict[str, float]],
     progress: Progress,
     *,
     noise_std: float | None = None,
@@ -47,15 +50,17 @@ def fit_in_batches(
     polarities: Array | None = None,
     batch_size: int = VOXELS_AT_ONCE,
 ) -> Result:
-    """`least_squares` on `data` of shape `(n_voxels, n)`, which takes `noise_std`, `likelihood` and `polarities`.
+    """`least_squares` on `data` of shape `(n_voxels, n)`; `model_of` gives the model of a range of voxels.
+
+    `noise_std`, `likelihood`, `polarities` and an `init` that is a function are those of `least_squares`.
 
     Every batch has the same size, the last one reaching back over voxels already done, so that one compilation serves all.
     """
     n_voxels = len(data)
     empty = lambda: np.full(n_voxels, np.nan)
     result = Result(
-        {name: empty() for name in model.names},
-        {name: empty() for name in model.names},
+        {name: empty() for name in bounds[0]},
+        {name: empty() for name in bounds[0]},
         empty(),
         np.full(n_voxels, FitStatus.EXCLUDED, int),
         np.zeros(n_voxels, bool),
@@ -65,7 +70,8 @@ def fit_in_batches(
     try:
         for start in range(0, n_voxels, size):
             here = slice(max(0, min(start, n_voxels - size)), min(start + size, n_voxels))
-            fit = functools.partial(least_squares, model.at(here), jnp.asarray(data[here]), noise_std=noise_std)
+            starts = init if callable(init) else {name: jnp.asarray(value[here]) for name, value in init.items()}
+            fit = functools.partial(least_squares, model_of(here), jnp.asarray(data[here]), starts, bounds, noise_std)
             work = functools.partial(fit, likelihood=likelihood, polarities=polarities)
             _store(result, here, interruptible(lambda work=work: jax.device_get(work())))
             progress.update(task, completed=here.stop)

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mrjax.cli.batches import Result, fit_in_batches
 from mrjax.cli.contrasts import CONTRASTS, Contrast
 from mrjax.cli.measurement import Measurement
 from mrjax.cli.steps import bars
-from mrjax.inverse import recovery_polarities
+from mrjax.inverse import first_guess, recovery_polarities
 
 
 def add_to(commands: Any) -> None:
@@ -164,8 +165,10 @@ def _fit(
     model = contrast.model(played, getattr(options, "offset", False), b1)
     noise_std = None if options.noise_std is None else options.noise_std / scale
     result = fit_in_batches(
-        model,
+        model.at,
         data,
+        functools.partial(first_guess, model),
+        model.limits,
         progress,
         noise_std=noise_std,
         likelihood="rician" if getattr(options, "rician", False) else "gaussian",

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
@@ -45,8 +44,8 @@ class Decay(SignalModel):
     """
 
     te: Float[Array, " n"] = need("s", "echo times")
-    parameter: str = eqx.field(static=True)
-    with_offset: bool = eqx.field(static=True)
+    parameter: str = need("", "name of the time constant", static=True)
+    with_offset: bool = need("", "whether a constant signal is fitted too", static=True)
     equation: ClassVar[str] = r"S = M_0 e^{-TE / T_2} + c"
     source: ClassVar[str] = "solution of the Bloch equations for the transverse magnetisation"
 
