@@ -91,3 +91,9 @@ def test_modules_and_functions_can_be_read_at_one_go(counts, trees):
     assert functions == {}
     files = {file: len(file.read_text().splitlines()) for file in (ROOT / "mrjax").rglob("*.py")}
     assert {file.name: n for file, n in files.items() if n > LONGEST_MODULE} == {}
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by their names alone."""
+    names = [file.name for file in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []

@@ -71,6 +71,27 @@ def test_k_space_is_that_of_the_images_with_noise(batch):
     assert relaxometry.inconsistency(batch, 0.9 * batch["maps"]) > 3 / CONFIG.snr**2
 
 
+def test_slopes_of_losses_are_those_of_differences(batch):
+    precise = lambda leaf: (
+        leaf.astype(jnp.result_type(leaf, float)) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
+    )
+    with jax.enable_x64(True):
+        batch = jax.tree.map(precise, batch)
+        maps, direction = (jax.random.normal(jax.random.key(i), batch["maps"].shape, float) for i in (0, 1))
+        maps = batch["maps"] + 0.1 * maps
+        losses = {
+            "map_error": lambda maps: relaxometry.map_error(maps, batch),
+            "total_variation": relaxometry.total_variation,
+            "inconsistency": lambda maps: relaxometry.inconsistency(batch, maps),
+        }
+        for name, loss in losses.items():
+            both = lambda maps, loss=loss: (jax.grad(loss)(maps), jax.jvp(loss, (maps,), (direction,))[1])
+            loss, (reverse, forward) = jax.jit(loss), jax.jit(both)(maps)
+            expected = (loss(maps + 1e-5 * direction) - loss(maps - 1e-5 * direction)) / 2e-5
+            np.testing.assert_allclose(jnp.vdot(reverse, direction), expected, rtol=1e-6, err_msg=name)
+            np.testing.assert_allclose(forward, expected, rtol=1e-6, err_msg=name)
+
+
 def test_images_are_those_of_the_closed_forms(batch):
     model = batch["model"]
     t2, m0 = model.parted(batch["maps"])
