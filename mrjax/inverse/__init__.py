@@ -6,4 +6,10 @@ from .first_guess import first_guess as first_guess
 from .fit import Fit as Fit, FitStatus as FitStatus
 from .jacobian import per_voxel_jacobian as per_voxel_jacobian, signal_and_jacobian as signal_and_jacobian
 from .least_squares import least_squares as least_squares
+from .model_based import (
+    MapsFromKSpace as MapsFromKSpace,
+    SparseDetails as SparseDetails,
+    TotalVariation as TotalVariation,
+    maps_from_k_space as maps_from_k_space,
+)
 from .polarities import recovery_polarities as recovery_polarities

@@ -44,6 +44,12 @@ def first_guess(model: SignalModel, data: Inexact[Array, "*voxels n"]) -> dict[s
 
         ```
     """
+    guess = complex_guess(model, data)
+    return {one.name: jnp.clip(guess[one.name].real, one.lower, one.upper) for one in model.parameters}
+
+
+def complex_guess(model: SignalModel, data: Inexact[Array, "*voxels n"]) -> dict[str, Inexact[Array, "*voxels"]]:
+    """As `first_guess`, with amplitudes as they come: complex for complex data, and of any size."""
     data = _checks.number_array(data, "data")
     if data.ndim == 0 or data.shape[-1] != model.n_samples:
         raise ValueError(f"`data` must have shape (*voxels, {model.n_samples}) for this model, but got {data.shape}.")
@@ -55,8 +61,7 @@ def first_guess(model: SignalModel, data: Inexact[Array, "*voxels n"]) -> dict[s
     )
     values = {name: jnp.asarray(value, signals.real.dtype)[best] for name, value in trials.items()}
     values |= {name: amplitudes[:, i] for i, name in enumerate(linear)} if amplitudes is not None else {}
-    limited = {one.name: jnp.clip(values[one.name], one.lower, one.upper) for one in model.parameters}
-    return {name: value.reshape(data.shape[:-1]) for name, value in limited.items()}
+    return {name: value.reshape(data.shape[:-1]) for name, value in values.items()}
 
 
 def _combinations(model: SignalModel) -> dict[str, np.ndarray]:
@@ -85,13 +90,13 @@ def _unit_signals(model: SignalModel, trials: dict[str, np.ndarray], dtype: np.d
 @jax.jit
 def _best_projection(
     q: Array, r: Array, data: Inexact[Array, "voxel n"]
-) -> tuple[Array, Float[Array, "voxel amplitude"]]:
+) -> tuple[Array, Inexact[Array, "voxel amplitude"]]:
     """Of each voxel the index of the combination, and the amplitudes."""
 
     def of_one(signal: Array) -> tuple[Array, Array]:
         shares = jnp.einsum("tna,n->ta", q.conj(), signal)
         index = jnp.argmax(jnp.sum(jnp.abs(shares) ** 2, axis=-1))
-        return index, jax.scipy.linalg.solve_triangular(r[index], shares[index]).real
+        return index, jax.scipy.linalg.solve_triangular(r[index].astype(shares.dtype), shares[index])
 
     return jax.lax.map(of_one, data, batch_size=VOXELS_AT_ONCE)
 
