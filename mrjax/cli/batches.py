@@ -2,16 +2,15 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 from rich.progress import Progress
 
 from mrjax.cli.interrupts import interruptible
 from mrjax.inverse import FitStatus, least_squares
+from mrjax.inverse.batches import fits_in_batches
+from mrjax.inverse.jacobian import Model
 from mrjax.signals.models import SignalModel
 
 VOXELS_AT_ONCE = 20_000
@@ -38,40 +37,41 @@ class Result:
 
 
 def fit_in_batches(
-    model: SignalModel,
+    model: Model,
     data: np.ndarray,
     progress: Progress,
     *,
+    init: Any | None = None,
+    bounds: Any | None = None,
     noise_std: float | None = None,
-    likelihood: Literal["gaussian", "rician"] = "gaussian",
-    polarities: Array | None = None,
     batch_size: int = VOXELS_AT_ONCE,
+    **options: Any,
 ) -> Result:
-    """`least_squares` on `data` of shape `(n_voxels, n)`, which takes `noise_std`, `likelihood` and `polarities`.
-
-    Every batch has the same size, the last one reaching back over voxels already done, so that one compilation serves all.
-    """
-    n_voxels = len(data)
+    """`least_squares` on `data` of shape `(n_voxels, n)`, which takes `options`; a model that has no limits needs them here."""
+    n_voxels, names = len(data), _names(model, init)
     empty = lambda: np.full(n_voxels, np.nan)
     result = Result(
-        {name: empty() for name in model.names},
-        {name: empty() for name in model.names},
+        {name: empty() for name in names},
+        {name: empty() for name in names},
         empty(),
         np.full(n_voxels, FitStatus.EXCLUDED, int),
         np.zeros(n_voxels, bool),
     )
-    size = min(batch_size, n_voxels)
     task = progress.add_task("fitting", total=n_voxels)
+    fit = functools.partial(least_squares, **options)
+    batches = fits_in_batches(fit, model, data, init, bounds, noise_std, batch_size)
     try:
-        for start in range(0, n_voxels, size):
-            here = slice(max(0, min(start, n_voxels - size)), min(start + size, n_voxels))
-            fit = functools.partial(least_squares, model.at(here), jnp.asarray(data[here]), noise_std=noise_std)
-            work = functools.partial(fit, likelihood=likelihood, polarities=polarities)
-            _store(result, here, interruptible(lambda work=work: jax.device_get(work())))
+        while (batch := interruptible(lambda: next(batches, None))) is not None:
+            here, fitted = batch
+            _store(result, here, fitted)
             progress.update(task, completed=here.stop)
     except KeyboardInterrupt:
         progress.console.print(f"interrupted: {result.in_words}")
     return result
+
+
+def _names(model: Model, init: Any) -> tuple[str, ...]:
+    return model.names if isinstance(model, SignalModel) else tuple(init)
 
 
 def _store(result: Result, here: slice, fit: Any) -> None:

@@ -43,7 +43,7 @@ def fitted(model: Model, inputs: Inputs, objective: Objective, max_iterations: i
     residual = data - signal
     spread, status = _uncertainty(ending, problem, (signal, columns, residual), objective, inputs.noise_std is None)
     return Fit(
-        unstack(jnp.where(fits, ending.optimum, jnp.nan)),
+        unstack(ending.optimum),
         unstack(deviations(spread)),
         spread,
         jnp.where(fits, residual, jnp.nan),

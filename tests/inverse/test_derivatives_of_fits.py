@@ -113,7 +113,8 @@ def test_a_parameter_on_a_bound_moves_with_the_bound_alone(rng):
         fit = least_squares(lambda p: decay(TE, p), data, {"m0": 1.0, "t2": 0.07}, ({"m0": 0.0, "t2": lower}, 10.0))
         return fit.parameters
 
-    in_data, in_bound = jax.jit(jax.jacrev(fitted, argnums=(0, 1)))(data, jnp.asarray(0.06))
+    changes = jax.jit(jax.jacrev(fitted, argnums=(0, 1)))(data, jnp.asarray(0.06))
+    in_data, in_bound = ({name: both[i] for name, both in changes.items()} for i in range(2))
     np.testing.assert_array_equal(in_data["t2"][0], 0.0)
     assert np.all(in_data["t2"][1, 1] != 0)
     np.testing.assert_array_equal(in_bound["t2"], [1.0, 0.0])
@@ -167,7 +168,7 @@ def test_error_bars_have_derivatives(rng):
     fit, change = jax.jvp(spread, (jnp.asarray(0.02),), (jnp.asarray(0.02),))
     np.testing.assert_allclose(change.standard_deviation["t2"], fit.standard_deviation["t2"], rtol=1e-6)
     np.testing.assert_allclose(change.covariance, 2 * fit.covariance, rtol=1e-6)
-    np.testing.assert_allclose(change.residual, 0.0, atol=1e-9)
+    np.testing.assert_allclose(change.residual, 0.0, atol=1e-6)
     information = likelihoods.products(jnp.stack(jax.tree.leaves(jacobian(fit.parameters)), axis=-1)) / 0.02**2
     np.testing.assert_allclose(fit.covariance, np.linalg.inv(information), rtol=1e-8)
 
