@@ -47,7 +47,7 @@ def fits_in_batches(
     data = data if isinstance(data, np.ndarray) else np.asarray(data)
     voxels = data.shape[:-1]
     n_voxels = math.prod(voxels)
-    in_float64, size = jnp.result_type(float) == jnp.float64, min(size, n_voxels)
+    in_float64, size = jnp.result_type(float) == jnp.float64, max(1, min(size, n_voxels))
 
     def fit_of(here: slice) -> Fit:
         with jax.enable_x64(in_float64):  # a thread starts with the defaults

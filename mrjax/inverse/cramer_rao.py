@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PyTree
 
 from mrjax import _checks
 from mrjax.inverse import _parameters
-from mrjax.inverse._objective import objective
+from mrjax.inverse._objective import Objective, objective
 from mrjax.inverse._uncertainty import covariance, deviations
 from mrjax.inverse.jacobian import Model, signal_and_columns
 
@@ -73,12 +73,16 @@ def crlb(
 
         ```
     """
-    params = together(params)
-    chosen, rest = _split(params, free)
-    signal, columns = signal_and_columns(lambda chosen: model(rest | chosen if rest else chosen), chosen)
-    _parameters.check_signal(signal, params)
     kind = objective(likelihood, "squared", n_coils, noise_is_known=True)
-    precision = 1 / noise_of(noise_std, signal, of_magnitudes=kind.is_of_magnitudes)
+    chosen, rest = _split(together(params), free)
+    return _bound(model, chosen, rest, known_noise(noise_std), kind)
+
+
+@eqx.filter_jit
+def _bound(model: Model, chosen: PyTree, rest: dict[str, Array], noise: Array, kind: Objective) -> CramerRaoBound:
+    signal, columns = signal_and_columns(lambda chosen: model(rest | chosen if rest else chosen), chosen)
+    _parameters.check_signal(signal, chosen)
+    precision = 1 / noise_of_samples(noise, signal, of_magnitudes=kind.is_of_magnitudes)
     data = jnp.abs(signal) if kind.is_of_magnitudes else signal
     information = kind.expand(signal, columns, data, precision).information
     found, _ = covariance(information, jnp.ones(information.shape[:-1], bool))
@@ -94,11 +98,15 @@ def together(params: PyTree) -> PyTree:
     return _parameters.checked(jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape), arrays))
 
 
-def noise_of(noise_std: Any, signal: Array, of_magnitudes: bool) -> Float[Array, "*voxels n"]:
-    """The noise of each sample, checked."""
+def known_noise(noise_std: Any) -> Array:
+    """The noise, checked."""
+    return _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of the signal")
+
+
+def noise_of_samples(noise: Array, signal: Array, of_magnitudes: bool) -> Float[Array, "*voxels n"]:
+    """The noise of each sample of a signal that may have it."""
     if of_magnitudes and jnp.iscomplexobj(signal):
         raise ValueError(f"`model` must return real signals, with their sign, for magnitudes, but returns {signal.dtype}.")
-    noise = _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of the signal")
     shape = _checks.broadcast_shape({"noise_std": noise, "the signal": signal})
     if shape != signal.shape:
         raise ValueError(f"`noise_std` must broadcast to the signal, {signal.shape}, but got {noise.shape}.")

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from mrjax import _checks
 from mrjax.inverse._objective import Objective, objective
-from mrjax.inverse.cramer_rao import noise_of, together
+from mrjax.inverse.cramer_rao import known_noise, noise_of_samples, together
 from mrjax.inverse.fit import FitStatus
 from mrjax.inverse.jacobian import Model
 from mrjax.inverse.least_squares import least_squares
@@ -70,15 +70,15 @@ def monte_carlo(
     )
     if not isinstance(model, SignalModel):
         options = {"init": params} | options
-    return _simulated(model, params, noise_std, jax.random.split(key, n), kind, options)
+    return _simulated(model, params, known_noise(noise_std), jax.random.split(key, n), kind, options)
 
 
 @eqx.filter_jit
 def _simulated(
-    model: Model, params: PyTree, noise_std: Any, keys: PRNGKeyArray, kind: Objective, options: dict[str, Any]
+    model: Model, params: PyTree, noise_std: Array, keys: Array, kind: Objective, options: dict[str, Any]
 ) -> SimulatedFits:
     signal = model(params)
-    noise = noise_of(noise_std, signal, of_magnitudes=kind.is_of_magnitudes)
+    noise = noise_of_samples(noise_std, signal, of_magnitudes=kind.is_of_magnitudes)
 
     def one(key: PRNGKeyArray) -> tuple[PyTree, Array]:
         fit = least_squares(model, _noisy(key, signal, noise, kind), noise_std=noise, **options)

@@ -21,7 +21,7 @@ def test_batches_of_a_model_with_maps_are_all_voxels_at_once(rng):
     whole = least_squares(model, data, noise_std=noise)
     for part, expected in zip(jax.tree.leaves(fit), jax.tree.leaves(whole), strict=True):
         assert part.shape == expected.shape
-        np.testing.assert_allclose(part, expected, rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(part, expected, rtol=1e-7, atol=1e-10)
     assert told == [(4, 15), (8, 15), (12, 15), (15, 15)]
 
 
@@ -37,34 +37,35 @@ def test_what_belongs_to_voxels_is_cut_and_the_program_is_one(rng):
     noise = rng.uniform(0.1, 0.2, (7, 2))
     data = model({"a": a})
     fit = lambda **options: least_squares(
-        model, data, {"a": np.array([2.0, 3.0])[:, None] + a}, ({"a": lower}, 5.0), noise, starts=2, **options
+        model, data, {"a": np.array([[2.0], [3.0]]) + np.asarray(a)}, ({"a": lower}, 5.0), noise, starts=2, **options
     )
     whole = fit()
-    n_traces = len(traces)
+    traces.clear()
     once = fit(batch_size=3)
-    assert traces[n_traces:].count((3,)) > 0
-    n_traces = len(traces) - n_traces
+    n_traces = len(traces)
     np.testing.assert_allclose(once.parameters["a"], whole.parameters["a"], rtol=1e-9)
     np.testing.assert_allclose(once.parameters["a"], np.maximum(a, lower), rtol=1e-6)
-    fit(batch_size=3)  # which compiles nothing: each batch only asks for the shape of the signal, once
-    assert len(traces) - n_traces < 3 * n_traces
+    fit(batch_size=3)  # compiles nothing: each of three batches asks for the shape of the signal, once
+    assert set(traces) == {(3,)}
+    assert len(traces) - n_traces == 3 < n_traces
 
 
 def test_batches_come_in_order_and_an_error_ends_them():
     begun = []
+    model = lambda p: p["a"][..., None]
 
     def fit(model, data, *rest):
         begun.append(float(data[0, 0]))
         if data[0, 0] == 4.0:
             raise RuntimeError("no more")
-        return {"found": data[:, 0]}
+        return least_squares(model, data, *rest)
 
-    batches = fits_in_batches(fit, None, np.arange(9.0)[:, None], None, None, None, 2)
+    batches = fits_in_batches(fit, model, np.arange(9.0)[:, None], {"a": 1.0}, None, 1.0, 2)
     places = []
     with pytest.raises(RuntimeError, match="no more"):
-        for here, found in batches:
+        for here, part in batches:
             places.append(here)
-            np.testing.assert_array_equal(found["found"], np.arange(9.0)[here])
+            np.testing.assert_allclose(part.parameters["a"], np.arange(9.0)[here], atol=1e-9)
     assert places == [slice(0, 2), slice(2, 4)]
     assert begun[:2] == [0.0, 2.0]
 

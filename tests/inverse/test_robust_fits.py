@@ -34,7 +34,8 @@ def test_the_minimum_is_that_of_scipy_and_not_at_the_outlier(loss, spoilt):
         exact = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15, "x_scale": [1.0, 0.05]}
         found = scipy.optimize.least_squares(of_one, [0.9, 0.06], loss=loss, f_scale=SIGMA, **exact).x
         got = [fit.parameters["m0"][voxel], fit.parameters["t2"][voxel]]
-        np.testing.assert_allclose(got, found, rtol=1e-5)
+        spread = [fit.standard_deviation["m0"][voxel], fit.standard_deviation["t2"][voxel]]
+        assert np.all(np.abs(np.array(got) - found) < 2e-3 * np.array(spread))  # a search ends where noise decides
         np.testing.assert_allclose(got[1], 0.05, rtol=0.08)
         squares = scipy.optimize.least_squares(of_one, [0.9, 0.06], **exact).x
         assert abs(squares[1] / 0.05 - 1) > 2 * abs(got[1] / 0.05 - 1)
@@ -43,7 +44,7 @@ def test_the_minimum_is_that_of_scipy_and_not_at_the_outlier(loss, spoilt):
 @pytest.mark.parametrize("loss", ["huber", "cauchy", "soft_l1"])
 @pytest.mark.parametrize("is_complex", [False, True])
 def test_the_gradient_is_that_of_the_cost(loss, is_complex, rng):
-    draw = lambda *shape: rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if is_complex else 0)
+    draw = lambda *n: jnp.asarray(rng.standard_normal(n) + (1j * rng.standard_normal(n) if is_complex else 0))
     signal, columns, data = draw(1, 6), draw(2, 1, 6), draw(1, 6)
     precision = jnp.asarray(rng.uniform(0.5, 2.0, (1, 6)))
     of = lambda step: robust_losses.expansion(loss, signal + jnp.tensordot(step, columns, 1), columns, data, precision)
