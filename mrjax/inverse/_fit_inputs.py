@@ -159,5 +159,3 @@ def _limits(bounds: tuple[PyTree, PyTree] | None, init: PyTree) -> tuple[PyTree,
         return _checks.require(low, low < high, f"Lower bounds of `{name}` must be below the upper ones")
 
     return jax.tree_util.tree_map_with_path(below, lower, upper), upper
-
-

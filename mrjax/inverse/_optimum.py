@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Inexact, Int
 from mrjax.inverse.jacobian import signal_and_columns
 
 
-class Problem(eqx.Module):
+class PosedFit(eqx.Module):
     """What an optimum depends on."""
 
     model: Callable
@@ -42,7 +42,7 @@ class Ending(eqx.Module):
 
 
 @eqx.filter_custom_jvp
-def optimum(problem: Problem, starts: Any, *, search: Callable, gradient: Callable) -> Ending:
+def optimum(problem: PosedFit, starts: Any, *, search: Callable, gradient: Callable) -> Ending:
     """`search(problem, starts)`, whose derivative is that of the minimum of the cost; that does not depend on the start.
 
     **Arguments:**
@@ -67,27 +67,42 @@ def _optimum_and_its_change(primals: tuple, tangents: tuple, *, search: Callable
     # of no concern where nothing could be computed, but it must not spoil what all voxels share
     problem = eqx.tree_at(lambda p: p.data, problem, jnp.where(jnp.isfinite(problem.data), problem.data, 0.0))
     x = jnp.where(ending.is_finite[..., None], ending.optimum, ending.x)
-    _, forced = eqx.filter_jvp(lambda problem: gradient(problem, x, ending.signs), (problem,), (change,))
-    curvature = _derivatives(lambda x: gradient(problem, x, ending.signs), x)
     at_lower, at_upper = x <= problem.lower, x >= problem.upper
+    kept = (at_lower | at_upper, ~ending.converged | ending.stopped)
+    x, curvature = _sharpened(lambda x: gradient(problem, x, ending.signs), x, *kept)
+    _, forced = eqx.filter_jvp(lambda problem: gradient(problem, x, ending.signs), (problem,), (change,))
     nothing = jnp.zeros_like(x)
     lower, upper = (nothing if moved is None else moved for moved in (change.lower, change.upper))
-    with_bound = jnp.where(at_lower, lower, upper)
-    moved = _solved(curvature, -forced, at_lower | at_upper, with_bound, ~ending.converged | ending.stopped)
+    moved = _solved(curvature, -forced, jnp.where(at_lower, lower, upper), *kept)
     return ending, eqx.tree_at(lambda e: e.optimum, still, moved, is_leaf=lambda leaf: leaf is None)
 
 
-def _derivatives(function: Callable, x: Float[Array, "*voxels p"]) -> Float[Array, "*voxels p p"]:
-    """Of what each voxel gives in its own parameters, which are the last axis."""
-    stacked = lambda leaves: function(jnp.stack(leaves, axis=-1))
-    return jnp.moveaxis(signal_and_columns(stacked, list(jnp.moveaxis(x, -1, 0)))[1], 0, -1)
+def _sharpened(
+    gradient: Callable, x: Float[Array, "*voxels p"], held: Bool[Array, "*voxels p"], fails: Bool[Array, "*voxels"]
+) -> tuple[Float[Array, "*voxels p"], Float[Array, "*voxels p p"]]:
+    """The minimum by a step of Newton, and the curvature there.
+
+    A search ends where what is left is far below the noise; derivatives, which noise does not blur, are worth the step.
+    """
+    stacked = lambda leaves: gradient(jnp.stack(leaves, axis=-1))
+
+    def at(state: tuple, moves: Array) -> tuple:
+        x, _ = state
+        slope, columns = signal_and_columns(stacked, list(jnp.moveaxis(x, -1, 0)))
+        curvature = jnp.moveaxis(columns, 0, -1)
+        step = _solved(curvature, -slope, jnp.zeros_like(x), held, fails)
+        return (x + jnp.where(moves & jnp.isfinite(step), step, 0.0), curvature), None
+
+    # both in one loop, so that the model is compiled once
+    nowhere = jnp.zeros((*x.shape, x.shape[-1]), x.dtype)
+    return jax.lax.scan(at, (x, nowhere), jnp.array([True, False]))[0]
 
 
 def _solved(
     curvature: Float[Array, "*voxels p p"],
     force: Float[Array, "*voxels p"],
-    held: Bool[Array, "*voxels p"],
     given: Float[Array, "*voxels p"],
+    held: Bool[Array, "*voxels p"],
     fails: Bool[Array, "*voxels"],
 ) -> Float[Array, "*voxels p"]:
     """The changes that balance a force, `given` where parameters are held, nan where it `fails` unless all are zero."""
@@ -103,9 +118,10 @@ def _solved(
         return jnp.where(jnp.any(right != 0, axis=-1, keepdims=True), answer, 0.0)
 
     # a linear solve of our own, so that voxels of which reverse mode asks nothing answer nothing, not nan
-    return scale * jax.lax.custom_linear_solve(
+    answer = scale * jax.lax.custom_linear_solve(
         lambda x: jnp.sum(matrix * x[..., None, :], axis=-1),
         right,
         solve,
         lambda _, right: solve(_, right, jnp.swapaxes(matrix, -2, -1)),
     )
+    return jnp.where(held & ~fails[..., None], given, answer)  # to the digit

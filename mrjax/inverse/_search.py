@@ -6,13 +6,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact, Int, PyTree
+from jaxtyping import Array, Float, Inexact, Int
 
 from mrjax.inverse import robust_losses
 from mrjax.inverse._fit_inputs import Inputs
 from mrjax.inverse._marquardt import Iterate, Search, minimised
 from mrjax.inverse._objective import Objective
-from mrjax.inverse._optimum import Ending, Problem, optimum
+from mrjax.inverse._optimum import Ending, PosedFit, optimum
 from mrjax.inverse._uncertainty import covariance, deviations
 from mrjax.inverse.fit import Fit, FitStatus
 from mrjax.inverse.jacobian import Model, signal_and_columns
@@ -29,7 +29,7 @@ def fitted(model: Model, inputs: Inputs, objective: Objective, max_iterations: i
     precision = jnp.ones_like(data.real) if inputs.noise_std is None else 1 / inputs.noise_std
     starts = stack(inputs.starts)
     signal_of = eqx.filter_closure_convert(lambda x: model(unstack(x)), starts[0])
-    problem = Problem(signal_of, data, precision, stack(inputs.lower), stack(inputs.upper))
+    problem = PosedFit(signal_of, data, precision, stack(inputs.lower), stack(inputs.upper))
     ending = optimum(
         problem,
         (starts, inputs.signs),
@@ -58,12 +58,17 @@ def _tolerant(signal_of: Callable) -> Callable:
     return nan_where_it_does_not_hold(lambda x: signal_and_columns(stacked, list(jnp.moveaxis(x, -1, 0))))
 
 
-def _expand(problem: Problem, objective: Objective, data: Inexact[Array, "*voxels n"]) -> Callable:
+def _expand(problem: PosedFit, objective: Objective, data: Inexact[Array, "*voxels n"]) -> Callable:
     signal_and_derivatives = _tolerant(problem.model)
-    return lambda x: objective.expand(*signal_and_derivatives(x), data, problem.precision)
+
+    def expand(x: Float[Array, "*voxels p"]) -> Expansion:
+        signal, columns = signal_and_derivatives(x)
+        return objective.expand(signal, columns, data, problem.precision)
+
+    return expand
 
 
-def _searched(problem: Problem, starts: tuple, objective: Objective, max_iterations: int) -> Ending:
+def _searched(problem: PosedFit, starts: tuple, objective: Objective, max_iterations: int) -> Ending:
     """Of the searches from every start, with the signs that belong to it, the one of lowest cost in each voxel."""
     size = jnp.sqrt(jnp.sum(jnp.abs(problem.data * problem.precision) ** 2, axis=-1))
     search = Search(problem.lower, problem.upper, size, max_iterations)
@@ -95,10 +100,10 @@ def _ending(last: Iterate, signs: Array) -> Ending:
 
 
 def _uncertainty(
-    ending: Ending, problem: Problem, at: tuple, objective: Objective, noise_is_estimated: bool
+    ending: Ending, problem: PosedFit, at: tuple, objective: Objective, noise_is_estimated: bool
 ) -> tuple[Float[Array, "*voxels p p"], Int[Array, "*voxels"]]:
     """Covariance and `FitStatus` at the solution."""
-    signal, columns, residual = at
+    *_, residual = at
     n_parameters = ending.x.shape[-1]
     free = (ending.x > problem.lower) & (ending.x < problem.upper)
     information = _information(objective, at, problem.data, problem.precision)

@@ -1,9 +1,7 @@
-"""Fits of more voxels than memory holds at once: batch after batch, by one program, on all cores."""
+"""Fits of more voxels than memory holds at once: batch after batch, by one program."""
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -14,7 +12,6 @@ from jaxtyping import PyTree
 from mrjax import _checks
 from mrjax.inverse.fit import Fit
 from mrjax.inverse.jacobian import Model
-from mrjax.physics.execution.cores import available_cores
 
 
 def fits_in_batches(
@@ -30,7 +27,7 @@ def fits_in_batches(
     """Fits of one batch of voxels after the other, in their order, as NumPy arrays.
 
     Every batch has the same size, the last one reaching back over voxels already done, so that one compilation serves all.
-    While one is waited for the next are under way, one on each core.
+    One is fitted when it is asked for.
 
     **Arguments:**
 
@@ -41,23 +38,26 @@ def fits_in_batches(
     """
     size = _checks.positive_integer(batch_size, "batch_size")
     if not all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves((data, init, bounds, noise_std))):
-        raise ValueError("`batch_size` needs numbers that are known, but `jit`, `grad` or `vmap` traces them; leave it out.")
+        raise ValueError(
+            "`batch_size` needs numbers that are known, but `jit`, `grad` or `vmap` traces them; leave it out."
+        )
     if np.ndim(data) < 1:
         raise ValueError(f"`data` must have shape (*voxels, n) with at least one sample, but got {np.shape(data)}.")
     data = data if isinstance(data, np.ndarray) else np.asarray(data)
     voxels = data.shape[:-1]
     n_voxels = math.prod(voxels)
-    in_float64, size = jnp.result_type(float) == jnp.float64, max(1, min(size, n_voxels))
+    if n_voxels == 0:
+        raise ValueError("`data` must have at least one voxel to be fitted in batches, but has none.")
+    size = min(size, n_voxels)
 
     def fit_of(here: slice) -> Fit:
-        with jax.enable_x64(in_float64):  # a thread starts with the defaults
-            part = lambda tree, name, before, after: _of_voxels(tree, name, voxels, here, before, after)
-            first = init if callable(init) else part(init, "init", int(n_starts > 1), 0)
-            limits, noise = part(bounds, "bounds", 0, 0), part(noise_std, "noise_std", 0, 1)
-            return jax.device_get(fit(_model_of(model, voxels, here), part(data, "data", 0, 1), first, limits, noise))
+        part = lambda tree, name, before, after: _of_voxels(tree, name, voxels, here, before, after)
+        first = init if callable(init) else part(init, "init", int(n_starts > 1), 0)
+        limits, noise = part(bounds, "bounds", 0, 0), part(noise_std, "noise_std", 0, 1)
+        return jax.device_get(fit(_model_of(model, voxels, here), part(data, "data", 0, 1), first, limits, noise))
 
     stops = [min(start + size, n_voxels) for start in range(0, n_voxels, size)]
-    return _in_order(fit_of, [slice(stop - size, stop) for stop in stops])
+    return ((here, fit_of(here)) for here in [slice(stop - size, stop) for stop in stops])
 
 
 def joined(
@@ -75,24 +75,6 @@ def joined(
     return jax.tree.map(lambda leaf: jnp.asarray(leaf.reshape(*voxels, *leaf.shape[1:])), whole)
 
 
-def _in_order(fit_of: Callable[[slice], Fit], parts: list[slice]) -> Iterator[tuple[slice, Fit]]:
-    if not parts:
-        raise ValueError("`data` must have at least one voxel to be fitted in batches, but has none.")
-    yield parts[0], fit_of(parts[0])  # alone, so that it is compiled once
-    n_cores, waiting = available_cores(), deque()
-    pool = ThreadPoolExecutor(n_cores)
-    take = lambda: (waiting[0][0], waiting.popleft()[1].result())
-    try:
-        for part in parts[1:]:
-            waiting.append((part, pool.submit(fit_of, part)))
-            if len(waiting) > n_cores:  # no more than that, or results would pile up
-                yield take()
-        while waiting:
-            yield take()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
 def _of_voxels(tree: PyTree, name: str, voxels: tuple[int, ...], here: slice, before: int, after: int) -> PyTree:
     """Arrays of some voxels, counted over their axes; `before` and `after` are the numbers of other axes beside those."""
 
@@ -106,7 +88,9 @@ def _of_voxels(tree: PyTree, name: str, voxels: tuple[int, ...], here: slice, be
         try:
             array = np.broadcast_to(array, (*lead, *voxels, *last))
         except ValueError:
-            raise ValueError(f"`{name}` must broadcast to the voxels {voxels}, but got shape {np.shape(leaf)}.") from None
+            raise ValueError(
+                f"`{name}` must broadcast to the voxels {voxels}, but got shape {np.shape(leaf)}."
+            ) from None
         chosen = (here,) if len(voxels) == 1 else _indices(voxels, here)
         return array[(slice(None),) * before + chosen]
 

@@ -106,7 +106,9 @@ def known_noise(noise_std: Any) -> Array:
 def noise_of_samples(noise: Array, signal: Array, of_magnitudes: bool) -> Float[Array, "*voxels n"]:
     """The noise of each sample of a signal that may have it."""
     if of_magnitudes and jnp.iscomplexobj(signal):
-        raise ValueError(f"`model` must return real signals, with their sign, for magnitudes, but returns {signal.dtype}.")
+        raise ValueError(
+            f"`model` must return real signals, with their sign, for magnitudes, but returns {signal.dtype}."
+        )
     shape = _checks.broadcast_shape({"noise_std": noise, "the signal": signal})
     if shape != signal.shape:
         raise ValueError(f"`noise_std` must broadcast to the signal, {signal.shape}, but got {noise.shape}.")

@@ -127,7 +127,9 @@ def _highest(score: Float[Array, " trial"], grid: tuple[int, ...], n_best: int) 
     """The indices of the highest scores, those first that are no lower than any beside them: what they lead to differs."""
     if n_best == 1:
         return jnp.argmax(score)[None]
-    around = jax.lax.reduce_window(score.reshape(grid), -jnp.inf, jax.lax.max, (3,) * len(grid), (1,) * len(grid), "SAME")
+    around = jax.lax.reduce_window(
+        score.reshape(grid), -jnp.inf, jax.lax.max, (3,) * len(grid), (1,) * len(grid), "SAME"
+    )
     is_peak = score >= around.reshape(-1)
     order = jnp.lexsort((-score, ~is_peak))
     return order[:n_best]

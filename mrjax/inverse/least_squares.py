@@ -67,7 +67,7 @@ def least_squares(
       `(n_alternatives, n)`, such as `recovery_polarities` gives. The data with the signs of each row are fitted, and in each
       voxel the fit of lowest cost is kept. (A model of magnitudes has a kink at each null, and a search does not pass it.)
     - `max_iterations`: Where a voxel that has not converged stops.
-    - `batch_size`: Fit so many voxels at a time, on all cores, and keep no more in the memory of the device; for known numbers
+    - `batch_size`: Fit so many voxels at a time, by one program, and keep no more in the memory of the device; for known numbers
       alone, not inside `jit`. Data stay where they are, a memory-mapped file too. A model that holds maps needs a
       method `at(voxels)` as a `SignalModel` has it.
     - `progress`: Called after each batch with the numbers of voxels that are fitted and that are there.
@@ -82,7 +82,7 @@ def least_squares(
 
     Works inside `jit` and `vmap`, and is differentiated in both modes, in data, noise, bounds and whatever the model holds or
     closes over: as the minimum that it is (implicit function theorem, with the exact second derivatives of the cost),
-    whatever the steps were. That takes the signal of $p^2$ directions of parameters, once. The start has no influence,
+    whatever the steps were. That takes $2 p^2$ signals, once. The start has no influence,
     and derivatives are nan in voxels that did not converge.
 
     **Raises:** `ValueError` where shapes or structures do not fit, bounds cross, `noise_std` is not positive, data are complex
@@ -120,15 +120,14 @@ def least_squares(
         ```
     """
     if batch_size is not None:
-        fit = functools.partial(
-            least_squares,
-            likelihood=likelihood,
-            loss=loss,
-            n_coils=n_coils,
-            starts=starts,
-            polarities=polarities,
-            max_iterations=max_iterations,
-        )
+        options = {
+            "likelihood": likelihood,
+            "loss": loss,
+            "n_coils": n_coils,
+            "starts": starts,
+            "polarities": polarities,
+        }
+        fit = functools.partial(least_squares, max_iterations=max_iterations, **options)
         batches = fits_in_batches(fit, model, data, init, bounds, noise_std, batch_size, starts)
         return joined(batches, np.shape(data)[:-1], progress)
     data = _checks.number_array(data, "data")

@@ -48,7 +48,9 @@ def precision(bound: CramerRaoBound, estimates: Any, *, figure: Figure | None = 
     limits, spreads = bound.standard_deviation, estimates.standard_deviation
     shapes = [{name: np.shape(value) for name, value in sorted(each.items())} for each in (limits, spreads)]
     if shapes[0] != shapes[1]:
-        raise ValueError(f"`estimates` must have the parameters and voxels of `bound`, {shapes[0]}, but got {shapes[1]}.")
+        raise ValueError(
+            f"`estimates` must have the parameters and voxels of `bound`, {shapes[0]}, but got {shapes[1]}."
+        )
     figure = Figure(layout="constrained", figsize=(3.4 * len(limits), 3.4)) if figure is None else figure
     axes = np.atleast_1d(figure.subplots(1, len(limits)))
     for each, name in zip(axes, sorted(limits), strict=True):

@@ -131,8 +131,14 @@ def test_noise_of_magnitudes_has_its_moments():
     flat = mr.signals.models.Decay(np.full(400, 1e-6))
     for n_coils in (1, 4):
         found = monte_carlo(
-            flat, {"t2": 1.0, "m0": 2.0}, 1.0, jax.random.key(4), 200,
-            likelihood="noncentral_chi", n_coils=n_coils, bounds=({"t2": 0.9, "m0": 0.0}, {"t2": 1.1, "m0": 9.0}),
+            flat,
+            {"t2": 1.0, "m0": 2.0},
+            1.0,
+            jax.random.key(4),
+            200,
+            likelihood="noncentral_chi",
+            n_coils=n_coils,
+            bounds=({"t2": 0.9, "m0": 0.0}, {"t2": 1.1, "m0": 9.0}),
         )
         bound = crlb(flat, {"t2": 1.0, "m0": 2.0}, 1.0, free=["m0"], likelihood="noncentral_chi", n_coils=n_coils)
         assert abs(found.bias["m0"]) < 4 * bound.standard_deviation["m0"] / np.sqrt(200)

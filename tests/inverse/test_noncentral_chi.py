@@ -22,7 +22,9 @@ def test_bessel_functions_are_those_of_scipy(order):
 
 
 @pytest.mark.parametrize("theta", [0.5, 2.0, 6.0])
-def test_information_is_the_variance_of_the_score(theta, n_coils=4):
+def test_information_is_the_variance_of_the_score(theta):
+    n_coils = 4
+
     def integrand(x):
         bessel = ive([n_coils - 1, n_coils], x * theta)
         density = x * (x / theta) ** (n_coils - 1) * np.exp(-((x - theta) ** 2) / 2) * bessel[0]
@@ -37,7 +39,9 @@ DATA, PRECISION = jnp.array([[0.5, 0.3, 2.8]]), jnp.array([[5.0, 10.0, 200.0]])
 
 
 def test_one_coil_is_rician():
-    one, rician = (of(SIGNAL, COLUMNS, DATA, PRECISION, *n) for of, n in ((noncentral_chi, [1]), (likelihoods.rician, [])))
+    one, rician = (
+        of(SIGNAL, COLUMNS, DATA, PRECISION, *n) for of, n in ((noncentral_chi, [1]), (likelihoods.rician, []))
+    )
     for name in ("cost", "gradient", "noise"):
         np.testing.assert_allclose(getattr(one, name), getattr(rician, name), rtol=1e-8)
     np.testing.assert_allclose(one.information, rician.information, rtol=1e-4)
@@ -73,7 +77,10 @@ def test_the_floor_of_many_coils_is_not_taken_for_signal():
     [
         ({"n_coils": 0}, "`n_coils` must be an integer from 1 to 64, but got 0"),
         ({"n_coils": 65}, "`n_coils` must be an integer from 1 to 64, but got 65"),
-        ({"n_coils": 4, "likelihood": "rician"}, "`n_coils` of 4 needs `likelihood='noncentral_chi'`, but got 'rician'"),
+        (
+            {"n_coils": 4, "likelihood": "rician"},
+            "`n_coils` of 4 needs `likelihood='noncentral_chi'`, but got 'rician'",
+        ),
         ({"noise_std": None}, "`noise_std` must be given for a noncentral chi likelihood"),
     ],
 )

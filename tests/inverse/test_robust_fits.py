@@ -78,7 +78,10 @@ def test_large_residuals_keep_their_digits():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "l1", "noise_std": 1.0}, "`loss` must be one of 'squared', 'huber', 'soft_l1', 'cauchy', but got 'l1'"),
+        (
+            {"loss": "l1", "noise_std": 1.0},
+            "`loss` must be one of 'squared', 'huber', 'soft_l1', 'cauchy', but got 'l1'",
+        ),
         ({"loss": "huber"}, "`noise_std` must be given for `loss='huber'`, whose scale it is, but got None"),
         ({"loss": "huber", "noise_std": 1.0, "likelihood": "rician"}, "goes with a Gaussian `likelihood` alone"),
     ],
