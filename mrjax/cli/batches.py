@@ -1,19 +1,17 @@
 """Fits of many voxels, batch after batch, with a progress bar; an interrupt keeps what is finished."""
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 from rich.progress import Progress
 
 from mrjax.cli.interrupts import interruptible
 from mrjax.inverse import FitStatus, least_squares
+from mrjax.inverse.batches import fits_in_batches
 from mrjax.inverse.jacobian import Model
+from mrjax.signals.models import SignalModel
 
 VOXELS_AT_ONCE = 20_000
 
@@ -39,45 +37,41 @@ class Result:
 
 
 def fit_in_batches(
-    model_of: Callable[[slice], Model],
+    model: Model,
     data: np.ndarray,
-    init: dict[str, np.ndarray] | Callable[[Array], dict[str, Array]],
-    bounds: tuple[dict[str, float], dict[str, float]],
     progress: Progress,
     *,
+    init: Any | None = None,
+    bounds: Any | None = None,
     noise_std: float | None = None,
-    likelihood: Literal["gaussian", "rician"] = "gaussian",
-    polarities: Array | None = None,
     batch_size: int = VOXELS_AT_ONCE,
+    **options: Any,
 ) -> Result:
-    """`least_squares` on `data` of shape `(n_voxels, n)`; `model_of` gives the model of a range of voxels.
-
-    `noise_std`, `likelihood`, `polarities` and an `init` that is a function are those of `least_squares`.
-
-    Every batch has the same size, the last one reaching back over voxels already done, so that one compilation serves all.
-    """
-    n_voxels = len(data)
+    """`least_squares` on `data` of shape `(n_voxels, n)`, which takes `options`; a model that has no limits needs them here."""
+    n_voxels, names = len(data), _names(model, init)
     empty = lambda: np.full(n_voxels, np.nan)
     result = Result(
-        {name: empty() for name in bounds[0]},
-        {name: empty() for name in bounds[0]},
+        {name: empty() for name in names},
+        {name: empty() for name in names},
         empty(),
         np.full(n_voxels, FitStatus.EXCLUDED, int),
         np.zeros(n_voxels, bool),
     )
-    size = min(batch_size, n_voxels)
     task = progress.add_task("fitting", total=n_voxels)
+    fit = functools.partial(least_squares, **options)
+    batches = fits_in_batches(fit, model, data, init, bounds, noise_std, batch_size)
     try:
-        for start in range(0, n_voxels, size):
-            here = slice(max(0, min(start, n_voxels - size)), min(start + size, n_voxels))
-            starts = init if callable(init) else {name: jnp.asarray(value[here]) for name, value in init.items()}
-            fit = functools.partial(least_squares, model_of(here), jnp.asarray(data[here]), starts, bounds, noise_std)
-            work = functools.partial(fit, likelihood=likelihood, polarities=polarities)
-            _store(result, here, interruptible(lambda work=work: jax.device_get(work())))
+        while (batch := interruptible(lambda: next(batches, None))) is not None:
+            here, fitted = batch
+            _store(result, here, fitted)
             progress.update(task, completed=here.stop)
     except KeyboardInterrupt:
         progress.console.print(f"interrupted: {result.in_words}")
     return result
+
+
+def _names(model: Model, init: Any) -> tuple[str, ...]:
+    return model.names if isinstance(model, SignalModel) else tuple(init)
 
 
 def _store(result: Result, here: slice, fit: Any) -> None:

@@ -214,7 +214,7 @@ def _fit(
     init = {name: np.full(len(data), start, data.dtype) for name, start in starts.items()}
     bounds = {name: limit[0] for name, limit in limits.items()}, {name: limit[1] for name, limit in limits.items()}
     noise_std = None if options.noise_std is None else options.noise_std / scale
-    result = fit_in_batches(lambda here: model, data, init, bounds, progress, noise_std=noise_std)
+    result = fit_in_batches(model, data, progress, init=init, bounds=bounds, noise_std=noise_std)
     for values in (result.parameters, result.standard_deviation):
         if "m0" in values:
             values["m0"] *= scale

@@ -52,6 +52,10 @@ class Fingerprint(eqx.Module):
         atoms = self.atoms(params)
         return self.m0(atoms)[:, None] * atoms
 
+    def at(self, voxels: slice) -> "Fingerprint":
+        """The model of some voxels."""
+        return Fingerprint(self.sequence, self.b1[voxels], self.signals[voxels])
+
     def atoms(self, params: dict[str, Array]) -> Complex[Array, "voxel n"]:
         """Signals for M0 = 1."""
         return played(self.sequence, {**params, "b1": self.b1})
@@ -113,14 +117,13 @@ def match(experiment: FingerprintingExperiment) -> dict[str, np.ndarray]:
 def refine(experiment: FingerprintingExperiment, start: dict[str, np.ndarray], progress: Progress) -> Result:
     """Least squares through the simulation itself, from the matched atoms, with standard deviations."""
     model = _model(experiment)
-    model_of = lambda here: Fingerprint(model.sequence, model.b1[here], model.signals[here])
     limits = ({name: low for name, (low, _) in BOUNDS.items()}, {name: high for name, (_, high) in BOUNDS.items()})
     n = len(experiment.signals)
     # as many batches, but equal ones: the last reaches back over no voxel that is done
     batch_size = math.ceil(n / math.ceil(n / VOXELS_AT_ONCE))
     noise_std = experiment.noise_std
     return fit_in_batches(
-        model_of, experiment.signals, start, limits, progress, noise_std=noise_std, batch_size=batch_size
+        model, experiment.signals, progress, init=start, bounds=limits, noise_std=noise_std, batch_size=batch_size
     )
 
 

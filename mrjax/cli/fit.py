@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from mrjax.cli.batches import Result, fit_in_batches
 from mrjax.cli.contrasts import CONTRASTS, Contrast
 from mrjax.cli.measurement import Measurement
 from mrjax.cli.steps import bars
-from mrjax.inverse import first_guess, recovery_polarities
+from mrjax.inverse import recovery_polarities
 
 
 def add_to(commands: Any) -> None:
@@ -165,10 +164,8 @@ def _fit(
     model = contrast.model(played, getattr(options, "offset", False), b1)
     noise_std = None if options.noise_std is None else options.noise_std / scale
     result = fit_in_batches(
-        model.at,
+        model,
         data,
-        functools.partial(first_guess, model),
-        model.limits,
         progress,
         noise_std=noise_std,
         likelihood="rician" if getattr(options, "rician", False) else "gaussian",

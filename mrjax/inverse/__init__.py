@@ -1,6 +1,7 @@
 """From signals to parameters."""
 
 from . import cest as cest, qsm as qsm
+from .cramer_rao import CramerRaoBound as CramerRaoBound, crlb as crlb
 from .dictionary import Dictionary as Dictionary, Match as Match
 from .first_guess import first_guess as first_guess
 from .fit import Fit as Fit, FitStatus as FitStatus
@@ -13,3 +14,4 @@ from .model_based import (
     maps_from_k_space as maps_from_k_space,
 )
 from .polarities import recovery_polarities as recovery_polarities
+from .simulated_fits import SimulatedFits as SimulatedFits, monte_carlo as monte_carlo

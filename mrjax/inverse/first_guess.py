@@ -1,5 +1,6 @@
 """Where a fit of a signal model starts: the best of the values that its parameters are tried at."""
 
+import functools
 import math
 
 import jax
@@ -8,13 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact, Int
 
 from mrjax import _checks
-from mrjax.signals.models import SignalModel
+from mrjax.signals.models import Parameter, SignalModel
 
 VOXELS_AT_ONCE = 1024
 MOST_TRIALS = 20_000
 
 
-def first_guess(model: SignalModel, data: Inexact[Array, "*voxels n"]) -> dict[str, Float[Array, "*voxels"]]:
+def first_guess(model: SignalModel, data: Inexact[Array, "*voxels n"], n_best: int | None = None) -> dict[str, Array]:
     r"""The combination of trial values whose signals explain the data best, with the amplitudes that belong to it.
 
     With the signals $A_i$ of unit amplitudes at combination $i$ (variable projection on a grid):
@@ -25,8 +26,11 @@ def first_guess(model: SignalModel, data: Inexact[Array, "*voxels n"]) -> dict[s
 
     - `model`: A `mrjax.signals.models.SignalModel`; maps that it holds are taken at their defaults.
     - `data`: Signals, `(*voxels, n)`.
+    - `n_best`: How many combinations to return, the best first: each is better than those beside it on the grid of trials,
+      as long as there are such. None returns the best alone.
 
-    **Returns:** A dictionary of arrays `(*voxels)`, within the limits of the model. As fine as the trials are.
+    **Returns:** A dictionary of arrays `(*voxels)`, or `(n_best, *voxels)`, within the limits of the model. As fine as the
+    trials are.
 
     **Raises:** `ValueError` where data have another length than the model, or a parameter has no trials.
 
@@ -44,28 +48,44 @@ def first_guess(model: SignalModel, data: Inexact[Array, "*voxels n"]) -> dict[s
 
         ```
     """
-    guess = complex_guess(model, data)
-    return {one.name: jnp.clip(guess[one.name].real, one.lower, one.upper) for one in model.parameters}
+    guesses = guesses_of_any_size(model, data, 1 if n_best is None else n_best)
+    limited = {one.name: jnp.clip(guesses[one.name].real, one.lower, one.upper) for one in model.parameters}
+    return limited if n_best is not None else {name: value[0] for name, value in limited.items()}
 
 
-def complex_guess(model: SignalModel, data: Inexact[Array, "*voxels n"]) -> dict[str, Inexact[Array, "*voxels"]]:
-    """As `first_guess`, with amplitudes as they come: complex for complex data, and of any size."""
+def guesses_of_any_size(model: SignalModel, data: Inexact[Array, "*voxels n"], n_best: int) -> dict[str, Array]:
+    """As `first_guess`, `(n_best, *voxels)`; amplitudes have no limits, and are complex for complex data of a real model."""
     data = _checks.number_array(data, "data")
     if data.ndim == 0 or data.shape[-1] != model.n_samples:
         raise ValueError(f"`data` must have shape (*voxels, {model.n_samples}) for this model, but got {data.shape}.")
     trials = _combinations(model)
     signals, voxels = _unit_signals(model, trials, jnp.finfo(data.dtype).dtype), data.reshape(-1, data.shape[-1])
+    if jnp.iscomplexobj(signals):  # amplitudes are real, so that both parts count as samples
+        signals, voxels = (jnp.concatenate([x.real, x.imag], axis=1) for x in (signals, voxels))
     linear = [one.name for one in model.parameters if one.is_amplitude]
-    best, amplitudes = (
-        _best_projection(*jnp.linalg.qr(signals), voxels) if linear else (_nearest(signals, voxels), None)
-    )
+    n_kept, grid = _n_kept(n_best, len(signals)), tuple(len(one.trials) for one in _searched(model))
+    if linear:
+        best, amplitudes = _best_projection(*jnp.linalg.qr(signals), voxels, grid, n_kept)
+    else:
+        best, amplitudes = _nearest(signals, voxels, grid, n_kept), None
     values = {name: jnp.asarray(value, signals.real.dtype)[best] for name, value in trials.items()}
-    values |= {name: amplitudes[:, i] for i, name in enumerate(linear)} if amplitudes is not None else {}
-    return {name: value.reshape(data.shape[:-1]) for name, value in values.items()}
+    values |= {name: amplitudes[..., i] for i, name in enumerate(linear)} if amplitudes is not None else {}
+    return {name: value.T.reshape(n_kept, *data.shape[:-1]) for name, value in values.items()}
+
+
+def _n_kept(n_best: int, n_combinations: int) -> int:
+    n_kept = _checks.positive_integer(n_best, "n_best")
+    if n_kept > n_combinations:
+        raise ValueError(f"`n_best` must not exceed the {n_combinations} combinations of the trials, but got {n_best}.")
+    return n_kept
+
+
+def _searched(model: SignalModel) -> list[Parameter]:
+    return [one for one in model.parameters if not one.is_amplitude]
 
 
 def _combinations(model: SignalModel) -> dict[str, np.ndarray]:
-    searched = [one for one in model.parameters if not one.is_amplitude]
+    searched = _searched(model)
     for one in searched:
         if not one.trials:
             raise ValueError(f"The parameter `{one.name}` has no trials to start from; pass `init`.")
@@ -87,22 +107,36 @@ def _unit_signals(model: SignalModel, trials: dict[str, np.ndarray], dtype: np.d
     return jnp.stack([unit(name) for name in linear], axis=-1)
 
 
-@jax.jit
+@functools.partial(jax.jit, static_argnames=("grid", "n_best"))
 def _best_projection(
-    q: Array, r: Array, data: Inexact[Array, "voxel n"]
-) -> tuple[Array, Inexact[Array, "voxel amplitude"]]:
-    """Of each voxel the index of the combination, and the amplitudes."""
+    q: Array, r: Array, data: Inexact[Array, "voxel n"], grid: tuple[int, ...], n_best: int
+) -> tuple[Int[Array, "voxel n_best"], Inexact[Array, "voxel n_best amplitude"]]:
+    """Of each voxel the indices of the combinations, and the amplitudes."""
 
     def of_one(signal: Array) -> tuple[Array, Array]:
-        shares = jnp.einsum("tna,n->ta", q.conj(), signal)
-        index = jnp.argmax(jnp.sum(jnp.abs(shares) ** 2, axis=-1))
-        return index, jax.scipy.linalg.solve_triangular(r[index].astype(shares.dtype), shares[index])
+        shares = jnp.einsum("tna,n->ta", q, signal)
+        best = _highest(jnp.sum(jnp.abs(shares) ** 2, axis=-1), grid, n_best)
+        return best, jax.scipy.linalg.solve_triangular(r[best].astype(shares.dtype), shares[best][..., None])[..., 0]
 
     return jax.lax.map(of_one, data, batch_size=VOXELS_AT_ONCE)
 
 
-@jax.jit
-def _nearest(signals: Inexact[Array, "trial n"], data: Inexact[Array, "voxel n"]) -> Int[Array, " voxel"]:
-    """Of each voxel the index of the combination."""
+@functools.partial(jax.jit, static_argnames=("grid", "n_best"))
+def _nearest(
+    signals: Inexact[Array, "trial n"], data: Inexact[Array, "voxel n"], grid: tuple[int, ...], n_best: int
+) -> Int[Array, "voxel n_best"]:
+    """Of each voxel the indices of the combinations."""
     distance = lambda one: jnp.sum(jnp.abs(signals - one[None]) ** 2, axis=-1)
-    return jax.lax.map(lambda one: jnp.argmin(distance(one)), data, batch_size=VOXELS_AT_ONCE)
+    return jax.lax.map(lambda one: _highest(-distance(one), grid, n_best), data, batch_size=VOXELS_AT_ONCE)
+
+
+def _highest(score: Float[Array, " trial"], grid: tuple[int, ...], n_best: int) -> Int[Array, " n_best"]:
+    """The indices of the highest scores, those first that are no lower than any beside them: what they lead to differs."""
+    if n_best == 1:
+        return jnp.argmax(score)[None]
+    around = jax.lax.reduce_window(
+        score.reshape(grid), -jnp.inf, jax.lax.max, (3,) * len(grid), (1,) * len(grid), "SAME"
+    )
+    is_peak = score >= around.reshape(-1)
+    order = jnp.lexsort((-score, ~is_peak))
+    return order[:n_best]

@@ -3,7 +3,7 @@
 import enum
 
 import equinox as eqx
-from jaxtyping import Array, Inexact, Int, PyTree
+from jaxtyping import Array, Float, Inexact, Int, PyTree
 
 
 class FitStatus(enum.IntEnum):
@@ -38,6 +38,8 @@ class Fit(eqx.Module):
     parameters: PyTree
     standard_deviation: PyTree
     """One standard deviation of each parameter, from the Jacobian at the solution and the noise."""
+    covariance: Float[Array, "*voxels p p"]
+    """Of all parameters, in the order of `jax.tree.leaves(parameters)`, which of a dictionary is that of the sorted names."""
     residual: Inexact[Array, "*voxels n"]
     """Data minus model; for `polarities` or a Rician likelihood minus the magnitude of the model."""
     iterations: Int[Array, "*voxels"]

@@ -45,11 +45,11 @@ def gaussian(
     - `data`: What was measured, $d_n$.
     - `precision`: $1 / \sigma_n$; ones where the noise is not known.
     """
-    residual = _as_real((signal - data) * precision)
-    jacobian = _as_real(_parameters_last(columns) * precision[..., None], axis=-2)
+    residual = as_real((signal - data) * precision)
+    jacobian = as_real(parameters_last(columns) * precision[..., None], axis=-2)
     gradient = jnp.sum(jacobian * residual[..., None], axis=-2)
     cost = jnp.sum(residual**2, axis=-1)
-    return Expansion(cost, gradient, _products(jacobian), cost)
+    return Expansion(cost, gradient, products(jacobian), cost)
 
 
 def rician(
@@ -69,7 +69,7 @@ def rician(
     **Source:** H. Gudbjartsson, S. Patz, Magn Reson Med 34 (1995) 910-914 (distribution).
     """
     signal, data = signal * precision, data * precision
-    jacobian = _parameters_last(columns) * precision[..., None]
+    jacobian = parameters_last(columns) * precision[..., None]
     product = data * jnp.abs(signal)
     # log I0(z) = z + log(I0(z) e^-z), and z completes the square: nothing large is subtracted
     cost = jnp.sum((data - jnp.abs(signal)) ** 2 - 2 * jnp.log(i0e(product)), axis=-1)
@@ -77,7 +77,7 @@ def rician(
     gradient = jnp.sum(jacobian * (signal - expected)[..., None], axis=-2)
     weighted = jacobian * jnp.sqrt(rician_information(jnp.abs(signal)))[..., None]
     noise = jnp.full(cost.shape, signal.shape[-1], cost.dtype)
-    return Expansion(cost, gradient, _products(weighted), noise)
+    return Expansion(cost, gradient, products(weighted), noise)
 
 
 def rician_information(snr: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -115,14 +115,14 @@ def _information_table() -> tuple[np.ndarray, np.ndarray]:
     return fraction, np.append(np.clip(information, 0, 1), 1.0)
 
 
-def _parameters_last(columns: Array) -> Array:
+def parameters_last(columns: Array) -> Array:
     return jnp.moveaxis(columns, 0, -1)
 
 
-def _products(jacobian: Float[Array, "*voxels m p"]) -> Float[Array, "*voxels p p"]:
+def products(jacobian: Float[Array, "*voxels m p"]) -> Float[Array, "*voxels p p"]:
     return jnp.sum(jacobian[..., :, None] * jacobian[..., None, :], axis=-3)
 
 
-def _as_real(signal: Array, axis: int = -1) -> Array:
+def as_real(signal: Array, axis: int = -1) -> Array:
     """Real and imaginary parts one after the other."""
     return jnp.concatenate([signal.real, signal.imag], axis=axis) if jnp.iscomplexobj(signal) else signal

@@ -156,7 +156,7 @@ LINE = lambda p: p["m0"][:, None] * jnp.ones((1, 3))
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"likelihood": "rice"}, "`likelihood` must be 'gaussian' or 'rician', but got 'rice'"),
+        ({"likelihood": "rice"}, "`likelihood` must be 'gaussian', 'rician' or 'noncentral_chi', but got 'rice'"),
         ({"likelihood": "rician"}, "`noise_std` must be given for a Rician likelihood"),
         ({"likelihood": "rician", "noise_std": 0.1, "data": -DATA}, "must be magnitudes, not negative.*but got -0.5"),
         ({"likelihood": "rician", "noise_std": 0.1, "data": DATA + 0j}, "but is complex; pass its magnitude"),

@@ -13,7 +13,7 @@ from mrjax import _checks
 from mrjax._module import Module
 from mrjax._shapes import with_rank
 from mrjax.encoding import LinearOperator
-from mrjax.inverse.first_guess import complex_guess
+from mrjax.inverse.first_guess import guesses_of_any_size
 from mrjax.inverse.model_based.sparsity import Sparsity
 from mrjax.inverse.model_based.unknowns import Unknowns
 from mrjax.reconstruction import cg_sense
@@ -130,9 +130,9 @@ def _reconstructed(
 ) -> MapsFromKSpace:
     n_steps, n_iterations, n_draws = counts
     images = jnp.moveaxis(cg_sense(encoding, data, n_iterations=FIRST_IMAGES), 0, -1)
-    first = complex_guess(model, images)
-    sizes = jnp.stack([jnp.abs(first[one.name]) for one in model.parameters if one.is_amplitude])
-    unknowns = Unknowns(model, jnp.quantile(sizes, 0.95))
+    first = {name: value[0] for name, value in guesses_of_any_size(model, images, 1).items()}
+    amplitudes = jnp.stack([first[one.name] for one in model.parameters if one.is_amplitude])
+    unknowns = Unknowns(model, jnp.quantile(jnp.abs(amplitudes), 0.95), 2 if jnp.iscomplexobj(amplitudes) else 1)
     problem = _Problem(unknowns, encoding, noise_std, regularisation, n_iterations, _mean_gain(encoding, data))
 
     def improved(now: Array, step: Array) -> tuple[Array, tuple[Array, Array]]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 import jax.numpy as jnp
+import equinox as eqx
 from jaxtyping import Array, Float, Inexact
 
 from mrjax._module import Module
@@ -13,12 +14,15 @@ from mrjax.signals.models import Parameter, SignalModel
 class Unknowns(Module):
     r"""Between maps of parameters and the real array that a search works on, the unknowns on its last axis.
 
-    A parameter that cannot be negative is looked for by its logarithm, any other in units of the width of its trials. The
-    amplitudes of images are complex: each is two unknowns, in units of the brightest voxels.
+    A parameter that cannot be negative is looked for by its logarithm, any other in units of the width of its trials.
+    Amplitudes are in units of the brightest voxels. Those of a model of real signals are complex, since images have a phase,
+    and each is two unknowns.
     """
 
     model: SignalModel
     amplitude_scale: Float[Array, ""]
+    n_parts: int = eqx.field(static=True)
+    """Of an amplitude: two, or one for a model of complex signals, which has the phase."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -32,20 +36,23 @@ class Unknowns(Module):
 
     @property
     def linear(self) -> tuple[Parameter, ...]:
-        """Amplitudes, with two unknowns each."""
+        """Amplitudes, with `n_parts` unknowns each."""
         return tuple(one for one in self.model.parameters if one.is_amplitude)
 
     @property
     def n_unknowns(self) -> int:
         """Of each voxel."""
-        return len(self.nonlinear) + 2 * len(self.linear)
+        return len(self.nonlinear) + self.n_parts * len(self.linear)
 
     def maps(self, unknowns: Float[Array, "*voxels p"]) -> dict[str, Inexact[Array, "*voxels"]]:
         """The parameters that unknowns stand for."""
         found = {one.name: _parameter(one, unknowns[..., i]) for i, one in enumerate(self.nonlinear)}
         rest = unknowns[..., len(self.nonlinear) :]
         for i, one in enumerate(self.linear):
-            found[one.name] = self.amplitude_scale * (rest[..., 2 * i] + 1j * rest[..., 2 * i + 1])
+            parts = rest[..., self.n_parts * i : self.n_parts * (i + 1)]
+            found[one.name] = self.amplitude_scale * (
+                parts[..., 0] + 1j * parts[..., 1] if self.n_parts == 2 else parts[..., 0]
+            )
         return found
 
     def unknowns(self, maps: Mapping[str, Array]) -> Float[Array, "*voxels p"]:
@@ -53,7 +60,7 @@ class Unknowns(Module):
         columns = [_unknown(one, jnp.clip(maps[one.name], one.lower, one.upper).real) for one in self.nonlinear]
         for one in self.linear:
             scaled = maps[one.name] / self.amplitude_scale
-            columns += [scaled.real, scaled.imag]
+            columns += [scaled.real, scaled.imag][: self.n_parts]
         return jnp.stack(columns, axis=-1)
 
     def within(self, unknowns: Float[Array, "*voxels p"]) -> Float[Array, "*voxels p"]:
@@ -61,7 +68,9 @@ class Unknowns(Module):
         limits = [
             [_unknown(one, jnp.asarray(at, unknowns.dtype)) for at in (one.lower, one.upper)] for one in self.nonlinear
         ]
-        free = [[jnp.asarray(-jnp.inf, unknowns.dtype), jnp.asarray(jnp.inf, unknowns.dtype)]] * (2 * len(self.linear))
+        free = [[jnp.asarray(-jnp.inf, unknowns.dtype), jnp.asarray(jnp.inf, unknowns.dtype)]] * (
+            self.n_parts * len(self.linear)
+        )
         lower, upper = jnp.stack([jnp.stack(pair) for pair in [*limits, *free]], axis=-1)
         ones = (1,) * (unknowns.ndim - 1)
         return jnp.clip(unknowns, lower.reshape(*ones, -1), upper.reshape(*ones, -1))
@@ -79,7 +88,8 @@ class Unknowns(Module):
             found[one.name] = deviation[..., i] * (maps[one.name] if _is_positive(one) else _width(one))
         rest = deviation[..., len(self.nonlinear) :] ** 2
         for i, one in enumerate(self.linear):
-            found[one.name] = self.amplitude_scale * jnp.sqrt((rest[..., 2 * i] + rest[..., 2 * i + 1]) / 2)
+            square = jnp.mean(rest[..., self.n_parts * i : self.n_parts * (i + 1)], axis=-1)
+            found[one.name] = self.amplitude_scale * jnp.sqrt(square)
         return found
 
 

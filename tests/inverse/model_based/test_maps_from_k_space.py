@@ -88,7 +88,7 @@ def test_weighted_squares_touch_the_penalty(penalty, rng):
 
 
 def test_unknowns_come_back():
-    unknowns = Unknowns(InversionRecovery([0.1, 0.5, 2.0]), jnp.asarray(3.0))
+    unknowns = Unknowns(InversionRecovery([0.1, 0.5, 2.0]), jnp.asarray(3.0), 2)
     maps = {"t1": jnp.array([0.3, 2.0]), "inversion_efficiency": jnp.array([0.8, 1.0]), "m0": jnp.array([1 + 2j, -4.0])}
     found = unknowns.maps(unknowns.unknowns(maps))
     for name, value in maps.items():

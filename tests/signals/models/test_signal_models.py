@@ -95,6 +95,25 @@ def test_one_voxel_and_many_axes(name):
     np.testing.assert_allclose(model(many), np.broadcast_to(model(one), (2, 3, model.n_samples)), rtol=1e-12)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_estimates_are_as_precise_as_they_can_be_and_say_so(name, rng):
+    """At a signal of 50 times the noise: the spread is that of the Cramér-Rao bound, and 95 % intervals hold the truth."""
+    model, parameters = EXAMPLES[name]
+    truth = {parameter: jnp.asarray(value) for parameter, value in parameters.items()}
+    signal = model(truth)
+    noise_std = float(jnp.abs(signal).max()) / 50
+    draw = lambda: noise_std * rng.standard_normal((10_000, model.n_samples))
+    data = signal[None] + draw() + (1j * draw() if jnp.iscomplexobj(signal) else 0)
+    fit, bound = least_squares(model, data, noise_std=noise_std), mr.inverse.crlb(model, truth, noise_std)
+    assert np.mean(fit.status == FitStatus.CONVERGED) > 0.99
+    for parameter, value in parameters.items():
+        error = np.asarray(fit.parameters[parameter]) - value
+        spread = np.asarray(fit.standard_deviation[parameter])
+        assert abs(np.std(error) / bound.standard_deviation[parameter] - 1) < 0.1, parameter
+        assert 0.94 < np.mean(np.abs(error) < 1.96 * spread) < 0.96, parameter
+
+
 def test_a_first_guess_is_the_nearest_trial():
     model = models.Decay(np.linspace(0.01, 0.2, 12))
     trials = np.array(model.parameters[0].trials)
