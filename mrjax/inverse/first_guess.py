@@ -19,7 +19,9 @@ def first_guess(model: SignalModel, data: Inexact[Array, "*voxels n"]) -> dict[s
 
     With the signals $A_i$ of unit amplitudes at combination $i$ (variable projection on a grid):
 
-    $$\hat\imath = \arg\max_i \| Q_i^H d \|^2, \qquad A_i = Q_i R_i, \qquad \hat a = R_{\hat\imath}^{-1} Q_{\hat\imath}^H d$$
+    $$\hat\imath = \arg\max_i \| Q_i^T d \|^2, \qquad A_i = Q_i R_i, \qquad \hat a = R_{\hat\imath}^{-1} Q_{\hat\imath}^T d$$
+
+    Amplitudes are real: of complex signals both parts are samples.
 
     **Arguments:**
 
@@ -49,6 +51,8 @@ def first_guess(model: SignalModel, data: Inexact[Array, "*voxels n"]) -> dict[s
         raise ValueError(f"`data` must have shape (*voxels, {model.n_samples}) for this model, but got {data.shape}.")
     trials = _combinations(model)
     signals, voxels = _unit_signals(model, trials, jnp.finfo(data.dtype).dtype), data.reshape(-1, data.shape[-1])
+    if jnp.iscomplexobj(signals):  # amplitudes are real, so that both parts count as samples
+        signals, voxels = (jnp.concatenate([x.real, x.imag], axis=1) for x in (signals, voxels))
     linear = [one.name for one in model.parameters if one.is_amplitude]
     best, amplitudes = (
         _best_projection(*jnp.linalg.qr(signals), voxels) if linear else (_nearest(signals, voxels), None)
@@ -89,9 +93,9 @@ def _best_projection(
     """Of each voxel the index of the combination, and the amplitudes."""
 
     def of_one(signal: Array) -> tuple[Array, Array]:
-        shares = jnp.einsum("tna,n->ta", q.conj(), signal)
-        index = jnp.argmax(jnp.sum(jnp.abs(shares) ** 2, axis=-1))
-        return index, jax.scipy.linalg.solve_triangular(r[index], shares[index]).real
+        shares = jnp.einsum("tna,n->ta", q, signal)
+        index = jnp.argmax(jnp.sum(shares**2, axis=-1))
+        return index, jax.scipy.linalg.solve_triangular(r[index], shares[index])
 
     return jax.lax.map(of_one, data, batch_size=VOXELS_AT_ONCE)
 
