@@ -13,6 +13,7 @@ from .relaxation import (
     InversionRecovery as InversionRecovery,
     VariableFlipAngle as VariableFlipAngle,
 )
+from .semisolid import MagnetizationTransfer as MagnetizationTransfer
 from .signal_model import (
     Parameter as Parameter,
     SignalModel as SignalModel,
@@ -21,3 +22,4 @@ from .signal_model import (
     settings as settings,
 )
 from .spin_lock import SpinLock as SpinLock
+from .stimulated_echoes import StimulatedEchoes as StimulatedEchoes

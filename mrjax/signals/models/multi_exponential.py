@@ -167,13 +167,13 @@ class ThreePoolMyelinWater(SignalModel):
         frequencies = frequency_trials(self.te)
         limit = 2 * abs(frequencies[0])
         return (
-            Parameter("myelin_fraction", "", "myelin water of all water", 0.0, 1.0, (0.05, 0.15, 0.25)),
-            Parameter("axonal_share", "", "axonal water of what is not myelin water", 0.0, 1.0, (0.5, 0.75)),
-            Parameter("myelin_t2star", "s", "T2* of myelin water", 2e-3, 0.025, (0.006, 0.012)),
-            Parameter("axonal_t2star", "s", "T2* of axonal water", 0.025, 0.2, (0.06,)),
-            Parameter("extracellular_t2star", "s", "T2* of extracellular water", 0.025, 0.2, (0.045,)),
-            Parameter("myelin_frequency", "Hz", "myelin water from extracellular", -75.0, 75.0, (-5.0, 5.0, 15.0)),
-            Parameter("axonal_frequency", "Hz", "axonal water from extracellular", -25.0, 25.0, (-6.0, 0.0)),
+            Parameter("myelin_fraction", "", "myelin water of all water", 0.0, 1.0, (0.1, 0.2)),
+            Parameter("axonal_share", "", "axonal water of what is not myelin water", 0.0, 1.0, (0.5, 0.7)),
+            Parameter("myelin_t2star", "s", "T2* of myelin water", 2e-3, 0.025, (0.006, 0.01)),
+            Parameter("axonal_t2star", "s", "T2* of axonal water", 0.025, 0.2, (0.065,)),
+            Parameter("extracellular_t2star", "s", "T2* of extracellular water", 0.025, 0.2, (0.04,)),
+            Parameter("myelin_frequency", "Hz", "myelin water from extracellular", -75.0, 75.0, (0.0, 6.0, 12.0)),
+            Parameter("axonal_frequency", "Hz", "axonal water from extracellular", -25.0, 25.0, (-5.0, 0.0)),
             Parameter("off_resonance", "Hz", "of extracellular water", -limit, limit, frequencies),
             *complex_amplitude(),
         )

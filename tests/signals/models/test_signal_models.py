@@ -50,6 +50,15 @@ EXAMPLES = {
             **{"off_resonance": 6.0, "m0_real": 1.0, "m0_imaginary": 0.5},
         },
     ),
+    "stimulated echoes": (models.StimulatedEchoes(12, 0.012), {"t2": 0.08, "b1": 0.8, "m0": 3.0}),
+    "stimulated echoes of known b1": (
+        models.StimulatedEchoes(12, 0.012, 2.6, b1=0.9, fits_b1=False),
+        {"t2": 0.08, "m0": 3.0},
+    ),
+    "magnetization transfer": (
+        models.MagnetizationTransfer(np.tile([1e3, 2e3, 5e3, 1e4, 2e4, 5e4], 2), np.repeat([2e-6, 7e-6], 6), 1.1),
+        {"pool_fraction": 0.12, "exchange_rate": 30.0, "pool_t2": 11e-6, "t2": 0.04, "m0": 2.0},
+    ),
     "t1rho": (models.SpinLock([0.001, 0.02, 0.04, 0.08]), {"t1rho": 0.07, "m0": 2.0}),
 }
 """A model of each kind, and parameters within its limits."""
