@@ -1,0 +1,101 @@
+"""Which weight the penalty of a spectrum has."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrjax.inverse.non_negative import coefficients, products
+
+Choice = tuple[Float[Array, "v m"], Float[Array, " v"], Float[Array, " v"]]
+"""Spectra, weights and misfits."""
+
+Rule = Callable[[Array, Array], Choice]
+
+N_STEPS = 8
+LOWEST, HIGHEST = 1e-5, 10.0
+ALONG_THE_CURVE = np.geomspace(1e-3, 3.0, 25)
+
+
+def weighted(weight: float) -> Rule:
+    """The weight that is given."""
+    return lambda kernel, data: _solver(kernel, data)(jnp.full(data.shape[0], weight, data.dtype))
+
+
+def chi_square(factor: float) -> Rule:
+    """The weight at which the misfit is `factor` times that without penalty: by secants between logarithms, which are almost
+    straight, within an interval that closes about the root."""
+
+    def rule(kernel: Array, data: Array) -> Choice:
+        solve = _solver(kernel, data)
+        least = solve(jnp.zeros(data.shape[0], data.dtype))[2]
+        floor = jnp.finfo(data.dtype).tiny
+
+        def excess(misfit: Array) -> Array:
+            return jnp.log(jnp.maximum((misfit - least) / ((factor - 1) * least + floor), 1e-9))
+
+        def step(state: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
+            low, high, last, of_last, at, best = state
+            found = solve(jnp.exp(at))
+            height = excess(found[2])
+            is_best = jnp.abs(height) < best[0]
+            best = _where(is_best, (jnp.abs(height), *found), best)
+            low, high = jnp.where(height < 0, at, low), jnp.where(height < 0, high, at)
+            secant = at - height * (at - last) / jnp.where(height == of_last, jnp.nan, height - of_last)
+            inside = (secant > low) & (secant < high)
+            return (low, high, at, height, jnp.where(inside, secant, (low + high) / 2), best), None
+
+        norm = jnp.zeros(data.shape[0], data.dtype)
+        low, high = norm + np.log(LOWEST), norm + np.log(HIGHEST)
+        # as if the excess were a square of the weight, and met at 0.05
+        first, nothing = norm + np.log(0.05), (norm + jnp.inf, *(part * 0 for part in solve(norm)))
+        start = (low, high, first - 1, norm - 2, first, nothing)
+        (*_, best), _ = jax.lax.scan(step, start, None, length=N_STEPS)
+        return best[1:]
+
+    return rule
+
+
+def l_curve(_: float) -> Rule:
+    """The weight where the curve of misfit and size, in logarithms, bends most."""
+
+    def rule(kernel: Array, data: Array) -> Choice:
+        solve = _solver(kernel, data)
+        weights = jnp.asarray(ALONG_THE_CURVE, data.dtype)
+        each = lambda weight: solve(jnp.full(data.shape[0], weight))
+
+        def point(weight: Array) -> tuple[Array, Array]:
+            x, _, misfit = each(weight)
+            tiny = jnp.finfo(data.dtype).tiny
+            return jnp.log(misfit + tiny) / 2, jnp.log(jnp.sum(x**2, axis=-1) + tiny) / 2
+
+        misfit, size = jax.lax.map(point, weights)
+        slope = lambda y: (y[2:] - y[:-2]) / 2
+        bend = lambda y: y[2:] - 2 * y[1:-1] + y[:-2]
+        curvature = (slope(misfit) * bend(size) - bend(misfit) * slope(size)) / jnp.maximum(
+            slope(misfit) ** 2 + slope(size) ** 2, 1e-12
+        ) ** 1.5
+        return solve(weights[1 + jnp.argmax(curvature, axis=0)])
+
+    return rule
+
+
+RULES: dict[str, Callable[[float], Rule]] = {"weight": weighted, "chi_square": chi_square, "l_curve": l_curve}
+
+
+def _solver(kernel: Array, data: Array) -> Callable[[Array], Choice]:
+    gram, projected, size = products(kernel, data)
+
+    def solve(weight: Array) -> Choice:
+        x, _ = coefficients(gram, projected, weight, size)
+        fitted = x @ kernel.T if kernel.ndim == 2 else jnp.einsum("vnm,vm->vn", kernel, x)
+        return x, weight, jnp.sum((fitted - data) ** 2, axis=-1)
+
+    return solve
+
+
+def _where(holds: Array, new: tuple[Array, ...], old: tuple[Array, ...]) -> tuple[Array, ...]:
+    pick = lambda a, b: jnp.where(holds.reshape(holds.shape + (1,) * (a.ndim - 1)), a, b)
+    return tuple(pick(a, b) for a, b in zip(new, old, strict=True))
