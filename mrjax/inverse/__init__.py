@@ -8,4 +8,4 @@ from .jacobian import per_voxel_jacobian as per_voxel_jacobian, signal_and_jacob
 from .least_squares import least_squares as least_squares
 from .non_negative import non_negative_least_squares as non_negative_least_squares
 from .polarities import recovery_polarities as recovery_polarities
-from .t2_spectrum import T2Spectrum as T2Spectrum, t2_spectrum as t2_spectrum
+from .spectra import T2Spectrum as T2Spectrum, t2_spectrum as t2_spectrum

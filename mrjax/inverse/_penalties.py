@@ -1,5 +1,6 @@
 """Which weight the penalty of a spectrum has."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -14,7 +15,7 @@ Choice = tuple[Float[Array, "v m"], Float[Array, " v"], Float[Array, " v"]]
 
 Rule = Callable[[Array, Array], Choice]
 
-N_STEPS = 8
+MOST_STEPS, NEAR_ENOUGH = 16, 1e-4
 LOWEST, HIGHEST = 1e-5, 10.0
 ALONG_THE_CURVE = np.geomspace(1e-3, 3.0, 25)
 
@@ -38,9 +39,10 @@ def chi_square(factor: float) -> Rule:
 
         def step(state: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
             low, high, last, of_last, at, best = state
-            found = solve(jnp.exp(at))
+            is_wanted = best[0] > NEAR_ENOUGH
+            found = solve(jnp.exp(at), is_wanted)
             height = excess(found[2])
-            is_best = jnp.abs(height) < best[0]
+            is_best = is_wanted & (jnp.abs(height) < best[0])
             best = _where(is_best, (jnp.abs(height), *found), best)
             low, high = jnp.where(height < 0, at, low), jnp.where(height < 0, high, at)
             secant = at - height * (at - last) / jnp.where(height == of_last, jnp.nan, height - of_last)
@@ -48,11 +50,11 @@ def chi_square(factor: float) -> Rule:
             return (low, high, at, height, jnp.where(inside, secant, (low + high) / 2), best), None
 
         norm = jnp.zeros(data.shape[0], data.dtype)
-        low, high = norm + np.log(LOWEST), norm + np.log(HIGHEST)
+        low, high = norm + math.log(LOWEST), norm + math.log(HIGHEST)
         # as if the excess were a square of the weight, and met at 0.05
-        first, nothing = norm + np.log(0.05), (norm + jnp.inf, *(part * 0 for part in solve(norm)))
+        first, nothing = norm + math.log(0.05), (norm + jnp.inf, *solve(norm, norm > 0))
         start = (low, high, first - 1, norm - 2, first, nothing)
-        (*_, best), _ = jax.lax.scan(step, start, None, length=N_STEPS)
+        (*_, best), _ = jax.lax.scan(step, start, None, length=MOST_STEPS)
         return best[1:]
 
     return rule
@@ -85,11 +87,12 @@ def l_curve(_: float) -> Rule:
 RULES: dict[str, Callable[[float], Rule]] = {"weight": weighted, "chi_square": chi_square, "l_curve": l_curve}
 
 
-def _solver(kernel: Array, data: Array) -> Callable[[Array], Choice]:
-    gram, projected, size = products(kernel, data)
+def _solver(kernel: Array, data: Array) -> Callable[..., Choice]:
+    of_data = products(kernel, data)
 
-    def solve(weight: Array) -> Choice:
-        x, _ = coefficients(gram, projected, weight, size)
+    def solve(weight: Array, is_wanted: Array | None = None) -> Choice:
+        wanted = jnp.ones(weight.shape, bool) if is_wanted is None else is_wanted
+        x, _ = coefficients(of_data, weight, wanted)
         fitted = x @ kernel.T if kernel.ndim == 2 else jnp.einsum("vnm,vm->vn", kernel, x)
         return x, weight, jnp.sum((fitted - data) ** 2, axis=-1)
 

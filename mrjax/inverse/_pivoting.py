@@ -27,7 +27,7 @@ def place_count(n_columns: int) -> int:
 
 @as_one_kernel
 def non_negative(
-    tableau: Float[Array, "m+1 m"], tolerance: Float[Array, ""], places: Int[Array, " places"]
+    tableau: Float[Array, "rows m"], tolerance: Float[Array, ""], places: Int[Array, " places"]
 ) -> tuple[Float[Array, " m"], Float[Array, " m"]]:
     """Coefficients, and 1 for the columns in use and 0 for others, after C. L. Lawson and R. J. Hanson.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from mrjax import _checks
 from mrjax.inverse import _pivoting
@@ -69,22 +69,27 @@ def non_negative_least_squares(matrix: Any, data: Any, weight: Any = 0.0) -> Flo
 
 
 def coefficients(
-    gram: Float[Array, "*v m m"], projected: Float[Array, "v m"], weight: Float[Array, " v"], size: Float[Array, " v"]
+    of_data: tuple[Float[Array, "*v m m"], Float[Array, "v m"], Float[Array, " v"]],
+    weight: Float[Array, " v"],
+    is_wanted: Bool[Array, " v"],
 ) -> tuple[Float[Array, "v m"], Float[Array, "v m"]]:
-    """The solutions from the products of columns with each other and with data of norm `size`, and which are in use."""
+    """The solutions from `products`, and which columns are in use; zero at once in voxels where they are not wanted."""
+    gram, projected, size = of_data
+    tolerance = jnp.where(is_wanted, TOLERANCE * size, jnp.inf)
     places = jnp.arange(_pivoting.place_count(gram.shape[-1]), dtype=jnp.int32)
 
     def of_one(voxel: tuple[Array, ...]) -> tuple[Array, Array]:
-        products, with_data, weight, size = (gram, *voxel) if gram.ndim == 2 else voxel
+        products, with_data, weight, tolerance = (gram, *voxel) if gram.ndim == 2 else voxel
         penalised = products + weight**2 * jnp.eye(products.shape[0], dtype=products.dtype)
         squared = jnp.diagonal(penalised)
         scale = 1 / jnp.sqrt(jnp.where(squared > 0, squared, 1.0))
         tableau = jnp.concatenate([penalised * scale[:, None] * scale[None], (with_data * scale)[None]])
-        x, used = _pivoting.non_negative(tableau, TOLERANCE * size, places)
-        return jnp.where(jnp.isfinite(size), x * scale, jnp.nan), used
+        x, used = _pivoting.non_negative(tableau, tolerance, places)
+        return x * scale, used
 
-    of_voxels = (projected, weight, size)
-    return jax.lax.map(of_one, of_voxels if gram.ndim == 2 else (gram, *of_voxels))
+    of_voxels = (projected, weight, tolerance)
+    x, used = jax.lax.map(of_one, of_voxels if gram.ndim == 2 else (gram, *of_voxels))
+    return jnp.where(jnp.isfinite(size)[:, None], x, jnp.nan), used
 
 
 def products(matrix: Float[Array, "*v n m"], data: Float[Array, "v n"]) -> tuple[Array, Array, Array]:
@@ -95,8 +100,7 @@ def products(matrix: Float[Array, "*v n m"], data: Float[Array, "v n"]) -> tuple
 
 
 def _searched(matrix: Array, data: Array, weight: Array) -> tuple[Array, Array]:
-    gram, projected, size = products(matrix, data)
-    return coefficients(gram, projected, weight, size)
+    return coefficients(products(matrix, data), weight, jnp.ones(weight.shape, bool))
 
 
 @jax.custom_jvp

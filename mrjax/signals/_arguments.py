@@ -97,7 +97,9 @@ def _transmit_field(value: Array, name: str) -> Array:
 
 
 def _efficiency(value: Array, name: str) -> Array:
-    return _checks.require(value, jnp.abs(value) <= 1, f"`{name}` must be between -1 and 1, where 1 is a perfect inversion")
+    return _checks.require(
+        value, jnp.abs(value) <= 1, f"`{name}` must be between -1 and 1, where 1 is a perfect inversion"
+    )
 
 
 _RANGES: dict[str, Callable[[Array, str], Array]] = (

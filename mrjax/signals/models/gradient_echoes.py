@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
@@ -52,7 +51,7 @@ class T2StarWithField(SignalModel):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         frequencies = frequency_trials(self.te)
-        limit = 2 * abs(frequencies[0])
+        limit = -2 * frequencies[0]
         trials = tuple(np.geomspace(2e-3, 0.3, 24).tolist())
         return (
             Parameter("t2star", "s", "effective transverse relaxation time", 1e-4, 10.0, trials),
@@ -78,7 +77,7 @@ def complex_amplitude() -> tuple[Parameter, Parameter]:
 
 
 def frequency_trials(te: Array) -> tuple[float, ...]:
-    """Off-resonances in Hz, so dense that one of them turns all echoes within a quarter of a turn of the truth.
+    """Off-resonances in Hz, so dense that one of them turns all echoes within an eighth of a turn of the truth.
 
     **Raises:** `ValueError` where fewer than two echo times differ.
     """
@@ -88,5 +87,6 @@ def frequency_trials(te: Array) -> tuple[float, ...]:
     if times.size < 2:
         raise ValueError(f"`te` must hold at least two echo times that differ, but got {times.size}.")
     highest = 0.5 / np.diff(times).min()
-    n = math.ceil(4 * highest * (times[-1] - times[0]))
-    return tuple(np.linspace(-highest, highest, min(2 * n + 1, MOST_FREQUENCIES)).tolist())
+    n = math.ceil(8 * highest * (times[-1] - times[0]))
+    # between the ends, which are the same frequency where echoes are equally spaced
+    return tuple(np.linspace(-highest, highest, 2 * min(n, MOST_FREQUENCIES) + 1)[1::2].tolist())

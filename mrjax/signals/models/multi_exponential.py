@@ -45,9 +45,7 @@ class BiExponential(SignalModel):
     equation: ClassVar[str] = r"S = M_0 (f e^{-TE / T_{2,s}} + (1 - f) e^{-TE / T_{2,l}})"
     source: ClassVar[str] = "sum of solutions of the Bloch equations"
 
-    def __init__(
-        self, te: Any, short: tuple[float, float] = (1e-3, 0.04), long: tuple[float, float] = (0.04, 2.0)
-    ):
+    def __init__(self, te: Any, short: tuple[float, float] = (1e-3, 0.04), long: tuple[float, float] = (0.04, 2.0)):
         self.te = settings(te, "te", lambda value, name: _checks.non_negative(value, name, "s"))
         self.short, self.long = _ranges((short, long))
 
@@ -129,7 +127,8 @@ class ThreePoolMyelinWater(SignalModel):
     """Complex gradient echoes of white matter: myelin, axonal and extracellular water, each with T2* and frequency.
 
     Frequencies are those relative to extracellular water, whose own is `off_resonance`. Ten unknowns need a high
-    signal-to-noise ratio (see `standard_deviation` of a fit) and echoes from 2 ms to 40 ms. Names are those of
+    signal-to-noise ratio (see `standard_deviation` of a fit) and echoes from 2 ms to 50 ms: the misfit has several minima,
+    and axonal and extracellular water are told apart by their T2* and frequency alone. Names are those of
     `mrjax.zoo.myelin_water`.
 
     **Arguments:**
@@ -165,15 +164,15 @@ class ThreePoolMyelinWater(SignalModel):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         frequencies = frequency_trials(self.te)
-        limit = 2 * abs(frequencies[0])
+        limit = -2 * frequencies[0]
         return (
             Parameter("myelin_fraction", "", "myelin water of all water", 0.0, 1.0, (0.1, 0.2)),
-            Parameter("axonal_share", "", "axonal water of what is not myelin water", 0.0, 1.0, (0.5, 0.7)),
+            Parameter("axonal_share", "", "axonal water of what is not myelin water", 0.0, 1.0, (0.6,)),
             Parameter("myelin_t2star", "s", "T2* of myelin water", 2e-3, 0.025, (0.006, 0.01)),
-            Parameter("axonal_t2star", "s", "T2* of axonal water", 0.025, 0.2, (0.065,)),
-            Parameter("extracellular_t2star", "s", "T2* of extracellular water", 0.025, 0.2, (0.04,)),
+            Parameter("axonal_t2star", "s", "T2* of axonal water", 0.025, 0.2, (0.08,)),
+            Parameter("extracellular_t2star", "s", "T2* of extracellular water", 0.025, 0.2, (0.035,)),
             Parameter("myelin_frequency", "Hz", "myelin water from extracellular", -75.0, 75.0, (0.0, 6.0, 12.0)),
-            Parameter("axonal_frequency", "Hz", "axonal water from extracellular", -25.0, 25.0, (-5.0, 0.0)),
+            Parameter("axonal_frequency", "Hz", "axonal water from extracellular", -25.0, 25.0, (-5.0,)),
             Parameter("off_resonance", "Hz", "of extracellular water", -limit, limit, frequencies),
             *complex_amplitude(),
         )

@@ -38,8 +38,8 @@ class MagnetizationTransfer(SignalModel):
         >>> offset = np.array([1e3, 3e3, 1e4, 3e4, 1e3, 3e3, 1e4, 3e4])
         >>> model = mr.signals.models.MagnetizationTransfer(offset, [2e-6] * 4 + [6e-6] * 4, observed_t1=1.1)
         >>> one = {"pool_fraction": 0.12, "exchange_rate": 30.0, "pool_t2": 11e-6, "t2": 0.04, "m0": 1.0}
-        >>> print(model({name: jnp.array(value) for name, value in one.items()}).round(3))
-        [0.563 0.765 0.861 0.981 0.173 0.354 0.5   0.868]
+        >>> print(np.asarray(model({name: jnp.array(value) for name, value in one.items()})).round(3))
+        [0.446 0.582 0.839 0.997 0.172 0.262 0.443 0.971]
 
         ```
     """

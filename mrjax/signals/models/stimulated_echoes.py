@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -77,7 +76,9 @@ class StimulatedEchoes(SignalModel):
         t2 = Parameter("t2", "s", "transverse relaxation time", 1e-3, 20.0, trials)
         if not self.fits_b1:
             return t2, amplitude()
-        is_half_a_turn = _checks.is_concrete(self.refocusing_angle) and abs(float(self.refocusing_angle) - math.pi) < 1e-3
+        is_half_a_turn = (
+            _checks.is_concrete(self.refocusing_angle) and abs(float(self.refocusing_angle) - math.pi) < 1e-3
+        )
         fractions = tuple(np.linspace(0.4, 1.3, 19).tolist())
         b1 = Parameter("b1", "", "transmit field relative to nominal", 0.3, 1.6, fractions)
         return t2, b1.within(upper=1.0) if is_half_a_turn else b1, amplitude()

@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Inexact
 
 from mrjax import _checks
@@ -43,6 +44,7 @@ def echo_train(
 
     **Returns:** The echoes, shape `(*voxels, n_echoes)`, in the unit of `m0`; complex if `m0` is. Exact, as
     `mrjax.simulate(mrjax.protocols.cpmg(...), engine=mrjax.EPG())`: for instantaneous pulses and one angle in a voxel.
+    Rounding grows with the echoes: 2e-11 of `m0` after 200 in float64, and 1e-5 after 64 in float32.
 
     **Derivatives:** everywhere in the ranges above.
 
@@ -63,8 +65,8 @@ def echo_train(
     n_echoes = _checks.positive_integer(n_echoes, "n_echoes")
     settings = {"echo_spacing": echo_spacing, "refocusing_angle": refocusing_angle}
     for name, value in settings.items():
-        if jnp.shape(value) not in ((), (1,)):
-            raise ValueError(f"`{name}` must be a number, the same for all echoes, but got shape {jnp.shape(value)}.")
+        if np.shape(value) not in ((), (1,)):
+            raise ValueError(f"`{name}` must be a number, the same for all echoes, but got shape {np.shape(value)}.")
     spacing, angle, t1, t2, m0, b1 = (
         array[..., 0] for array in align(samples=settings, voxels={"t1": t1, "t2": t2, "m0": m0, "b1": b1})
     )

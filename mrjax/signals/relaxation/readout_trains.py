@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from mrjax import _checks
@@ -59,7 +60,7 @@ def look_locker(
         >>> from mrjax.signals.relaxation import look_locker
         >>> signal = look_locker(4, inversion_time=0.01, tr=0.5, flip_angle=0.1, t1=1.0)
         >>> print(np.asarray(signal).round(4))
-        [-0.0979 -0.0199  0.0272  0.0557]
+        [-0.0978 -0.0198  0.0274  0.0558]
 
         ```
     """
@@ -79,7 +80,7 @@ def look_locker(
 def mp2rage(
     inversion_time: Numbers,
     flip_angle: Numbers,
-    n_readouts: tuple[int, int],
+    n_readouts: Any,
     echo_spacing: Numbers,
     tr: Numbers,
     t1: Numbers,
@@ -101,7 +102,7 @@ def mp2rage(
 
     - `inversion_time`: From the inversion to the excitation that reads the centre of k-space, in s. Shape `(2,)`.
     - `flip_angle`: Nominal flip angles of the two trains in rad. Shape `(2,)`.
-    - `n_readouts`: How many readouts of a train come before that of the centre, and how many from it on: `(80, 80)`, or
+    - `n_readouts`: A pair: how many readouts of a train come before that of the centre, and how many from it on: `(80, 80)`, or
         fewer before with partial Fourier.
     - `echo_spacing`: $\tau$, from one excitation of a train to the next in s. A number, positive.
     - `tr`: From one inversion to the next in s. A number, positive.
@@ -154,7 +155,7 @@ def mp2rage(
     return m0 * jnp.sin(flip) * jnp.concatenate(jnp.broadcast_arrays(*longitudinal), axis=-1)
 
 
-def uniform_image(signals: Inexact[Array, "*voxels 2"]) -> Float[Array, "*voxels"]:
+def uniform_image(signals: Inexact[Array, "*voxels time"]) -> Float[Array, "*voxels"]:
     r"""The image of MP2RAGE without receive field, proton density and $T_2^*$.
 
     $$\mathrm{UNI} = \frac{\mathrm{Re}(S_1^* S_2)}{|S_1|^2 + |S_2|^2}$$
@@ -240,7 +241,7 @@ def _readouts(n_readouts: Any) -> tuple[int, int]:
 
 def _require_lengths(values: dict[str, Numbers], length: int) -> None:
     for name, value in values.items():
-        shape = jnp.shape(value)
+        shape = np.shape(value)
         if shape not in (((), (1,)) if length == 1 else ((length,),)):
-            wanted = "be a number" if length == 1 else f"have shape ({length},), one for each train,"
+            wanted = "be a number" if length == 1 else f"have one value for each train, shape ({length},)"
             raise ValueError(f"`{name}` must {wanted}, but got shape {shape}.")

@@ -143,7 +143,9 @@ def _maps(values: dict[str, Any], voxels: tuple[int, ...]) -> dict[str, Array]:
     arrays = {name: _checks.positive(_checks.real_array(value, name), name, "") for name, value in values.items()}
     for name, array in arrays.items():
         if array.shape not in ((), voxels):
-            raise ValueError(f"`{name}` must be a number or have the shape of the voxels {voxels}, but got {array.shape}.")
+            raise ValueError(
+                f"`{name}` must be a number or have the shape of the voxels {voxels}, but got {array.shape}."
+            )
     if all(array.ndim == 0 for array in arrays.values()):
         return arrays
     return {name: jnp.broadcast_to(array, voxels).reshape(-1) for name, array in arrays.items()}
@@ -162,7 +164,9 @@ def _of_voxels(data: Array, te: Array, t2: Array, angle: Array | None, maps: dic
         return chosen(trains(maps["t1"], maps["b1"]), data)
     n = data.shape[0]
     size = min(AT_ONCE, n)
-    parts = lambda x: jnp.pad(x, [(0, -n % size)] + [(0, 0)] * (x.ndim - 1), mode="edge").reshape(-1, size, *x.shape[1:])
+    parts = lambda x: jnp.pad(x, [(0, -n % size)] + [(0, 0)] * (x.ndim - 1), mode="edge").reshape(
+        -1, size, *x.shape[1:]
+    )
     of_parts = jax.lax.map(
         lambda part: chosen(trains(part[1], part[2]), part[0]), (parts(data), parts(maps["t1"]), parts(maps["b1"]))
     )
