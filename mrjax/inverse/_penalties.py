@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +38,7 @@ def chi_square(factor: float) -> Rule:
         def excess(misfit: Array) -> Array:
             return jnp.log(jnp.maximum((misfit - least) / ((factor - 1) * least + floor), 1e-9))
 
-        def step(state: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
+        def step(state: tuple[Any, ...], _: None) -> tuple[tuple[Any, ...], None]:
             low, high, last, of_last, at, best = state
             is_wanted = best[0] > NEAR_ENOUGH
             found = solve(jnp.exp(at), is_wanted)

@@ -120,9 +120,10 @@ def t2_spectrum(
         _checks.require(te, jnp.abs(te - ideal) < 1e-3 * te[0], "`te` must be 1, 2, ... times the first with pulses")
     maps = _maps({"t1": t1, "b1": b1}, data.shape[:-1])
     arrays = jax.tree.map(lambda leaf: leaf.astype(data.dtype), (data.reshape(-1, te.size), te, t2, angle, maps))
-    found = _of_voxels(*arrays, rule)
+    flat, te, t2, angle, maps = arrays
+    found = _of_voxels(flat, te, t2, angle, maps, rule)
     density, weight, misfit = (leaf.reshape(*data.shape[:-1], *leaf.shape[1:]) for leaf in found)
-    return T2Spectrum(arrays[2], density, weight, misfit)
+    return T2Spectrum(t2, density, weight, misfit)
 
 
 def _rule(regularisation: Any, factor: float) -> tuple[str, float]:

@@ -40,8 +40,8 @@ class MP2RAGE(SignalModel):
         >>> from mrjax.units import deg, ms
         >>> model = mr.signals.models.MP2RAGE([0.7, 2.5], jnp.array([4.0, 5.0]) * deg, (80, 80), 7 * ms, tr=5.0)
         >>> print(*(f"{t1:.2f} s" for t1 in model.monotone_range()))
-        0.37 s 3.30 s
-        >>> fit = mr.inverse.least_squares(model, jnp.array([[-0.214]]), noise_std=0.01)
+        0.11 s 4.35 s
+        >>> fit = mr.inverse.least_squares(model, jnp.array([[-0.032]]), noise_std=0.01)
         >>> round(float(fit.parameters["t1"][0]), 2)
         1.2
 
@@ -76,7 +76,8 @@ class MP2RAGE(SignalModel):
             raise ValueError(f"`data` must be one of {', '.join(map(repr, DATA))}, but got {data!r}.")
         self.inversion_time = settings(inversion_time, "inversion_time")
         self.flip_angle = settings(flip_angle, "flip_angle")
-        self.n_readouts, self.data = tuple(n_readouts), data
+        before, after = n_readouts
+        self.n_readouts, self.data = (before, after), data
         self.echo_spacing, self.tr = _checks.real_array(echo_spacing, "echo_spacing"), _checks.real_array(tr, "tr")
         maps = {"inversion_efficiency": inversion_efficiency, "b1": b1}
         for name, value in maps.items():
