@@ -13,5 +13,7 @@ from .model_based import (
     TotalVariation as TotalVariation,
     maps_from_k_space as maps_from_k_space,
 )
+from .non_negative import non_negative_least_squares as non_negative_least_squares
 from .polarities import recovery_polarities as recovery_polarities
 from .simulated_fits import SimulatedFits as SimulatedFits, monte_carlo as monte_carlo
+from .spectra import T2Spectrum as T2Spectrum, t2_spectrum as t2_spectrum

@@ -96,14 +96,20 @@ def _transmit_field(value: Array, name: str) -> Array:
     return _checks.finite(_checks.non_negative(value, name, "relative to nominal"), name)
 
 
+def _efficiency(value: Array, name: str) -> Array:
+    return _checks.require(
+        value, jnp.abs(value) <= 1, f"`{name}` must be between -1 and 1, where 1 is a perfect inversion"
+    )
+
+
 _RANGES: dict[str, Callable[[Array, str], Array]] = (
     dict.fromkeys(("te", "inversion_time"), _instant)
     | {"recovery_time": _wait}
-    | dict.fromkeys(("tr", "t1", "t2", "t2star", "t2_prime"), _period)
+    | dict.fromkeys(("tr", "t1", "t2", "t2star", "t2_prime", "echo_spacing"), _period)
     | dict.fromkeys(("m0", "offset", "fractions", "off_resonance", "phase_increment"), _checks.finite)
     | dict.fromkeys(
         ("flip_angle", "excitation_angle", "refocusing_angle", "inversion_angle", "saturation_angle"),
         _checks.finite,
     )
-    | {"b1": _transmit_field}
+    | {"b1": _transmit_field, "inversion_efficiency": _efficiency}
 )

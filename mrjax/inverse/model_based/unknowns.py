@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping
 
-import jax.numpy as jnp
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
 from mrjax._module import Module

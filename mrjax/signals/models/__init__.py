@@ -1,10 +1,19 @@
 """Signal models to estimate parameters with: each says what it needs, what it gives, in which units and limits."""
 
+from .gradient_echoes import T2StarWithField as T2StarWithField
+from .look_locker import LookLocker as LookLocker
+from .mp2rage import MP2RAGE as MP2RAGE
+from .multi_exponential import (
+    BiExponential as BiExponential,
+    MultiExponential as MultiExponential,
+    ThreePoolMyelinWater as ThreePoolMyelinWater,
+)
 from .relaxation import (
     Decay as Decay,
     InversionRecovery as InversionRecovery,
     VariableFlipAngle as VariableFlipAngle,
 )
+from .semisolid import MagnetizationTransfer as MagnetizationTransfer
 from .signal_model import (
     Parameter as Parameter,
     SignalModel as SignalModel,
@@ -12,3 +21,5 @@ from .signal_model import (
     need as need,
     settings as settings,
 )
+from .spin_lock import SpinLock as SpinLock
+from .stimulated_echoes import StimulatedEchoes as StimulatedEchoes

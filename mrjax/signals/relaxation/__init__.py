@@ -23,5 +23,7 @@ from .decay import (
     t2star as t2star,
     t2star_decay as t2star_decay,
 )
+from .echo_trains import echo_train as echo_train
+from .readout_trains import look_locker as look_locker, mp2rage as mp2rage, uniform_image as uniform_image
 from .recovery import inversion_recovery as inversion_recovery, saturation_recovery as saturation_recovery
 from .steady_state import bssfp as bssfp, ernst_angle as ernst_angle, spgr as spgr

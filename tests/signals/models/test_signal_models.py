@@ -13,6 +13,7 @@ from mrjax.signals import models
 from mrjax.signals.models import Parameter, SignalModel
 
 TI = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 4.0])
+MP2RAGE = ([0.7, 2.5], np.radians([4.0, 5.0]), (40, 80), 7e-3, 5.0)
 
 EXAMPLES = {
     "t2": (models.Decay(np.linspace(0.01, 0.2, 12)), {"t2": 0.07, "m0": 3.0}),
@@ -22,6 +23,50 @@ EXAMPLES = {
     ),
     "vfa": (models.VariableFlipAngle(np.radians([2.0, 5.0, 12.0, 20.0]), 5e-3), {"t1": 1.1, "m0": 50.0}),
     "ir": (models.InversionRecovery(TI, 6.0), {"t1": 0.9, "inversion_efficiency": 0.9, "m0": 2.0}),
+    "look-locker": (models.LookLocker(np.sort(np.r_[TI, TI + 0.08])), {"t1": 1.2, "t1star": 0.8, "steady_state": 2.0}),
+    "mp2rage of signals": (models.MP2RAGE(*MP2RAGE, data="signed", b1=0.95), {"t1": 1.3, "m0": 20.0}),
+    "mp2rage of complex signals": (
+        models.MP2RAGE(*MP2RAGE, data="complex"),
+        {"t1": 1.3, "m0_real": 20.0, "m0_imaginary": -7.0},
+    ),
+    "uniform image of mp2rage": (models.MP2RAGE(*MP2RAGE), {"t1": 1.3}),
+    "t2star with field": (
+        models.T2StarWithField(np.linspace(0.002, 0.03, 8)),
+        {"t2star": 0.02, "off_resonance": -83.0, "m0_real": 3.0, "m0_imaginary": -1.0},
+    ),
+    "two decays": (
+        models.BiExponential(np.arange(1, 33) * 0.01),
+        {"t2_short": 0.02, "t2_long": 0.09, "short_fraction": 0.2, "m0": 3.0},
+    ),
+    "three decays": (
+        models.MultiExponential(np.arange(1, 65) * 0.008, [(0.005, 0.04), (0.04, 0.2), (0.2, 2.0)]),
+        {"t2_1": 0.015, "t2_2": 0.08, "t2_3": 0.6, "m0_1": 0.5, "m0_2": 2.0, "m0_3": 0.8},
+    ),
+    "myelin water": (
+        models.ThreePoolMyelinWater(0.0015 + 0.001 * np.arange(48)),
+        {
+            "myelin_fraction": 0.15,
+            "axonal_share": 0.65,
+            "myelin_t2star": 0.009,
+            "axonal_t2star": 0.065,
+            "extracellular_t2star": 0.034,
+            "myelin_frequency": 11.0,
+            "axonal_frequency": -5.0,
+            "off_resonance": 6.0,
+            "m0_real": 1.0,
+            "m0_imaginary": 0.5,
+        },
+    ),
+    "stimulated echoes": (models.StimulatedEchoes(12, 0.012), {"t2": 0.08, "b1": 0.8, "m0": 3.0}),
+    "stimulated echoes of known b1": (
+        models.StimulatedEchoes(12, 0.012, 2.6, b1=0.9, fits_b1=False),
+        {"t2": 0.08, "m0": 3.0},
+    ),
+    "magnetization transfer": (
+        models.MagnetizationTransfer(np.tile([1e3, 2e3, 5e3, 1e4, 2e4, 5e4], 2), np.repeat([2e-6, 7e-6], 6), 1.1),
+        {"pool_fraction": 0.12, "exchange_rate": 30.0, "pool_t2": 11e-6, "t2": 0.04, "m0": 2.0},
+    ),
+    "t1rho": (models.SpinLock([0.001, 0.02, 0.04, 0.08]), {"t1rho": 0.07, "m0": 2.0}),
 }
 """A model of each kind, and parameters within its limits."""
 

@@ -1,0 +1,109 @@
+"""Quantitative magnetisation transfer."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mrjax import _checks
+from mrjax.lineshapes import AbstractLineshape, SuperLorentzian
+from mrjax.pool import Pool
+from mrjax.signals.magnetization_transfer import intrinsic_t1, ramani
+from mrjax.signals.models.signal_model import Parameter, SignalModel, amplitude, need, settings
+
+
+class MagnetizationTransfer(SignalModel):
+    """Saturation of a semisolid pool at several offsets and powers: its size, exchange and T2 (qMT).
+
+    **Arguments:**
+
+    - `offset`: RF frequency minus that of the scanner in Hz, far from the water: 500 Hz or more. Shape `(n_samples,)`.
+    - `rf_amplitude`: RF field in T of the continuous wave of equal power. Shape `(n_samples,)`.
+    - `observed_t1`: T1 that was measured, in s, a number or a map `(*voxels)`: without it only ratios would be found.
+    - `pool_t1`: T1 of the pool in s, a number; 1 s is the custom.
+    - `off_resonance`: Of the water in Hz, a number or a map `(*voxels)`.
+    - `b1`: Transmit field relative to nominal, a number or a map `(*voxels)`.
+    - `lineshape`: Of the pool.
+
+    **Raises:** `ValueError` where lengths differ, or times are not positive.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> import numpy as np
+        >>> import mrjax as mr
+        >>> offset = np.array([1e3, 3e3, 1e4, 3e4, 1e3, 3e3, 1e4, 3e4])
+        >>> model = mr.signals.models.MagnetizationTransfer(offset, [2e-6] * 4 + [6e-6] * 4, observed_t1=1.1)
+        >>> one = {"pool_fraction": 0.12, "exchange_rate": 30.0, "pool_t2": 11e-6, "t2": 0.04, "m0": 1.0}
+        >>> print(np.asarray(model({name: jnp.array(value) for name, value in one.items()})).round(3))
+        [0.446 0.582 0.839 0.997 0.172 0.262 0.443 0.971]
+
+        ```
+    """
+
+    offset: Float[Array, " n"] = need("Hz", "offsets of the RF from the scanner's frequency")
+    rf_amplitude: Float[Array, " n"] = need("T", "amplitude of the continuous wave of equal power")
+    observed_t1: Float[Array, "..."] | float = need("s", "measured T1", per_voxel=True, default=1.0)
+    pool_t1: Float[Array, ""] | float = need("s", "T1 of the pool", default=1.0)
+    off_resonance: Float[Array, "..."] | float = need("Hz", "of the water", per_voxel=True, default=0.0)
+    b1: Float[Array, "..."] | float = need("", "transmit field relative to nominal", per_voxel=True, default=1.0)
+    lineshape: AbstractLineshape = SuperLorentzian()
+    equation: ClassVar[str] = (
+        r"S = M_0 \frac{R_b \frac{k f}{R_1} + W_b + R_b + k}{\frac{k f}{R_1} (R_b + W_b)"
+        r" + (1 + (\omega_1 / \Delta\omega)^2 T_1 / T_2) (W_b + R_b + k)}"
+    )
+    source: ClassVar[str] = "A. Ramani et al., Magn Reson Imaging 20 (2002) 721-731"
+
+    def __init__(
+        self,
+        offset: Any,
+        rf_amplitude: Any,
+        observed_t1: Any,
+        pool_t1: Any = 1.0,
+        off_resonance: Any = 0.0,
+        b1: Any = 1.0,
+        lineshape: AbstractLineshape | None = None,
+    ):
+        self.offset, self.rf_amplitude = settings(offset, "offset"), settings(rf_amplitude, "rf_amplitude")
+        if self.offset.shape != self.rf_amplitude.shape:
+            raise ValueError(
+                f"`rf_amplitude` must have one value for each offset, {self.offset.shape}, but got {self.rf_amplitude.shape}."
+            )
+        for name, value in {"observed_t1": observed_t1, "pool_t1": pool_t1}.items():
+            setattr(self, name, _number_or(_checks.positive(_checks.real_array(value, name), name, "s"), value))
+        for name, value in {"off_resonance": off_resonance, "b1": b1}.items():
+            setattr(self, name, _number_or(_checks.real_array(value, name), value))
+        self.lineshape = SuperLorentzian() if lineshape is None else lineshape
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        t2s, pool_t2s = np.geomspace(0.01, 0.2, 7), np.linspace(6e-6, 20e-6, 8)
+        rates = tuple(np.geomspace(5.0, 120.0, 6).tolist())
+        return (
+            Parameter("pool_fraction", "", "pool relative to the water", 1e-4, 1.0, (0.03, 0.06, 0.1, 0.15, 0.22)),
+            Parameter("exchange_rate", "1/s", "from the pool to the water", 0.1, 500.0, rates),
+            Parameter("pool_t2", "s", "T2 of the pool", 1e-6, 100e-6, tuple(pool_t2s.tolist())),
+            Parameter("t2", "s", "T2 of the water", 1e-3, 5.0, tuple(t2s.tolist())),
+            amplitude("m0", "signal without saturation"),
+        )
+
+    @property
+    def n_samples(self) -> int:
+        return self.offset.size
+
+    def __call__(self, parameters: Mapping[str, Array]) -> Float[Array, "*voxels n"]:
+        fraction, rate = parameters["pool_fraction"], parameters["exchange_rate"]
+        pool = Pool(fraction, rate, jnp.asarray(self.pool_t1), parameters["pool_t2"], lineshape=self.lineshape)
+        t1 = intrinsic_t1(self.observed_t1, pool)
+        saturated = ramani(
+            self.offset, self.rf_amplitude, t1, parameters["t2"], pool, off_resonance=self.off_resonance, b1=self.b1
+        )
+        return parameters["m0"][..., None] * saturated
+
+
+def _number_or(array: Array, value: Any) -> Any:
+    """A Python number as it is, so that it widens nothing; anything else as the array."""
+    return float(value) if isinstance(value, float | int) else array
