@@ -1,5 +1,11 @@
 """Signal models to estimate parameters with: each says what it needs, what it gives, in which units and limits."""
 
+from .diffusion import (
+    ApparentDiffusion as ApparentDiffusion,
+    DiffusionKurtosis as DiffusionKurtosis,
+    DiffusionTensor as DiffusionTensor,
+    IntravoxelIncoherentMotion as IntravoxelIncoherentMotion,
+)
 from .relaxation import (
     Decay as Decay,
     InversionRecovery as InversionRecovery,

@@ -10,8 +10,15 @@ import pytest
 import mrjax as mr
 from mrjax.inverse import FitStatus, first_guess, least_squares, per_voxel_jacobian
 from mrjax.signals import models
+from mrjax.signals.diffusion import KURTOSIS_ELEMENTS, TENSOR_ELEMENTS
 from mrjax.signals.models import Parameter, SignalModel
 
+DIRECTIONS = np.random.default_rng(3).normal(size=(50, 3))
+DIRECTIONS = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
+TENSOR = dict(zip(TENSOR_ELEMENTS, 1e-9 * np.array([1.4, 0.2, -0.1, 0.7, 0.15, 0.5]), strict=True))
+OFF_THE_AXES = np.array([0.9, 0.02, -0.03, 0.3, 0.04, 0.25, -0.02, 0.03, 0.01, 0.02, 0.8, -0.04, 0.3, 0.02, 0.7])
+KURTOSIS = dict(zip(KURTOSIS_ELEMENTS, OFF_THE_AXES, strict=True))
+B_VALUES = 1e6 * np.array([0.0, 10, 20, 40, 60, 100, 150, 200, 400, 600, 800, 1000])
 TI = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 4.0])
 
 EXAMPLES = {
@@ -21,6 +28,16 @@ EXAMPLES = {
         {"t2star": 0.02, "m0": 3.0, "offset": 0.5},
     ),
     "vfa": (models.VariableFlipAngle(np.radians([2.0, 5.0, 12.0, 20.0]), 5e-3), {"t1": 1.1, "m0": 50.0}),
+    "adc": (models.ApparentDiffusion(B_VALUES), {"diffusion": 0.8e-9, "s0": 90.0}),
+    "ivim": (
+        models.IntravoxelIncoherentMotion(B_VALUES),
+        {"diffusion": 1.1e-9, "perfusion_fraction": 0.14, "pseudo_diffusion": 2.2e-8, "s0": 90.0},
+    ),
+    "tensor": (models.DiffusionTensor(1e9 * np.minimum(np.arange(20), 1), DIRECTIONS[:20]), {"s0": 90.0, **TENSOR}),
+    "kurtosis": (
+        models.DiffusionKurtosis(1e9 * np.repeat([0.0, 1, 2], [2, 24, 24]), DIRECTIONS),
+        {"s0": 90.0, **TENSOR, **KURTOSIS},
+    ),
     "ir": (models.InversionRecovery(TI, 6.0), {"t1": 0.9, "inversion_efficiency": 0.9, "m0": 2.0}),
 }
 """A model of each kind, and parameters within its limits."""
