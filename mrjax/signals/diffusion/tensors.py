@@ -35,8 +35,8 @@ def along(elements: Float[Array, "*voxels element"], directions: Any) -> Float[A
         ```python
         >>> import jax.numpy as jnp
         >>> from mrjax.signals.diffusion import along
-        >>> along(jnp.array([1.0, 0.5, 0.0, 2.0, 0.0, 3.0]), jnp.array([[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]]))
-        Array([3., 4.], dtype=float32)
+        >>> print(along(jnp.array([1.0, 0.5, 0.0, 2.0, 0.0, 3.0]), jnp.array([[0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])))
+        [3. 4.]
 
         ```
     """
@@ -61,8 +61,8 @@ def direction_products(directions: Float[Array, "n 3"], rank: int) -> Float[Arra
         ```python
         >>> import jax.numpy as jnp
         >>> from mrjax.signals.diffusion import direction_products
-        >>> direction_products(jnp.array([[1.0, 2.0, 3.0]]), 2)
-        Array([[ 1.,  4.,  6.,  4., 12.,  9.]], dtype=float32)
+        >>> print(direction_products(jnp.array([[1.0, 2.0, 3.0]]), 2))
+        [[ 1.  4.  6.  4. 12.  9.]]
 
         ```
     """

@@ -6,6 +6,12 @@ from .diffusion import (
     DiffusionTensor as DiffusionTensor,
     IntravoxelIncoherentMotion as IntravoxelIncoherentMotion,
 )
+from .perfusion import (
+    ArterialSpinLabelling as ArterialSpinLabelling,
+    ExtendedTofts as ExtendedTofts,
+    Tofts as Tofts,
+    TwoCompartmentExchange as TwoCompartmentExchange,
+)
 from .relaxation import (
     Decay as Decay,
     InversionRecovery as InversionRecovery,

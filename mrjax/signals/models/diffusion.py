@@ -159,7 +159,7 @@ class DiffusionTensor(SignalModel):
         >>> fit = mr.inverse.diffusion.weighted_fit(model, data)
         >>> maps = mr.inverse.diffusion.tensor_maps(fit.parameters)
         >>> print(f"{maps.fractional_anisotropy[0]:.3f}")
-        0.692
+        0.686
 
         ```
     """
