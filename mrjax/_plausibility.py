@@ -43,6 +43,8 @@ class Plausible:
     highest: float
     advice: str
     lowest: float = 0.0
+    reaching: float = 0.0
+    """What the largest of them reaches at least, unless all are zero."""
 
 
 MS = "If you meant milliseconds, multiply by `mrjax.units.ms`."
@@ -90,6 +92,8 @@ QUANTITIES: Mapping[str, Plausible] = MappingProxyType(
         "fraction": Plausible("relative to water", 1.0, PERCENT),
         # free water has 3e-9 m^2/s, helium in air 9e-5 m^2/s
         "diffusion": Plausible("m^2/s", 2e-4, "If you meant mm^2/s, multiply by `mrjax.units.mm**2`."),
+        # 1 s/mm^2 is 1e6 s/m^2, and no gradient system reaches 1e6 s/mm^2
+        "bvals": Plausible("s/m^2", 1e12, "If you meant s/mm^2, divide by `mrjax.units.mm**2`.", reaching=1e6),
         "voxel_size": Plausible("m", 0.5, MM),
         **dict.fromkeys(("x", "y", "z"), LENGTH),
         **dict.fromkeys(("velocity_x", "velocity_y", "velocity_z"), VELOCITY),
@@ -113,6 +117,8 @@ def warn_if_implausible(value: Any, name: str, quantity: str | None = None) -> N
     reached = float(known.max())
     if reached > plausible.highest:
         _warn(name, plausible, f"reaches {_about(reached)}", f"more than is plausible ({plausible.highest:.3g})")
+    elif 0 < reached < plausible.reaching:
+        _warn(name, plausible, f"reaches {_about(reached)}", f"less than is plausible ({plausible.reaching:.3g})")
     elif 0 < (least := float(known.min())) < plausible.lowest:
         _warn(name, plausible, f"falls to {_about(least)}", f"less than is plausible ({plausible.lowest:.3g})")
 

@@ -1,6 +1,6 @@
 """From signals to parameters."""
 
-from . import cest as cest, qsm as qsm
+from . import cest as cest, diffusion as diffusion, qsm as qsm
 from .cramer_rao import CramerRaoBound as CramerRaoBound, crlb as crlb
 from .dictionary import Dictionary as Dictionary, Match as Match
 from .first_guess import first_guess as first_guess

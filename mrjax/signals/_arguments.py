@@ -102,6 +102,10 @@ def _efficiency(value: Array, name: str) -> Array:
     )
 
 
+def _b_value(value: Array, name: str) -> Array:
+    return _checks.finite(_checks.non_negative(value, name, "s/m^2"), name)
+
+
 _RANGES: dict[str, Callable[[Array, str], Array]] = (
     dict.fromkeys(("te", "inversion_time"), _instant)
     | {"recovery_time": _wait}
@@ -111,5 +115,6 @@ _RANGES: dict[str, Callable[[Array, str], Array]] = (
         ("flip_angle", "excitation_angle", "refocusing_angle", "inversion_angle", "saturation_angle"),
         _checks.finite,
     )
-    | {"b1": _transmit_field, "inversion_efficiency": _efficiency}
+    | {"b1": _transmit_field, "inversion_efficiency": _efficiency, "bvals": _b_value}
+    | dict.fromkeys(("s0", "diffusion", "pseudo_diffusion", "perfusion_fraction"), _checks.finite)
 )

@@ -1,5 +1,11 @@
 """Signal models to estimate parameters with: each says what it needs, what it gives, in which units and limits."""
 
+from .diffusion import (
+    ApparentDiffusion as ApparentDiffusion,
+    DiffusionKurtosis as DiffusionKurtosis,
+    DiffusionTensor as DiffusionTensor,
+    IntravoxelIncoherentMotion as IntravoxelIncoherentMotion,
+)
 from .gradient_echoes import T2StarWithField as T2StarWithField
 from .look_locker import LookLocker as LookLocker
 from .mp2rage import MP2RAGE as MP2RAGE
@@ -7,6 +13,12 @@ from .multi_exponential import (
     BiExponential as BiExponential,
     MultiExponential as MultiExponential,
     ThreePoolMyelinWater as ThreePoolMyelinWater,
+)
+from .perfusion import (
+    ArterialSpinLabelling as ArterialSpinLabelling,
+    ExtendedTofts as ExtendedTofts,
+    Tofts as Tofts,
+    TwoCompartmentExchange as TwoCompartmentExchange,
 )
 from .relaxation import (
     Decay as Decay,

@@ -10,8 +10,19 @@ import pytest
 import mrjax as mr
 from mrjax.inverse import FitStatus, first_guess, least_squares, per_voxel_jacobian
 from mrjax.signals import models
+from mrjax.signals.diffusion import KURTOSIS_ELEMENTS, TENSOR_ELEMENTS
 from mrjax.signals.models import Parameter, SignalModel
+from mrjax.signals.perfusion import ArterialInput, parker_input
 
+DIRECTIONS = np.random.default_rng(3).normal(size=(50, 3))
+DIRECTIONS = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
+TENSOR = dict(zip(TENSOR_ELEMENTS, 1e-9 * np.array([1.4, 0.2, -0.1, 0.7, 0.15, 0.5]), strict=True))
+OFF_THE_AXES = np.array([0.9, 0.02, -0.03, 0.3, 0.04, 0.25, -0.02, 0.03, 0.01, 0.02, 0.8, -0.04, 0.3, 0.02, 0.7])
+KURTOSIS = dict(zip(KURTOSIS_ELEMENTS, OFF_THE_AXES, strict=True))
+B_VALUES = 1e6 * np.array([0.0, 10, 20, 40, 60, 100, 150, 200, 400, 600, 800, 1000])
+KNOTS = np.r_[np.arange(0.0, 60.0, 2.0), np.arange(60.0, 301.0, 10.0)]
+PLASMA = ArterialInput(KNOTS, np.asarray(parker_input(KNOTS)) / 0.58)
+TIMES = np.r_[np.arange(1.0, 60.0, 3.0), np.arange(60.0, 300.0, 20.0)]
 TI = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 4.0])
 MP2RAGE = ([0.7, 2.5], np.radians([4.0, 5.0]), (40, 80), 7e-3, 5.0)
 
@@ -22,6 +33,30 @@ EXAMPLES = {
         {"t2star": 0.02, "m0": 3.0, "offset": 0.5},
     ),
     "vfa": (models.VariableFlipAngle(np.radians([2.0, 5.0, 12.0, 20.0]), 5e-3), {"t1": 1.1, "m0": 50.0}),
+    "adc": (models.ApparentDiffusion(B_VALUES), {"diffusion": 0.8e-9, "s0": 90.0}),
+    "ivim": (
+        models.IntravoxelIncoherentMotion(B_VALUES),
+        {"diffusion": 1.1e-9, "perfusion_fraction": 0.14, "pseudo_diffusion": 2.2e-8, "s0": 90.0},
+    ),
+    "tensor": (models.DiffusionTensor(1e9 * np.minimum(np.arange(20), 1), DIRECTIONS[:20]), {"s0": 90.0, **TENSOR}),
+    "kurtosis": (
+        models.DiffusionKurtosis(1e9 * np.repeat([0.0, 1, 2], [2, 24, 24]), DIRECTIONS),
+        {"s0": 90.0, **TENSOR, **KURTOSIS},
+    ),
+    "tofts": (models.Tofts(TIMES, PLASMA), {"ktrans": 4e-3, "ve": 0.3}),
+    "extended tofts": (models.ExtendedTofts(TIMES, PLASMA), {"ktrans": 4e-3, "ve": 0.3, "vp": 0.04}),
+    "exchange": (
+        models.TwoCompartmentExchange(TIMES, PLASMA),
+        {"plasma_flow": 8e-3, "permeability_surface": 2e-3, "ve": 0.2, "vp": 0.06},
+    ),
+    "pcasl": (
+        models.ArterialSpinLabelling(1.8 + np.linspace(0.2, 2.5, 9), 1.8, m0=100.0),
+        {"cbf": 0.01, "arrival_time": 1.0},
+    ),
+    "pasl": (
+        models.ArterialSpinLabelling(np.linspace(0.3, 3.0, 11), 0.8, "pasl", m0=100.0),
+        {"cbf": 0.01, "arrival_time": 0.72},
+    ),
     "ir": (models.InversionRecovery(TI, 6.0), {"t1": 0.9, "inversion_efficiency": 0.9, "m0": 2.0}),
     "look-locker": (models.LookLocker(np.sort(np.r_[TI, TI + 0.08])), {"t1": 1.2, "t1star": 0.8, "steady_state": 2.0}),
     "mp2rage of signals": (models.MP2RAGE(*MP2RAGE, data="signed", b1=0.95), {"t1": 1.3, "m0": 20.0}),
