@@ -91,10 +91,10 @@ class Descent:
     def _next(self, history: History) -> float | None:
         """One step; None, and the state as it was, where objective or derivative are not finite."""
         following, value, terms, slope = self.step(*self.state[:5])
-        if not (np.isfinite(value) and all(np.all(np.isfinite(one)) for one in slope)):
-            return None
         if self.state.step == 0:
             check_start(value, terms, slope, self.variables)
+        if not (np.isfinite(value) and all(np.all(np.isfinite(one)) for one in slope)):
+            return None
         state = DescentState(*following, self.state.start, np.asarray(self.state.step + 1))
         history.append(_line(self.state.step, value, terms))
         self.state = state

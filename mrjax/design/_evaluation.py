@@ -52,7 +52,9 @@ def check_start(value: Array, terms: dict[str, Array], slope: list[Array], varia
         )
     for place, derivative in zip(variables.places, slope, strict=True):
         if not np.all(np.isfinite(derivative)):
-            raise ValueError(f"The derivative of `objective` in {place.name} is not finite at the start; start elsewhere.")
+            raise ValueError(
+                f"The derivative of `objective` in {place.name} is not finite at the start; start elsewhere."
+            )
         if not np.any(derivative):
             raise ValueError(
                 f"`objective` does not depend on {place.name} at the start: its derivative is zero. Leave it out of `free`, "

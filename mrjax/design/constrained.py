@@ -1,6 +1,7 @@
 """Minimisation under constraints, by scipy with exact derivatives."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -94,7 +95,7 @@ class ConstrainedSearch:
     def __init__(self, evaluated: Evaluated, variables: Variables, constraints: Sequence[Constraint]):
         self.variables = variables
         start, self.unravel = ravel_pytree(variables.start)
-        self.start = self.best = np.asarray(start, float)
+        self.start = self.best = self.noted = np.asarray(start, float)
         self.least, self.breach = np.inf, np.inf
         self.value_and_slope = jax.jit(
             lambda x: jax.value_and_grad(lambda x: evaluated(self.unravel(x)), has_aux=True)(x)
@@ -111,7 +112,7 @@ class ConstrainedSearch:
         check_start(value, terms, self.unravel(jnp.asarray(slope, self.dtype)), self.variables)
         self._note(self.start, history)
         size = abs(float(value)) or 1.0
-        lower, upper = (np.concatenate([np.ravel(one) for one in sides]) for sides in self._sides())
+        bounds = optimize.Bounds(*self._sides(), keep_feasible=True)  # pyright: ignore[reportArgumentType]
         with Progress(*COLUMNS, CompilationColumn(), disable=not progress) as bar:
             task = bar.add_task("design", total=steps)
 
@@ -120,12 +121,12 @@ class ConstrainedSearch:
                 bar.update(task, advance=1, description=f"objective {history.lines[-1]['objective']:.4g}")
 
             try:
-                outcome = optimize.minimize(
+                outcome = _without_hints(optimize.minimize)(
                     lambda x: float(self._at(x)[0][0]) / size,
                     self.start,
                     jac=lambda x: np.asarray(self._at(x)[1], float) / size,
                     method=method.method,
-                    bounds=optimize.Bounds(lower, upper, keep_feasible=True),  # pyright: ignore[reportArgumentType]
+                    bounds=bounds,
                     constraints=[optimize.NonlinearConstraint(*one) for one in self.constraints],
                     tol=method.tolerance,
                     options={"maxiter": steps},
@@ -133,13 +134,18 @@ class ConstrainedSearch:
                 )
             except KeyboardInterrupt:
                 return f"Interrupted after {len(history.lines) - 1} iterations."
-        self._note(outcome.x, history)
+        if not np.array_equal(outcome.x, self.noted):
+            self._note(outcome.x, history)
         return f"{method.method}: {outcome.message.rstrip('.')}."
 
-    def _sides(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        with np.errstate(invalid="ignore"):
-            parts = list(zip(self.variables.lower, self.variables.upper, self.variables.scale, strict=True))
-            return [lower / scale for lower, _, scale in parts], [upper / scale for _, upper, scale in parts]
+    def _sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds of a point."""
+        sides = (self.variables.lower, self.variables.upper)
+        relative = (
+            [np.ravel(one / scale) for one, scale in zip(side, self.variables.scale, strict=True)] for side in sides
+        )
+        lower, upper = (np.concatenate(side).astype(float) for side in relative)
+        return lower, upper
 
     def _at(self, x: np.ndarray) -> Any:
         """Value, terms and slope; scipy asks for value and slope of one point one after the other."""
@@ -157,7 +163,9 @@ class ConstrainedSearch:
         def function(x: Array) -> Array:
             value = jnp.asarray(constraint.function(self.variables.design(self.unravel(x))))
             shape = np.broadcast_shapes(value.shape, scale.shape)
-            return jnp.ravel(value / jnp.asarray(np.broadcast_to(scale, value.shape), value.dtype)).reshape(shape).ravel()
+            return (
+                jnp.ravel(value / jnp.asarray(np.broadcast_to(scale, value.shape), value.dtype)).reshape(shape).ravel()
+            )
 
         value, jacobian = jax.jit(function), jax.jit(jax.jacrev(function))
         known = lambda of: lambda x: np.asarray(of(jnp.asarray(x, self.dtype)), float)
@@ -167,12 +175,26 @@ class ConstrainedSearch:
 
     def _note(self, x: np.ndarray, history: History) -> None:
         (value, terms), _ = self._at(x)
+        self.noted = np.array(x)
         breach = max((_breach(one, x) for one in self.constraints), default=0.0)
-        line = {"step": len(history.lines), "objective": float(value)} | {name: float(one) for name, one in terms.items()}
-        history.append(line | ({"breach": breach} if self.constraints else {}))
+        line = {"step": len(history.lines), "objective": float(value)} | {
+            name: float(one) for name, one in terms.items()
+        }
         rank = lambda breach, value: (max(breach - FEASIBLE, 0.0), value)
         if np.isfinite(value) and rank(breach, float(value)) < rank(self.breach, self.least):
             self.best, self.least, self.breach = np.array(x), float(value), breach
+        history.append(line | ({"breach": breach} if self.constraints else {}))
+
+
+def _without_hints(minimise: Callable) -> Callable:
+    """Without what scipy says of a constraint that may be linear, for whose second derivatives it has zeros then."""
+
+    def quietly(*args: Any, **options: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "delta_grad == 0.0", UserWarning)
+            return minimise(*args, **options)
+
+    return quietly
 
 
 def _breach(constraint: tuple[Callable, Any, Any, Callable], x: np.ndarray) -> float:

@@ -1,9 +1,9 @@
 """How well parameters can be measured at best, as an objective of design."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -14,10 +14,11 @@ from mrjax.inverse.fisher import cramer_rao_variances, fisher_information
 from mrjax.inverse.jacobian import Model
 
 
-class CramerRao(eqx.Module):
+@dataclasses.dataclass(frozen=True, eq=False)
+class CramerRao:
     """An objective: the expected relative variance of unbiased estimates; `crlb` makes it."""
 
-    model_of: Callable[[Any], Model] = eqx.field(static=True)
+    model_of: Callable[[Any], Model]
     tissues: dict[str, Array]
     noise_std: Array
     weights: dict[str, Array]

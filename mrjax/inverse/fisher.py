@@ -97,7 +97,9 @@ def cramer_rao_variances(information: Float[Array, "*voxels p p"]) -> Float[Arra
     scale = jnp.sqrt(jnp.where(depends, diagonal, 1.0))
     correlation = information / scale[..., :, None] / scale[..., None, :]
     ridge = RIDGE * size * jnp.finfo(information.dtype).eps
-    own = jnp.where(depends, ridge, 1.0)[..., None] * with_rank(jnp.eye(size, dtype=information.dtype), information.ndim)
+    own = jnp.where(depends, ridge, 1.0)[..., None] * with_rank(
+        jnp.eye(size, dtype=information.dtype), information.ndim
+    )
     factor = jnp.linalg.cholesky(correlation + own)
     identity = jnp.broadcast_to(with_rank(jnp.eye(size, dtype=information.dtype), information.ndim), information.shape)
     inverse_factor = linalg.solve_triangular(factor, identity, lower=True)
