@@ -40,9 +40,9 @@ def optimise(
 
     The free leaves are varied in units of the width of their bounds, or of their largest magnitude where there is no width: a
     step of optax of 0.01 is one percent of that, of an angle as of a time. The objective is differentiated in units of what it
-    is at the start, so that it matters neither to the steps nor to tolerances how large it is. After each step they are moved to the nearest point
-    within the bounds. The search is local. What it returns is the best of all the designs that it met, among those that keep
-    the constraints to 1e-6 of their limits, if there are any.
+    is at the start, so that it matters neither to the steps nor to tolerances how large it is. After each step the leaves are
+    moved to the nearest point within the bounds. The search is local. What it returns is the best of all the designs that it
+    met, among those that keep the constraints to 1e-6 of their limits, if there are any.
 
     With a `folder`, checkpoints and a log of JSON lines are written there, and the search goes on from the newest checkpoint,
     with the same numbers, bit for bit, as if it had never stopped. An interrupt (Ctrl-C) ends the search, which saves and

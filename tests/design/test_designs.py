@@ -42,13 +42,15 @@ def test_steps_are_relative_to_bounds_and_to_the_size_of_the_objective():
     np.testing.assert_allclose(result.best, [5e-3 - 10e-3 * 0.1 * 2])  # the slope is 2 in the middle of the width
 
 
-@pytest.mark.parametrize("method", ["SLSQP", pytest.param("trust-constr", marks=pytest.mark.slow)])
-def test_constraints_are_kept(method):
-    """The nearest point to (2, 0.5) on the line x + y = 1 within |x - y| <= 1."""
+@pytest.mark.parametrize(
+    ("method", "error"), [("SLSQP", 1e-6), pytest.param("trust-constr", 1e-4, marks=pytest.mark.slow)]
+)
+def test_constraints_are_kept(method, error):
+    """The nearest point to (2, 0.5) on the line x + y = 1 within |x - y| <= 1; a barrier keeps a little off such corners."""
     constraints = [mr.design.Constraint(jnp.sum, 1.0, 1.0), mr.design.Constraint(jnp.diff, -1.0, 1.0)]
     optimiser = mr.design.Constrained(method, tolerance=1e-10)
     result = designed(square, jnp.array([0.5, 0.2]), constraints=constraints, optimiser=optimiser)
-    np.testing.assert_allclose(result.best, [1.0, 0.0], atol=1e-5)
+    np.testing.assert_allclose(result.best, [1.0, 0.0], atol=error)
     assert result.history.lines[-1]["breach"] < 1e-6
     assert result.history.lines[0]["breach"] == pytest.approx(0.3)
     assert result.reason.startswith(f"{method}: ")
