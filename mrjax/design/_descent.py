@@ -50,8 +50,10 @@ class Descent:
             size = jnp.where(size > 0, size, jnp.where(value == 0, 1.0, jnp.abs(value)))
             relative = jax.tree.map(lambda one: one / size.astype(one.dtype), slope)
             change, memory = optimiser.update(relative, memory, point)
-            following = variables.within(optax.apply_updates(point, change))
-            return (following, memory, best, jnp.where(better, value, least), size), value, terms, slope
+            following: Any = optax.apply_updates(point, change)
+            following = variables.within(following)
+            changed = {"point": following, "optimiser": memory, "best": best, "size": size}
+            return {**changed, "least": jnp.where(better, value, least)}, value, terms, slope
 
         self.step = step
 
@@ -90,21 +92,20 @@ class Descent:
 
     def _next(self, history: History) -> float | None:
         """One step; None, and the state as it was, where objective or derivative are not finite."""
-        following, value, terms, slope = self.step(*self.state[:5])
+        changed, value, terms, slope = self.step(*self.state[:5])
         if self.state.step == 0:
             check_start(value, terms, slope, self.variables)
         if not (np.isfinite(value) and all(np.all(np.isfinite(one)) for one in slope)):
             return None
-        state = DescentState(*following, self.state.start, np.asarray(self.state.step + 1))
         history.append(_line(self.state.step, value, terms))
-        self.state = state
+        self.state = self.state._replace(step=np.asarray(self.state.step + 1), **changed)
         return float(value)
 
     def _look(self, history: History) -> None:
         """The objective where the last step led."""
-        (_, _, best, least, _), value, terms, _ = self.step(*self.state[:5])
+        changed, value, terms, _ = self.step(*self.state[:5])
         history.append(_line(self.state.step, value, terms))
-        self.state = self.state._replace(best=best, least=least)
+        self.state = self.state._replace(best=changed["best"], least=changed["least"])
 
 
 def _line(step: Any, value: Array, terms: dict[str, Array]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ Free = Callable[[Any], PyTree]
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """Where a leaf stands among all leaves."""
+class FreeLeaf:
+    """Where a free leaf stands among all leaves, and what it is called."""
 
     index: int
     name: str
@@ -32,7 +32,7 @@ class Variables:
 
     leaves: list[Any]
     structure: Any
-    places: list[Place]
+    places: list[FreeLeaf]
     lower: list[np.ndarray]
     upper: list[np.ndarray]
     scale: list[np.ndarray]
@@ -88,7 +88,7 @@ class Variables:
 def _chosen(start: PyTree, free: Free) -> PyTree:
     counted = iter(range(len(jax.tree.leaves(start))))
     named = jax.tree_util.tree_map_with_path(
-        lambda path, _: Place(next(counted), jax.tree_util.keystr(path) or "the start"), start
+        lambda path, _: FreeLeaf(next(counted), jax.tree_util.keystr(path) or "the start"), start
     )
     try:
         chosen = free(named)
@@ -98,7 +98,7 @@ def _chosen(start: PyTree, free: Free) -> PyTree:
             f"`lambda design: design['flip_angle']`, but raised {type(error).__name__}: {error}."
         ) from error
     places = jax.tree.leaves(chosen)
-    others = [place for place in places if not isinstance(place, Place)]
+    others = [place for place in places if not isinstance(place, FreeLeaf)]
     if others or not places:
         raise ValueError(
             "`free` must return leaves of the start, one or several, but got "

@@ -127,7 +127,7 @@ class ConstrainedSearch:
                     jac=lambda x: np.asarray(self._at(x)[1], float) / size,
                     method=method.method,
                     bounds=bounds,
-                    constraints=[optimize.NonlinearConstraint(*one) for one in self.constraints],
+                    constraints=[optimize.NonlinearConstraint(*one) for one in self.constraints],  # pyright: ignore[reportArgumentType]
                     tol=method.tolerance,
                     options={"maxiter": steps},
                     callback=after,
@@ -137,6 +137,11 @@ class ConstrainedSearch:
         if not np.array_equal(outcome.x, self.noted):
             self._note(outcome.x, history)
         return f"{method.method}: {outcome.message.rstrip('.')}."
+
+    @property
+    def best_point(self) -> list[Array]:
+        """The best so far, as `Variables` has points."""
+        return self.unravel(jnp.asarray(self.best, self.dtype))
 
     def _sides(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper bounds of a point."""
@@ -162,16 +167,13 @@ class ConstrainedSearch:
 
         def function(x: Array) -> Array:
             value = jnp.asarray(constraint.function(self.variables.design(self.unravel(x))))
-            shape = np.broadcast_shapes(value.shape, scale.shape)
-            return (
-                jnp.ravel(value / jnp.asarray(np.broadcast_to(scale, value.shape), value.dtype)).reshape(shape).ravel()
-            )
+            return jnp.ravel(value / jnp.asarray(np.broadcast_to(scale, value.shape), value.dtype))
 
-        value, jacobian = jax.jit(function), jax.jit(jax.jacrev(function))
+        start = jnp.asarray(self.start, self.dtype)
+        shape = np.shape(jax.eval_shape(lambda x: constraint.function(self.variables.design(self.unravel(x))), start))
+        least, most = (np.broadcast_to(side / scale, shape).ravel() for side in (lower, upper))
         known = lambda of: lambda x: np.asarray(of(jnp.asarray(x, self.dtype)), float)
-        size_of = jax.eval_shape(function, jnp.asarray(self.start, self.dtype)).size
-        limits = [np.broadcast_to(np.ravel(side / scale), (size_of,)) for side in (lower, upper)]
-        return known(value), *limits, known(jacobian)
+        return known(jax.jit(function)), least, most, known(jax.jit(jax.jacrev(function)))
 
     def _note(self, x: np.ndarray, history: History) -> None:
         (value, terms), _ = self._at(x)

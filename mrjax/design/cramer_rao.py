@@ -73,45 +73,44 @@ def crlb(
 ) -> CramerRao:
     r"""The Cramér-Rao bound as an objective: relative variances, expected over a distribution of tissues.
 
-        $$J = \frac{1}{V} \sum_v \sum_p w_p \, \frac{(F_v^{-1})_{pp}}{p_v^2}$$
+    $$J = \frac{1}{V} \sum_v \sum_p w_p \, \frac{(F_v^{-1})_{pp}}{p_v^2}$$
 
-        $F_v$ is the Fisher information of the signal of tissue $v$ about all its parameters (`mrjax.inverse.fisher_information`).
+    $F_v$ is the Fisher information of the signal of tissue $v$ about all its parameters (`mrjax.inverse.fisher_information`).
 
-        **Arguments:**
+    **Arguments:**
 
-        - `model_of`: Takes a design and returns a model, which takes a dictionary like `tissues` and returns signals
-          `(*voxels, n)`, real or complex: a function around `mrjax.simulate`, or a model of `mrjax.signals.models`.
-        - `tissues`: All that is unknown of a voxel, by name, in SI units. Arrays of shape `(*voxels)`, one entry for each tissue
-          that the experiment is for.
-        - `noise_std`: $\sigma$ in the unit of the signal, as for `mrjax.inverse.fisher_information`. Positive.
-        - `weights`: $w_p$ by name, zero or more. A parameter without one is estimated, but how well does not count. By default
-          each has the weight one.
+    - `model_of`: Takes a design and returns a model, which takes a dictionary like `tissues` and returns signals
+      `(*voxels, n)`, real or complex: a function around `mrjax.simulate`, or a model of `mrjax.signals.models`.
+    - `tissues`: All that is unknown of a voxel, by name, in SI units. Arrays of shape `(*voxels)`, one entry for each tissue
+      that the experiment is for.
+    - `noise_std`: $\sigma$ in the unit of the signal, as for `mrjax.inverse.fisher_information`. Positive.
+    - `weights`: $w_p$ by name, zero or more. A parameter without one is estimated, but how well does not count. By default
+      each has the weight one.
 
-        **Returns:** a `CramerRao`: called with a design it returns $J$, which has no unit; `relative_deviation(design)` gives the
-        relative standard deviation of each parameter in each tissue.
+    **Returns:** a `CramerRao`: called with a design it returns $J$, which has no unit; `relative_deviation(design)` gives the
+    relative standard deviation of each parameter in each tissue.
 
-        **Derivatives:** in the design, by every mode. Where the signal hardly tells parameters apart, the bound is finite
-        (`mrjax.inverse.cramer_rao_variances` says how); where it does not depend on a parameter at all, it is infinite.
+    **Derivatives:** in the design, by every mode. Where the signal hardly tells parameters apart, the bound is finite
+    (`mrjax.inverse.cramer_rao_variances` says how); where it does not depend on a parameter at all, it is infinite.
 
-        **Raises:** `ValueError` where names differ, a weight is negative, none is positive, a weighted parameter is zero
-        somewhere, or shapes do not fit.
+    **Raises:** `ValueError` where names differ, a weight is negative, none is positive, a weighted parameter is zero
+    somewhere, or shapes do not fit.
 
-        **Source:** the definition, as `mrjax.inverse.fisher_information`; B. Zhao, J. P. Haldar, C. Liao, D. Ma, Y. Jiang, M. A.
-        Griswold, K. Setsompop, L. L. Wald, IEEE Trans Med Imaging 38 (2019) 844-861, design fingerprints by it.
+    **Source:** the definition, as `mrjax.inverse.fisher_information`; B. Zhao, J. P. Haldar, C. Liao, D. Ma, Y. Jiang, M. A.
+    Griswold, K. Setsompop, L. L. Wald, IEEE Trans Med Imaging 38 (2019) 844-861, design fingerprints by it.
 
-        !!! example
+    !!! example
 
-            ```python
-            >>> import jax
-    import jax.numpy as jnp
-            >>> import mrjax as mr
-            >>> decay = lambda te: mr.signals.models.Decay(te=te)
-            >>> tissues = {"t2": jnp.array([0.05, 0.08]), "m0": jnp.ones(2)}
-            >>> bound = mr.design.crlb(decay, tissues, noise_std=0.01, weights={"t2": 1.0})
-            >>> bool(bound(jnp.array([0.0, 0.07])) < bound(jnp.array([0.0, 0.01])))
-            True
+        ```python
+        >>> import jax.numpy as jnp
+        >>> import mrjax as mr
+        >>> decay = lambda te: mr.signals.models.Decay(te=te)
+        >>> tissues = {"t2": jnp.array([0.05, 0.08]), "m0": jnp.ones(2)}
+        >>> bound = mr.design.crlb(decay, tissues, noise_std=0.01, weights={"t2": 1.0})
+        >>> bool(bound(jnp.array([0.0, 0.07])) < bound(jnp.array([0.0, 0.01])))
+        True
 
-            ```
+        ```
     """
     checked = _parameters.checked({name: _checks.real_array(value, name) for name, value in tissues.items()}, "tissues")
     weights = _checked_weights(dict.fromkeys(checked, 1.0) if weights is None else dict(weights), checked)

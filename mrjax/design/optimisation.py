@@ -100,9 +100,7 @@ def optimise(
     if isinstance(optimiser, Constrained):
         search, history = ConstrainedSearch(evaluated, variables, constraints), History.in_memory()
         reason = search.through(optimiser, steps, history, progress)
-        return _result(
-            variables, search.unravel(search.best.astype(search.dtype)), search.least, history, reason, start
-        )
+        return _result(variables, search.best_point, search.least, history, reason, start)
     adam = lambda: optax.adam(optax.cosine_decay_schedule(RATE, steps))
     descent = Descent(evaluated, variables, adam() if optimiser is None else optimiser)
     if folder is None:

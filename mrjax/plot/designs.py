@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from mrjax.plot import _style
 
-BEFORE, AFTER = {"color": "0.6", "label": "start"}, {"color": "C0", "label": "best"}
+STYLES: tuple[dict[str, Any], ...] = ({"color": "0.6", "label": "start"}, {"color": "C0", "label": "best"})
+"""Before and after."""
 
 
 def design(result: Any, *, bound: Any = None, show: Callable[[Any], Any] | None = None) -> list[Axes]:
@@ -74,7 +75,7 @@ def _curves(result: Any, show: Callable[[Any], Any] | None) -> dict[str, tuple[n
 def _before_and_after(axes: Axes, name: str, pair: tuple[np.ndarray, np.ndarray]) -> None:
     factor, unit = _unit(name)
     few = pair[0].size < 40
-    for values, style in zip(pair, (BEFORE, AFTER), strict=True):
+    for values, style in zip(pair, STYLES, strict=True):
         axes.plot(np.ravel(values) * factor, marker="." if few else "", **style)
     axes.set_xlabel("repetition")
     axes.set_ylabel(f"{name.replace('_', ' ')}{unit}")
@@ -106,7 +107,7 @@ def _convergence(axes: Axes, result: Any) -> None:
 
 def _tissues(axes: Axes, name: str, before: np.ndarray, after: np.ndarray) -> None:
     places = np.arange(before.size)
-    for values, shift, style in ((before, -0.2, BEFORE), (after, 0.2, AFTER)):
+    for values, shift, style in zip((before, after), (-0.2, 0.2), STYLES, strict=True):
         axes.bar(places + shift, values, 0.4, **style)
     axes.set_xticks(places if before.size <= 10 else [])
     axes.set_xlabel("tissue")
