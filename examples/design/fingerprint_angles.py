@@ -54,7 +54,7 @@ def main(arguments=None):
     print(f"one objective {once * 1e3:.3f} ms, with its {2 * n} derivatives {slope * 1e3:.3f} ms;")
     print(f"by finite differences they take {2 * n + 1} objectives, {(2 * n + 1) * once / slope:.0f} times as long")
     designs = (start, result.best)
-    fitted = [bound.fitted_deviation(design, jax.random.key(0), 200 if options.quick else 2000) for design in designs]
+    fitted = [bound.fitted_deviation(design, jax.random.key(0), 5000) for design in designs]
     total = [float(sum(value[0] ** 2 for value in one.values())) for one in fitted]
     print(f"relative variance falls by {result.factor:.3f}; in fits to noise by {total[0] / total[1]:.3f}")
     return result

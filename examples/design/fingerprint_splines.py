@@ -41,10 +41,7 @@ def main(arguments=None):
         steps=steps,
     )
     print(result)
-    fits = [
-        bound.fitted_deviation(design, jax.random.key(0), 200 if options.quick else 2000)
-        for design in (start, result.best)
-    ]
+    fits = [bound.fitted_deviation(design, jax.random.key(0), 2000) for design in (start, result.best)]
     total = [float(sum(jnp.mean(value**2) for value in one.values())) for one in fits]
     print(f"relative variance falls by {result.factor:.3f}; in fits to noise by {total[0] / total[1]:.3f}")
     if options.figure:

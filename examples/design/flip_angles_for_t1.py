@@ -31,7 +31,7 @@ def main(arguments=None):
     print("found      ", np.round(result.best / deg, 3), "deg")
     print("closed form", np.round(closed_form() / deg, 3), "deg")
     fitted = [
-        float(bound.fitted_deviation(angles, jax.random.key(0), 1000 if quick else 10000)["t1"][0]) ** 2
+        float(bound.fitted_deviation(angles, jax.random.key(0), 5000 if quick else 20000)["t1"][0]) ** 2
         for angles in (start, result.best)
     ]
     print(f"variance of T1 falls by {result.factor:.3f}; in fits to noise by {fitted[0] / fitted[1]:.3f}")

@@ -45,7 +45,7 @@ def main(arguments=None):
             f"variance of T2 of the published over that found: {bound(jnp.asarray(published)) / result.objective:.5f}"
         )
     fitted = [
-        float(bound.fitted_deviation(angles, jax.random.key(0), 1000 if quick else 10000)["t2"][0]) ** 2
+        float(bound.fitted_deviation(angles, jax.random.key(0), 5000 if quick else 20000)["t2"][0]) ** 2
         for angles in (start, result.best)
     ]
     print(f"variance of T2 falls by {result.factor:.3f}; in fits to noise by {fitted[0] / fitted[1]:.3f}")

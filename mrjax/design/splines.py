@@ -40,8 +40,8 @@ class BSpline(Module):
         >>> import jax.numpy as jnp
         >>> import mrjax as mr
         >>> curve = mr.design.BSpline(n_coefficients=3, n_samples=5, degree=1)
-        >>> curve(jnp.array([0.0, 1.0, 0.0]))
-        Array([0. , 0.5, 1. , 0.5, 0. ], dtype=float32)
+        >>> curve(jnp.array([0.0, 1.0, 0.0])).round(3).tolist()
+        [0.0, 0.5, 1.0, 0.5, 0.0]
 
         ```
     """

@@ -82,8 +82,8 @@ def limit_energy(flip_angle: Any, most: Any) -> Float[Array, "..."]:
         ```python
         >>> import jax.numpy as jnp
         >>> import mrjax as mr
-        >>> mr.design.limit_energy(jnp.array([1.0, 3.0]), most=1.25)
-        Array([0.5, 1.5], dtype=float32)
+        >>> mr.design.limit_energy(jnp.array([1.0, 3.0]), most=1.25).tolist()
+        [0.5, 1.5]
 
         ```
     """
