@@ -42,6 +42,7 @@ ROOMS = {
     "synthesis": "mrjax.synthesis",
     "nn": "mrjax.nn",
     "consistency": "mrjax.nn.consistency",
+    "design": "mrjax.design",
     "zoo": "mrjax.zoo",
     "fingerprints": "mrjax.zoo.fingerprints",
     "zoo_relaxometry": "mrjax.zoo.relaxometry",

@@ -44,13 +44,14 @@ from .tissue import Tissue as Tissue
 __version__ = "0.1.0"
 
 _ROOMS = (
-    *("encoding", "inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "reconstruction", "signals"),
-    *("synthesis", "zoo"),
+    *("design", "encoding", "inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "reconstruction"),
+    *("signals", "synthesis", "zoo"),
 )
 _OF_PHYSICS = ("acquire", "BlochMcConnell", "BlochODE", "Isochromats", "propagation")
 
 if TYPE_CHECKING:
     from . import (
+        design as design,
         encoding as encoding,
         inverse as inverse,
         io as io,

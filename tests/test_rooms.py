@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 ORDER = (
     *("signals", "encoding", "phantoms", "sequence", "pulseq", "protocols", "physics", "io", "reconstruction"),
-    *("inverse", "synthesis", "plot", "nn", "zoo", "cli"),
+    *("inverse", "synthesis", "plot", "nn", "design", "zoo", "cli"),
 )
 """Rooms above units, tissue and the like; each imports from those before it alone."""
 

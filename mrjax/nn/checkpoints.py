@@ -52,7 +52,7 @@ class CheckpointFolder:
         except Exception as error:  # orbax and its storage raise all kinds
             raise _unreadable(place, error) from error
         if stored != _leaves(plain(like)):
-            raise ValueError(f"The checkpoint {place} is of another network or optimiser; train into an empty folder.")
+            raise ValueError(f"The checkpoint {place} is of another network or optimiser; take an empty folder.")
         try:
             restored = self._manager.restore(step, args=ocp.args.StandardRestore(plain(like)))
         except Exception as error:

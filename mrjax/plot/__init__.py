@@ -2,6 +2,7 @@
 
 from .animation import magnetisation as magnetisation
 from .coils import coil_maps as coil_maps
+from .designs import design as design
 from .diagram import sequence_diagram as sequence_diagram
 from .images import image_comparison as image_comparison, images as images
 from .k_space import k_space as k_space

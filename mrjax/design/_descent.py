@@ -1,0 +1,112 @@
+"""Steps of an optimiser of optax within bounds, and where they have led so far."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, PyTree
+from rich.progress import Progress
+
+from mrjax._bars import CompilationColumn
+from mrjax.design._evaluation import Evaluated, check_start
+from mrjax.design._variables import Variables
+from mrjax.nn._run import COLUMNS
+from mrjax.nn.checkpoints import CheckpointFolder
+from mrjax.nn.history import History
+
+
+class DescentState(NamedTuple):
+    """All that changes, and that a checkpoint holds."""
+
+    point: list[Array]
+    optimiser: PyTree
+    best: list[Array]
+    """Of the points before this one."""
+    least: Array
+    """The objective there."""
+    size: Array
+    """The magnitude of the objective at the start, in units of which it is differentiated; zero before it is known."""
+    start: list[Array]
+    """Where it all began, by which a folder is known."""
+    step: np.ndarray
+
+
+class Descent:
+    """A descent in progress; `state` is always that of a step that is complete, with its line of the history."""
+
+    def __init__(self, evaluated: Evaluated, variables: Variables, optimiser: optax.GradientTransformation):
+        self.variables = variables
+        start = variables.start
+        least, size = jnp.asarray(jnp.inf), jnp.asarray(0.0)
+        self.state = DescentState(start, optimiser.init(start), start, least, size, list(start), np.asarray(0))
+
+        @jax.jit
+        def step(point: list[Array], memory: PyTree, best: list[Array], least: Array, size: Array) -> tuple[Any, ...]:
+            (value, terms), slope = jax.value_and_grad(evaluated, has_aux=True)(point)
+            better = value < least
+            best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
+            size = jnp.where(size > 0, size, jnp.where(value == 0, 1.0, jnp.abs(value)))
+            relative = jax.tree.map(lambda one: one / size.astype(one.dtype), slope)
+            change, memory = optimiser.update(relative, memory, point)
+            following: Any = optax.apply_updates(point, change)
+            following = variables.within(following)
+            changed = {"point": following, "optimiser": memory, "best": best, "size": size}
+            return {**changed, "least": jnp.where(better, value, least)}, value, terms, slope
+
+        self.step = step
+
+    def resume(self, checkpoints: CheckpointFolder) -> None:
+        """Go on from the newest checkpoint, if there is one and it is of this design."""
+        if (newest := checkpoints.newest) is None:
+            return
+        stored = DescentState(*checkpoints.restore(newest, self.state))
+        if not all(np.array_equal(old, new) for old, new in zip(stored.start, self.state.start, strict=True)):
+            raise ValueError(
+                f"The folder {checkpoints.folder.parent} holds a design from another start or within other bounds; take an "
+                "empty folder."
+            )
+        self.state = stored._replace(step=np.asarray(stored.step))
+
+    def through(
+        self, steps: int, history: History, checkpoints: CheckpointFolder | None, every: int, progress: bool
+    ) -> str:
+        """The steps that are left; returns why it ended. An interrupt keeps what is complete."""
+        with Progress(*COLUMNS, CompilationColumn(), disable=not progress) as bar:
+            task = bar.add_task("design", total=steps, completed=int(self.state.step))
+            try:
+                while self.state.step < steps:
+                    value = self._next(history)
+                    if value is None:
+                        return f"Objective or derivative were not finite after {int(self.state.step)} steps."
+                    if checkpoints is not None and (self.state.step % every == 0 or self.state.step == steps):
+                        checkpoints.save(int(self.state.step), self.state)
+                    bar.update(task, completed=int(self.state.step), description=f"objective {value:.4g}")
+                self._look(history)
+            except KeyboardInterrupt:
+                if checkpoints is not None:
+                    checkpoints.save(int(self.state.step), self.state)
+                return f"Interrupted after {int(self.state.step)} of {steps} steps."
+        return f"All {steps} steps were taken."
+
+    def _next(self, history: History) -> float | None:
+        """One step; None, and the state as it was, where objective or derivative are not finite."""
+        changed, value, terms, slope = self.step(*self.state[:5])
+        if self.state.step == 0:
+            check_start(value, terms, slope, self.variables)
+        if not (np.isfinite(value) and all(np.all(np.isfinite(one)) for one in slope)):
+            return None
+        history.append(_line(self.state.step, value, terms))
+        self.state = self.state._replace(step=np.asarray(self.state.step + 1), **changed)
+        return float(value)
+
+    def _look(self, history: History) -> None:
+        """The objective where the last step led."""
+        changed, value, terms, _ = self.step(*self.state[:5])
+        history.append(_line(self.state.step, value, terms))
+        self.state = self.state._replace(best=changed["best"], least=changed["least"])
+
+
+def _line(step: Any, value: Array, terms: dict[str, Array]) -> dict[str, Any]:
+    return {"step": int(step), "objective": float(value), **{name: float(term) for name, term in terms.items()}}

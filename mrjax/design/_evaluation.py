@@ -1,0 +1,61 @@
+"""The objective at a point, and what is checked of it before anything is minimised."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from mrjax.design._variables import Variables
+
+Objective = Callable[[Any], Any]
+"""Takes a design and returns a scalar, or a scalar and a dictionary of its terms."""
+
+Evaluated = Callable[[list[Array]], tuple[Array, dict[str, Array]]]
+
+
+def at_points(objective: Objective, variables: Variables) -> Evaluated:
+    """The objective as a function of a point: its value and its terms."""
+
+    def evaluated(point: list[Array]) -> tuple[Array, dict[str, Array]]:
+        returned = objective(variables.design(point))
+        value, terms = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
+        if not isinstance(terms, dict):
+            raise ValueError(f"The terms of `objective` must be a dictionary, but got {type(terms).__name__}.")
+        return _scalar(value, "objective"), {name: _scalar(term, name) for name, term in terms.items()}
+
+    return evaluated
+
+
+def _scalar(value: Any, name: str) -> Array:
+    try:
+        array = jnp.asarray(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be a real scalar, but got {type(value).__name__}.") from None
+    if array.shape != () or not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(
+            f"`{name}` must be a real scalar, but got {array.dtype} of shape {array.shape}; sum or average it, and take the "
+            "magnitude of complex numbers."
+        )
+    return array
+
+
+def check_start(value: Array, terms: dict[str, Array], slope: list[Array], variables: Variables) -> None:
+    """Refuse a start from which no step can be taken."""
+    if not np.isfinite(value):
+        listed = ", ".join(f"{name} {float(term):.6g}" for name, term in terms.items())
+        raise ValueError(
+            f"`objective` must be finite at the start, but is {float(value):.6g}{f' ({listed})' if listed else ''}; start "
+            "where the signal depends on every parameter."
+        )
+    for place, derivative in zip(variables.places, slope, strict=True):
+        if not np.all(np.isfinite(derivative)):
+            raise ValueError(
+                f"The derivative of `objective` in {place.name} is not finite at the start; start elsewhere."
+            )
+        if not np.any(derivative):
+            raise ValueError(
+                f"`objective` does not depend on {place.name} at the start: its derivative is zero. Leave it out of `free`, "
+                "look for what cuts it off (integers, NumPy, `stop_gradient`), or start elsewhere."
+            )

@@ -1,0 +1,140 @@
+"""The optimiser of designs: any leaf of any PyTree, any objective that JAX differentiates."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optax
+from jaxtyping import PyTree
+
+from mrjax import _checks
+from mrjax._names import answers_misspelt_keywords
+from mrjax.design._descent import Descent
+from mrjax.design._evaluation import Objective, at_points
+from mrjax.design._variables import Free, Variables
+from mrjax.design.constrained import Constrained, ConstrainedSearch, Constraint
+from mrjax.design.result import DesignResult
+from mrjax.nn.checkpoints import CheckpointFolder
+from mrjax.nn.history import History
+
+RATE = 0.02
+"""The first step of Adam, relative to the width of the bounds."""
+
+
+@answers_misspelt_keywords
+def optimise(
+    objective: Objective,
+    start: PyTree,
+    *,
+    free: Free,
+    bounds: PyTree = None,
+    constraints: Sequence[Constraint] = (),
+    optimiser: Any = None,
+    steps: int = 300,
+    folder: Path | str | None = None,
+    checkpoint_every: int = 50,
+    progress: bool = True,
+) -> DesignResult:
+    r"""The design of least objective that a search from `start` finds.
+
+    The free leaves are varied in units of the width of their bounds, or of their largest magnitude where there is no width: a
+    step of optax of 0.01 is one percent of that, of an angle as of a time. The objective is differentiated in units of what it
+    is at the start, so that it matters neither to the steps nor to tolerances how large it is. After each step the leaves are
+    moved to the nearest point within the bounds. The search is local. What it returns is the best of all the designs that it
+    met, among those that keep the constraints to 1e-6 of their limits, if there are any.
+
+    With a `folder`, checkpoints and a log of JSON lines are written there, and the search goes on from the newest checkpoint,
+    with the same numbers, bit for bit, as if it had never stopped. An interrupt (Ctrl-C) ends the search, which saves and
+    returns what it has found.
+
+    **Arguments:**
+
+    - `objective`: Takes a design, returns a real scalar, or a scalar and a dictionary of its terms for the history. It is
+      compiled; `crlb` and `weighted_sum` make such functions.
+    - `start`: A design: any PyTree, such as a `Sequence` or a dictionary of the arguments of a protocol.
+    - `free`: Takes a design and returns those of its leaves that may change: one, or a list, tuple or dictionary of several.
+      Real numbers in SI units.
+    - `bounds`: In the form of what `free` returns, with a pair (lower, upper) in the place of each leaf, in its unit; numbers
+      or arrays of its shape; None or an infinity for no bound.
+    - `constraints`: What else a design must keep, for `Constrained`.
+    - `optimiser`: Of optax, or `Constrained`. By default Adam with a rate that falls from 0.02 to zero over `steps` as a cosine
+      does.
+    - `steps`: Of optax, or at most so many iterations of `Constrained`.
+    - `folder`: Where to keep checkpoints and log, of optax alone; None to keep nothing.
+    - `checkpoint_every`: Steps from one checkpoint to the next.
+    - `progress`: Whether to show a bar with the objective.
+
+    **Returns:** a `DesignResult`: the best design, the history, and why it ended. If objective or derivative are not finite on
+    the way, it ends there and says so.
+
+    **Derivatives:** of the objective, in reverse mode.
+
+    **Raises:** `ValueError` where the objective is no real scalar, is not finite at the start or does not depend on a free leaf
+    there, where the start is outside its bounds, where `free` or `bounds` have another form, for arguments that do not go
+    together, and where a folder holds another design.
+
+    **Source:** D. P. Kingma, J. Ba, arXiv:1412.6980 (Adam); D. Kraft, DFVLR-FB 88-28 (1988) (SLSQP).
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> import mrjax as mr
+        >>> from mrjax.units import deg, ms
+        >>> of_angles = lambda angles: mr.signals.models.VariableFlipAngle(flip_angle=angles, tr=5 * ms)
+        >>> tissue = {"t1": jnp.array([1.0]), "m0": jnp.array([1.0])}
+        >>> bound = mr.design.crlb(of_angles, tissue, noise_std=1e-3, weights={"t1": 1.0})
+        >>> start = jnp.array([4.0, 10.0]) * deg
+        >>> result = mr.design.optimise(bound, start, free=lambda x: x, bounds=(1 * deg, 90 * deg), progress=False)
+        >>> print(*(f"{angle:.1f}" for angle in result.best / deg))
+        2.4 13.8
+
+        ```
+    """
+    steps = _checks.positive_integer(steps, "steps")
+    every = _checks.positive_integer(checkpoint_every, "checkpoint_every")
+    _check_that_they_go_together(optimiser, constraints, folder)
+    variables = Variables.of(start, free, bounds)
+    evaluated = at_points(objective, variables)
+    if isinstance(optimiser, Constrained):
+        search, history = ConstrainedSearch(evaluated, variables, constraints), History.in_memory()
+        reason = search.through(optimiser, steps, history, progress)
+        return _result(variables, search.best_point, search.least, history, reason, start)
+    adam = lambda: optax.adam(optax.cosine_decay_schedule(RATE, steps))
+    descent = Descent(evaluated, variables, adam() if optimiser is None else optimiser)
+    if folder is None:
+        history = History.in_memory()
+        reason = descent.through(steps, history, None, every, progress)
+    else:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with CheckpointFolder(Path(folder) / "checkpoints") as checkpoints:
+            descent.resume(checkpoints)
+            history = History.in_file(Path(folder) / "log.jsonl", before=int(descent.state.step) - 1)
+            reason = descent.through(steps, history, checkpoints, every, progress)
+    return _result(variables, descent.state.best, float(descent.state.least), history, reason, start)
+
+
+def _check_that_they_go_together(optimiser: Any, constraints: Any, folder: Any) -> None:
+    if not isinstance(optimiser, Constrained | optax.GradientTransformation | None):
+        raise ValueError(
+            f"`optimiser` must be of optax or `mr.design.Constrained()`, but got {type(optimiser).__name__}."
+        )
+    if isinstance(optimiser, Constrained):
+        if folder is not None:
+            raise ValueError("`folder` goes with optimisers of optax; leave it out with `Constrained`.")
+    elif len(constraints) > 0:
+        raise ValueError(
+            "`constraints` need `optimiser=mr.design.Constrained()`; with optax, add a term to the objective, or let it begin "
+            "with what keeps them, such as `limit_energy`."
+        )
+
+
+def _result(
+    variables: Variables, point: Any, least: float, history: History, reason: str, start: PyTree
+) -> DesignResult:
+    before = [np.asarray(variables.leaves[place.index]) for place in variables.places]
+    after = [np.asarray(value) for value in variables.values(point)]
+    names = [place.name for place in variables.places]
+    free = dict(zip(names, zip(before, after, strict=True), strict=True))
+    return DesignResult(variables.design(point), start, least, history, reason, free)
