@@ -112,17 +112,19 @@ def named(
     return values
 
 
-def named_deviations(parameters: dict[str, Array], root: Float[Array, "p p"]) -> dict[str, Array]:
-    """Standard deviations of the parameters of one voxel, to first order."""
-    size = lambda columns: jnp.linalg.norm(columns, axis=0)
-    deviations = {"s0": parameters["s0"] * size(root[:, 0])}
-    deviations |= {name: UNIT * size(root[:, 1 + i]) for i, name in enumerate(TENSOR_ELEMENTS)}
+def named_uncertainty(
+    parameters: dict[str, Array], root: Float[Array, "p p"]
+) -> tuple[dict[str, Array], Float[Array, "p p"]]:
+    """Standard deviations of the parameters of one voxel, to first order, and their covariance in the order of names."""
+    columns = {"s0": parameters["s0"] * root[:, 0]}
+    columns |= {name: UNIT * root[:, 1 + i] for i, name in enumerate(TENSOR_ELEMENTS)}
     if root.shape[1] > 7:
         mean = (parameters["d_xx"] + parameters["d_yy"] + parameters["d_zz"]) / (3 * UNIT)
         of_mean = mean_diffusivity(root[:, 1:7])
         for i, name in enumerate(KURTOSIS_ELEMENTS):
-            deviations[name] = size(root[:, 7 + i] / mean**2 - 2 * parameters[name] / mean * of_mean)
-    return deviations
+            columns[name] = root[:, 7 + i] / mean**2 - 2 * parameters[name] / mean * of_mean
+    stacked_columns = jnp.stack([columns[name] for name in sorted(columns)])
+    return {name: jnp.linalg.norm(column) for name, column in columns.items()}, stacked_columns @ stacked_columns.T
 
 
 def _status(is_finite: Bool[Array, ""], telling: Bool[Array, ""]) -> Int[Array, ""]:

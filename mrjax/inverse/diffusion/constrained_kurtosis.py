@@ -106,7 +106,8 @@ def _fitted(model: DiffusionKurtosis, data: Float[Array, "*voxels n"], max_itera
         last = _minimised(solution, constraints, max_iterations)
         coefficients, lifted = _kept(to_model @ last.coefficients, constraints)
         found = _log_linear.named(coefficients, solution.scale)
-        spread = _log_linear.named_deviations(found, _log_linear.deviations_of_coefficients(solution, to_model))
+        root = _log_linear.deviations_of_coefficients(solution, to_model)
+        uncertainty = _log_linear.named_uncertainty(found, root)
         held = jnp.any(last.multiplier < -TOLERANCE) | lifted
         status = jnp.where(held, int(FitStatus.AT_BOUND), int(FitStatus.CONVERGED))
         status = jnp.where(last.error > TOLERANCE, int(FitStatus.MAX_ITERATIONS), status)
@@ -114,8 +115,9 @@ def _fitted(model: DiffusionKurtosis, data: Float[Array, "*voxels n"], max_itera
         status = jnp.where(fitted, status, solution.status).astype(jnp.int32)
         only = lambda tree, where: jax.tree.map(lambda leaf: jnp.where(where, leaf, jnp.nan), tree)
         predicted = solution.scale * jnp.exp(model.log_design(UNIT).astype(data.dtype) @ coefficients)
-        deviation = only(spread, status == FitStatus.CONVERGED)
-        return Fit(only(found, fitted), deviation, only(signal - predicted, fitted), last.iterations, status)
+        deviation, covariance = (only(part, status == FitStatus.CONVERGED) for part in uncertainty)
+        residual = only(signal - predicted, fitted)
+        return Fit(only(found, fitted), deviation, covariance, residual, last.iterations, status)
 
     fit = _log_linear.of_every_voxel(of_voxel, data.reshape(-1, data.shape[-1]))
     return jax.tree.map(lambda leaf: leaf.reshape(data.shape[:-1] + leaf.shape[1:]), fit)

@@ -134,10 +134,14 @@ def _in_elements(factored: FactoredTensor, fit: Fit, data: Float[Array, "*voxels
     if noise_std is not None:
         unit = unit / jnp.broadcast_to(noise_std, data.shape)[None]
     covariance = jnp.linalg.inv(jnp.einsum("i...n,j...n->...ij", unit, unit))
-    variance = jnp.moveaxis(jnp.diagonal(covariance, axis1=-2, axis2=-1), -1, 0) / size**2
+    size = jnp.moveaxis(size, 0, -1)
+    covariance = covariance / (size[..., :, None] * size[..., None, :])
     if noise_std is None:
-        variance = variance * (jnp.sum(fit.residual**2, axis=-1) / max(data.shape[-1] - 7, 0))[None]
-    usable = (status == FitStatus.CONVERGED)[None] & (variance >= 0)
-    deviation = jnp.where(usable, jnp.sqrt(jnp.where(usable, variance, 1.0)), jnp.nan)
-    order = jax.tree.structure(parameters)
-    return Fit(parameters, jax.tree.unflatten(order, list(deviation)), fit.residual, fit.iterations, status)
+        freedom = max(data.shape[-1] - 7, 0)
+        covariance = covariance * (jnp.sum(fit.residual**2, axis=-1) / freedom)[..., None, None]
+    variance = jnp.diagonal(covariance, axis1=-2, axis2=-1)
+    usable = (status == FitStatus.CONVERGED)[..., None] & (variance >= 0)
+    deviation = jnp.moveaxis(jnp.where(usable, jnp.sqrt(jnp.where(usable, variance, 1.0)), jnp.nan), -1, 0)
+    covariance = jnp.where((status == FitStatus.CONVERGED)[..., None, None], covariance, jnp.nan)
+    spread = jax.tree.unflatten(jax.tree.structure(parameters), list(deviation))
+    return Fit(parameters, spread, covariance, fit.residual, fit.iterations, status)

@@ -61,10 +61,12 @@ def _fitted(model: LogLinearModel, data: Float[Array, "*voxels n"]) -> Fit:
     def of_voxel(signal: Float[Array, " n"]) -> Fit:
         solution = _log_linear.solved(signal, basis)
         found = _log_linear.named(to_model @ solution.coefficients, solution.scale)
-        spread = _log_linear.named_deviations(found, _log_linear.deviations_of_coefficients(solution, to_model))
+        root = _log_linear.deviations_of_coefficients(solution, to_model)
+        spread, covariance = _log_linear.named_uncertainty(found, root)
         fitted = solution.status == FitStatus.CONVERGED
         blank = lambda tree: jax.tree.map(lambda leaf: jnp.where(fitted, leaf, jnp.nan), tree)
-        return Fit(blank(found), blank(spread), blank(solution.residual), jnp.int32(2), solution.status)
+        residual = blank(solution.residual)
+        return Fit(blank(found), blank(spread), blank(covariance), residual, jnp.int32(2), solution.status)
 
     fit = _log_linear.of_every_voxel(of_voxel, data.reshape(-1, data.shape[-1]))
     return jax.tree.map(lambda leaf: leaf.reshape(data.shape[:-1] + leaf.shape[1:]), fit)

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
@@ -50,7 +49,7 @@ class MP2RAGE(SignalModel):
 
     inversion_time: Float[Array, "2"] = need("s", "from the inversion to the centre of each train")
     flip_angle: Float[Array, "2"] = need("rad", "nominal flip angles of the trains")
-    n_readouts: tuple[int, int] = eqx.field(static=True)
+    n_readouts: tuple[int, int] = need("", "readouts of a train before and after its centre", static=True)
     echo_spacing: Float[Array, ""] = need("s", "from one excitation of a train to the next")
     tr: Float[Array, ""] = need("s", "from one inversion to the next")
     data: str = need("", "what is fitted", static=True, default="uniform_image")

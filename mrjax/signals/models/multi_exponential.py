@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -40,8 +39,8 @@ class BiExponential(SignalModel):
     """
 
     te: Float[Array, " n"] = need("s", "echo times")
-    short: tuple[float, float] = eqx.field(static=True)
-    long: tuple[float, float] = eqx.field(static=True)
+    short: tuple[float, float] = need("s", "limits of the short T2", static=True)
+    long: tuple[float, float] = need("s", "limits of the long T2", static=True)
     equation: ClassVar[str] = r"S = M_0 (f e^{-TE / T_{2,s}} + (1 - f) e^{-TE / T_{2,l}})"
     source: ClassVar[str] = "sum of solutions of the Bloch equations"
 
@@ -97,7 +96,7 @@ class MultiExponential(SignalModel):
     """
 
     te: Float[Array, " n"] = need("s", "echo times")
-    ranges: tuple[tuple[float, float], ...] = eqx.field(static=True)
+    ranges: tuple[tuple[float, float], ...] = need("s", "limits of each T2", static=True)
     equation: ClassVar[str] = r"S = \sum_c M_{0,c} e^{-TE / T_{2,c}}"
     source: ClassVar[str] = "sum of solutions of the Bloch equations"
 

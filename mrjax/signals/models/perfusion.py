@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -52,7 +51,7 @@ class Tofts(SignalModel):
     """
 
     time: Float[Array, " n"] = need("s", "times of the samples")
-    arterial: ArterialInput
+    arterial: ArterialInput = need("", "arterial input")
     equation: ClassVar[str] = r"C = K^{trans} \int c_p(\tau) e^{-(K^{trans} / v_e) (t - \tau)} d\tau"
     source: ClassVar[str] = "P. S. Tofts et al., J Magn Reson Imaging 10 (1999) 223-232"
 
@@ -170,7 +169,7 @@ class ArterialSpinLabelling(SignalModel):
 
     time: Float[Array, " n"] = need("s", "times from the beginning of labelling to the readout")
     labelling_duration: Float[Array, "..."] = need("s", "duration of the label")
-    labelling: str = eqx.field(static=True)
+    labelling: str = need("", "how blood is labelled", static=True)
     efficiency: float = need("", "efficiency of the inversion", static=True)
     m0: Float[Array, "..."] | float = need("signal", "equilibrium magnetisation", per_voxel=True, default=1.0)
     t1_tissue: Float[Array, "..."] | float = need("s", "T1 of the tissue", per_voxel=True, default=1.3)
