@@ -93,6 +93,7 @@ NETWORKS = {
 EVERY = pytest.mark.parametrize("name", NETWORKS)
 
 
+@pytest.mark.slow
 @EVERY
 @RANKS
 def test_odd_sizes_go_through_with_slopes(name, rank):

@@ -46,6 +46,7 @@ def test_outside_of_a_mask_is_zero_and_inside_is_as_without(engine, rng, monkeyp
     np.testing.assert_allclose(onward, np.where(MASK[..., None], due, 0), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_a_mask_serves_under_jit_and_grad_where_all_else_is_nan(rng):
     given = maps(rng)
     background = {name: np.where(MASK, values, np.nan) for name, values in given.items()}
@@ -117,6 +118,7 @@ def test_masks_that_do_not_serve_are_refused():
         jax.jit(lambda mask: mr.simulate(TRAIN, tissue, mask=mask))(MASK)
 
 
+@pytest.mark.exhaustive
 def test_a_mask_along_a_slice(rng):
     sinc = mr.ShapedPulse(5e-6 * jnp.sinc(jnp.linspace(-2, 2, 20)), dt=100e-6)
     engine = mr.EPG(8, slice_profile=mr.slice_profile(sinc, jnp.linspace(-0.01, 0.01, 5), gradient=10e-3))

@@ -68,6 +68,7 @@ def test_one_block_of_rf_under_a_trapezoid(engine, transform, expected):
     assert np.abs(found - expected).max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", [mr.EPG(), mr.Isochromats()], ids=["EPG", "Isochromats"])
 def test_derivatives_in_the_height_of_the_trapezoid(engine):
     tissue = mr.Tissue(**LOSSLESS, z=0.004)

@@ -54,6 +54,7 @@ def played_at_once(engine):
     return many, *mr.play(every_event(), many, engine, batch_size=21)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "batch_size"), [(mr.EPG(), 1), (mr.EPG(), 4), (mr.EPG(), 7), (mr.EPG(), 100), (mr.Isochromats(40), 4)]
 )
@@ -67,6 +68,7 @@ def test_chunks_of_voxels_change_nothing(engine, batch_size):
     assert later.z.shape[1:] == (3, 7)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("x64", [False, True])
 @pytest.mark.parametrize("engine", [mr.EPG(16), mr.Isochromats(40)])
 def test_dtype_follows_the_inputs(engine, x64):

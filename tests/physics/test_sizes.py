@@ -97,6 +97,7 @@ def test_values_and_states_are_those_of_exact_sizes(engine, n, sequence):
         np.testing.assert_allclose(leaf, due_leaf, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n", [97, 100])
 def test_stages_with_counted_repetitions_are_those_of_exact_lengths(n, monkeypatch):
     monkeypatch.setattr("mrjax.physics.epg.stages.WORTH_STAGES", 1)
@@ -138,6 +139,7 @@ def test_single_precision_stays_single():
         np.testing.assert_allclose(signal, exact(mr.simulate, fisp(20), tissue(10, np.float32)), rtol=2e-5, atol=1e-7)
 
 
+@pytest.mark.exhaustive
 def test_warnings_see_nothing_that_was_added():
     # exact for 40 repetitions, not for those that they share a program with
     n = mr.play(fisp(40), tissue(2))[1].z.shape[0] // 2 + 1
@@ -149,6 +151,7 @@ def test_warnings_see_nothing_that_was_added():
         mr.simulate(fisp(40), mr.Tissue(30.0, np.full(2, 30.0)), mr.EPG(5))
 
 
+@pytest.mark.slow
 def test_derivatives_and_vmap_are_as_before():
     params = jnp.linspace(0.05, 0.2, 10)
     signal = lambda t2: mr.simulate(fisp(20), mr.Tissue(1.0, t2))
@@ -186,6 +189,7 @@ def test_voxels_that_differ_in_m0_alone_are_one(slices, rng):
     np.testing.assert_allclose(jax.jit(lambda t: mr.simulate(fisp(20), t))(apart), signal, rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_what_differs_in_m0_alone_costs_one_voxel_under_jit(monkeypatch):
     played, of = [], dispatch.played_in_chunks
     spied = lambda simulation, tissue, *rest: played.append(tissue.voxel_shape) or of(simulation, tissue, *rest)

@@ -2,11 +2,13 @@
 
 import jax
 import numpy as np
+import pytest
 
 import mrjax as mr
 from mrjax.units import ms, mT
 
 
+@pytest.mark.slow
 def test_the_last_path_of_ten_minutes_is_drawn_as_the_first():
     """Single precision drew the last samples up to 8 % off."""
     with jax.enable_x64(False):

@@ -429,6 +429,7 @@ def test_ten_thousand_blocks_become_nested_repeats(tmp_path):
         np.testing.assert_allclose(leaf, np.broadcast_to(expected, leaf.shape), rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_twice_the_blocks_take_twice_the_work(tmp_path):
     write(tse(60), tmp_path / "tse.seq")
     file = read(tmp_path / "tse.seq")

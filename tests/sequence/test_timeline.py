@@ -320,6 +320,7 @@ def shaped(values):
 VALUES = jnp.array([7 * mT, 0.1 * ms, 1 * ms, 0.1 * ms, 0.3 * ms, 0.1 * ms])
 
 
+@pytest.mark.slow
 def test_derivatives_agree_with_finite_differences():
     """In amplitude, ramp, flat top, sample, delay and dwell time; pulse and flat top end together."""
     exact = jax.jit(jax.grad(shaped))(VALUES)

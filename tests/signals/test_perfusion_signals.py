@@ -36,6 +36,7 @@ def test_convolutions_are_those_of_quadrature():
         np.testing.assert_allclose(row, expected, rtol=1e-10, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_convolutions_have_the_derivatives_of_differences():
     between = jnp.asarray([2.0, 4.0, 5.5, 12.0, 33.0, 149.0])
     time = jnp.asarray(TIME[1:])
@@ -56,6 +57,7 @@ def test_convolutions_have_the_derivatives_of_differences():
     np.testing.assert_allclose(at_zero, moment, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_single_precision_loses_no_more_than_rounding():
     low = lambda value: jnp.asarray(value, jnp.float32)
     found = perfusion.exponential_convolution(ArterialInput(low(KNOTS), low(VALUES)), low(RATES), low(TIME))

@@ -19,8 +19,10 @@ from mrjax.inverse.model_based.unknowns import Unknowns
 from mrjax.reconstruction import cg_sense
 from mrjax.signals.models import SignalModel
 
-FIRST_WEIGHT, FALL = 1.0, 1 / 3
-"""Of the distance from the last maps, in the units of the curvature's mean, and what a step leaves of it."""
+WEIGHT = 1e-3
+"""Of the length of a step, in units of the mean curvature: it holds voxels without signal, of which nothing is known."""
+LONGEST = 0.3
+"""The largest change of an unknown in a step."""
 FIRST_IMAGES = 15
 """Conjugate gradients for the images from which the first maps are fitted."""
 
@@ -54,9 +56,9 @@ def maps_from_k_space(
 
     $$\hat u = \arg\min_u \frac{1}{2 \sigma^2} \| E \, q(u) - y \|^2 + R(u)$$
 
-    over unknowns $u$ of order one, see `Unknowns`: logarithms of relaxation times, complex amplitudes. Gauss-Newton steps
-    with a weight on the step that falls by three each time; each solved by conjugate gradients, preconditioned by the
-    curvature of every voxel alone. They begin at the fit of CG-SENSE images.
+    over unknowns $u$ of order one, see `Unknowns`: logarithms of relaxation times, complex amplitudes. damped Gauss-Newton
+    steps of limited length, each solved by conjugate gradients that are preconditioned by the curvature of every voxel alone.
+    They begin at the fit of CG-SENSE images. Voxels without signal go on changing, since nothing is known of them.
 
     **Arguments:**
 
@@ -135,13 +137,13 @@ def _reconstructed(
     unknowns = Unknowns(model, jnp.quantile(jnp.abs(amplitudes), 0.95), 2 if jnp.iscomplexobj(amplitudes) else 1)
     problem = _Problem(unknowns, encoding, noise_std, regularisation, n_iterations, _mean_gain(encoding, data))
 
-    def improved(now: Array, step: Array) -> tuple[Array, tuple[Array, Array]]:
-        change, misfit = problem.step(now, data, FIRST_WEIGHT * FALL**step)
-        nearer = unknowns.within(now + change)
+    def improved(now: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
+        change, misfit = problem.step(now, data, WEIGHT)
+        nearer = unknowns.within(now + jnp.clip(change, -LONGEST, LONGEST))
         return nearer, (misfit, jnp.sqrt(jnp.mean((nearer - now) ** 2)))
 
     start = unknowns.within(unknowns.unknowns(first))
-    found, (misfit, change) = jax.lax.scan(improved, start, jnp.arange(n_steps, dtype=start.dtype))
+    found, (misfit, change) = jax.lax.scan(improved, start, length=n_steps)
     deviation = problem.deviation(found, key, n_draws, data) if n_draws else jnp.full(found.shape, jnp.nan, found.dtype)
     return MapsFromKSpace(unknowns.maps(found), unknowns.deviations(found, deviation), misfit, change)
 

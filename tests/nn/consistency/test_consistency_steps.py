@@ -190,6 +190,7 @@ def test_nothing_is_nan_long_after_convergence_in_float32():
     assert (ProximalStep()(jnp.zeros(VOLUME, jnp.float32), nothing, 0.0) == 0).all()
 
 
+@pytest.mark.slow
 def test_many_measurements_with_operators_of_their_own():
     directions = jnp.array([TILTED, (0, 0, 1.0)])
     images, data = drawn(0, (2, *VOLUME)), drawn(1, (2, *VOLUME))
@@ -233,6 +234,7 @@ def test_gauss_newton_finds_maps_from_the_k_space_of_coils():
     np.testing.assert_allclose(found, truth, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_derivatives_of_a_gauss_newton_step_are_those_of_differences():
     encoding, truth = relaxometry()
     data, start = encoding(truth), jnp.ones_like(truth)
@@ -262,6 +264,7 @@ def test_an_encoded_model_is_the_model_then_the_encoding():
         np.testing.assert_allclose(found[i], expected, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_an_engine_stands_in_for_a_model():
     sequence = mr.protocols.cpmg(jnp.full(3, 2.5), echo_spacing=10e-3)
     decoder = mr.nn.BlochDecoder(sequence)

@@ -80,6 +80,7 @@ def test_a_perfect_slice_changes_nothing():
     np.testing.assert_allclose(signal, mr.simulate(train(), TISSUE), atol=1e-14)
 
 
+@pytest.mark.exhaustive
 def test_a_state_with_a_slice_profile_is_played_on(profile):
     engine = mr.EPG(slice_profile=profile)
     whole = mr.simulate(mr.Sequence(train(), train()), TISSUE, engine)
@@ -89,6 +90,7 @@ def test_a_state_with_a_slice_profile_is_played_on(profile):
     np.testing.assert_allclose(jnp.concatenate([first, second], axis=1), whole, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_derivatives_pass_through_the_slice(profile):
     """Those of every voxel by themselves, and by the Jacobian."""
     engine = mr.EPG(slice_profile=profile)
@@ -177,6 +179,7 @@ def test_a_readout_under_a_gradient_agrees_with_many_spins():
     np.testing.assert_allclose(signal, expected, atol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_readouts_and_pulses_of_one_together_take_turns():
     both = mr.Together(
         mr.Sequence(mr.ContinuousWave(5e-6, 1e-3), mr.Delay(1e-3), mr.Readout(2, 1e-3), mr.ContinuousWave(3e-6, 2e-3)),
@@ -204,6 +207,7 @@ def test_a_gradient_during_a_pulse_winds_before_and_after_its_middle():
     np.testing.assert_allclose(signal, mr.simulate(sequence(hard), lossless), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_diffusion_takes_the_true_shape_of_a_gradient():
     """A Stejskal-Tanner echo of trapezoids, by the formula with ramps; then a decay under a constant gradient."""
     d, ramp, flat, gap = 2e-9, 1e-3, 4e-3, 15e-3
@@ -263,6 +267,7 @@ def test_derivatives_of_what_lasts():
     np.testing.assert_allclose(pulled, jnp.sum(weight * difference).real, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_numbers_keep_their_dtype():
     narrow = lambda leaf: leaf.astype(jnp.complex64 if jnp.iscomplexobj(leaf) else jnp.float32)
     sequence, tissue = jax.tree.map(narrow, (mr.Sequence(gradient_echo(), shaped()), TISSUE))

@@ -64,6 +64,7 @@ def test_a_step_is_opposed_and_recovers(exact):
     np.testing.assert_allclose([y, z], [0 * t, 10 * mT + 0 * t], rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_responses_that_do_nothing_change_nothing(exact):
     asked = train().timeline()
     frequencies = np.linspace(0.0, 50e3, 51)
@@ -81,6 +82,7 @@ def test_responses_that_do_nothing_change_nothing(exact):
         np.testing.assert_allclose(played.sample_times, train().sample_times, rtol=0, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_a_delay_shifts_a_trajectory_along_its_axis(exact):
     asked, delay = train().timeline(), np.array([7.3, -4.0, 0.0]) * us
     played = mr.hardware.as_played(train(), mr.hardware.GradientDelay(delay)).timeline()

@@ -40,6 +40,7 @@ def unseen():
     return stream(tiny("modl_qsm")).batch(1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_susceptibility_system_is_trained_kept_and_loaded(tmp_path, name, unseen):
     system, config = zoo.system_called(name), tiny(name)
@@ -117,6 +118,7 @@ def _is_key(leaf):
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
+@pytest.mark.slow
 def test_vandi_without_regularisers_is_nonlinear_dipole_inversion(unseen):
     config = tiny("vandi_qsm", stages="3")
     network = zoo.system_called("vandi_qsm").network(config, nnx.Rngs(0))

@@ -51,6 +51,7 @@ def test_it_beats_the_fit_of_each_pixel_on_unseen_images(folder, images):
     assert float(report.rows[0][2]) < straight
 
 
+@pytest.mark.slow
 def test_running_statistics_are_learned_kept_and_used(folder, images):
     system, config, network = zoo.load(folder)
     assert (system, config) == (SYSTEM, CONFIG)

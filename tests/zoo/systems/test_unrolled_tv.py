@@ -42,6 +42,7 @@ def learned(config):
     return network
 
 
+@pytest.mark.slow
 def test_it_starts_as_total_variation(config, batch):
     found = estimator(SYSTEM, SYSTEM.network(config, nnx.Rngs(0)))(batch)["susceptibility"]
     for i in range(2):
