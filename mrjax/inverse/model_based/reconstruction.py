@@ -163,7 +163,7 @@ class _Problem(Module):
         """K-space in units of the noise."""
         return self.encoding.mv(jnp.moveaxis(self.unknowns.signals(unknowns), -1, 0)) / self.noise_std
 
-    def step(self, now: Array, data: Array, weight: Array) -> tuple[Array, Array]:
+    def step(self, now: Array, data: Array, weight: float) -> tuple[Array, Array]:
         """What to add, and the misfit before."""
         predicted, back, solve, pull = self._linearised(now, weight)
         measured = jnp.sum(jnp.abs(data) > 0)
@@ -182,7 +182,7 @@ class _Problem(Module):
 
         return jnp.sqrt(jnp.mean(jax.lax.map(drawn, jax.random.split(key, n_draws)), axis=0))
 
-    def _linearised(self, now: Array, weight: Any) -> tuple[Array, Callable, Callable, Array]:
+    def _linearised(self, now: Array, weight: float) -> tuple[Array, Callable, Callable, Array]:
         """The prediction, the transposed Jacobian, the solution of the normal equations, and the slope of the penalty."""
         predicted, along = jax.linearize(self.predicted, now)
         transposed = jax.linear_transpose(along, now)
