@@ -32,9 +32,10 @@ class Decay(SignalModel):
 
         ```python
         >>> import jax.numpy as jnp
+        >>> import numpy as np
         >>> import mrjax as mr
         >>> model = mr.signals.models.Decay(te=[0.01, 0.05, 0.1])
-        >>> print(model({"t2": jnp.array([0.05]), "m0": jnp.array([1.0])}).round(3))
+        >>> print(np.asarray(model({"t2": jnp.array([0.05]), "m0": jnp.array([1.0])})).round(3))
         [[0.819 0.368 0.135]]
         >>> fit = mr.inverse.least_squares(model, jnp.array([[0.819, 0.368, 0.135]]))
         >>> round(float(fit.parameters["t2"][0]), 3)
