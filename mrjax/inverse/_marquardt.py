@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from mrjax.inverse.fit import FitStatus
 from mrjax.inverse.likelihoods import Expansion
 
 WITHIN_THE_NOISE = 1e-4
@@ -136,43 +135,3 @@ def _scaled(information: Float[Array, "*voxels p p"], free: Bool[Array, "*voxels
     norm = jnp.sqrt(jnp.diagonal(information, axis1=-2, axis2=-1)) * free
     inverse = jnp.where(norm > 0, 1 / jnp.where(norm > 0, norm, 1.0), 0.0)
     return information * inverse[..., :, None] * inverse[..., None, :], norm
-
-
-def uncertainty(
-    it: Iterate, search: Search, degrees_of_freedom: int | None
-) -> tuple[Float[Array, "*voxels p"], Int[Array, "*voxels"]]:
-    """Standard deviations and `FitStatus` at the solution.
-
-    `degrees_of_freedom` are those from which the noise is estimated; None where it is known.
-    """
-    on_bound = (it.x <= search.lower) | (it.x >= search.upper)
-    scaled, norm = _scaled(it.at.information, ~on_bound)
-    # a parameter that is held, or that nothing depends on, must not spoil the inverse for the others
-    inverse = jnp.linalg.inv(scaled + _diagonal(jnp.where(norm > 0, 0.0, 1.0)))
-    variance = jnp.diagonal(inverse, axis1=-2, axis2=-1) / norm**2
-    blind = (norm == 0) & ~on_bound
-    singular = ~jnp.isfinite(variance) | (variance < 0)
-    deviation = jnp.sqrt(jnp.where(singular, jnp.inf, variance))
-    if degrees_of_freedom is not None:
-        unknown = jnp.full(it.at.cost.shape, jnp.nan, norm.dtype)
-        spread = jnp.sqrt(it.at.cost / degrees_of_freedom) if degrees_of_freedom > 0 else unknown
-        deviation = deviation * spread[..., None]
-    deviation = jnp.where(on_bound | it.stopped[..., None], jnp.nan, deviation)
-    status = jnp.select(
-        [
-            ~it.at.is_finite,
-            jnp.any(blind | (singular & ~on_bound), axis=-1),
-            it.stopped,
-            ~it.converged,
-            jnp.any(on_bound, axis=-1),
-        ],
-        [
-            FitStatus.NOT_FINITE,
-            FitStatus.UNIDENTIFIABLE,
-            FitStatus.STALLED,
-            FitStatus.MAX_ITERATIONS,
-            FitStatus.AT_BOUND,
-        ],
-        FitStatus.CONVERGED,
-    )
-    return deviation, status.astype(jnp.int32)
