@@ -116,10 +116,12 @@ def _information_table() -> tuple[np.ndarray, np.ndarray]:
 
 
 def parameters_last(columns: Array) -> Array:
+    """Derivatives `(p, *voxels, n)` as Jacobians `(*voxels, n, p)`."""
     return jnp.moveaxis(columns, 0, -1)
 
 
 def products(jacobian: Float[Array, "*voxels m p"]) -> Float[Array, "*voxels p p"]:
+    r"""$J^T J$ of every voxel, summed without a product of matrices, which is slow for small ones."""
     return jnp.sum(jacobian[..., :, None] * jacobian[..., None, :], axis=-3)
 
 
