@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiling import compiled_quickly
 
 import mrjax as mr
 from mrjax.inverse import FitStatus, first_guess, least_squares, per_voxel_jacobian
@@ -131,13 +132,15 @@ def test_it_is_recovered_from_its_signals(name):
 def test_derivatives_are_those_of_differences(name):
     model, parameters = EXAMPLES[name]
     truth = of_voxels(parameters)
-    forward = per_voxel_jacobian(model, truth)
     weights = jnp.linspace(1.0, 2.0, model.n_samples)
-    reverse = jax.grad(lambda p: jnp.sum(model(p) * weights[None]).real)(truth)
-    for parameter, value in truth.items():
-        step = 1e-6 * np.abs(value)
-        above, below = (model(truth | {parameter: value + sign * step}) for sign in (1, -1))
-        difference = (above - below) / (2 * step[:, None])
+    forward = compiled_quickly(lambda p: per_voxel_jacobian(model, p))(truth)
+    reverse = compiled_quickly(jax.grad(lambda p: jnp.sum(model(p) * weights[None]).real))(truth)
+    step = {parameter: 1e-6 * np.abs(value) for parameter, value in truth.items()}
+    moved = lambda parameter, sign: truth | {parameter: truth[parameter] + sign * step[parameter]}
+    pairs = [moved(parameter, sign) for parameter in truth for sign in (1, -1)]
+    signals = jax.jit(lambda p: model(p))(jax.tree.map(lambda *values: jnp.stack(values), *pairs))
+    for parameter, above, below in zip(truth, signals[::2], signals[1::2], strict=True):
+        difference = (above - below) / (2 * step[parameter][:, None])
         scale = np.abs(difference).max()
         np.testing.assert_allclose(forward[parameter], difference, rtol=1e-6, atol=1e-7 * scale)
         np.testing.assert_allclose(
@@ -150,9 +153,10 @@ def test_float32_gives_the_same_signals(name):
     model, parameters = EXAMPLES[name]
     truth = of_voxels(parameters)
     low = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), (model, truth))
-    signal = low[0](low[1])
+    of = jax.jit(lambda model, parameters: model(parameters))
+    signal, due = of(*low), of(model, truth)
     assert signal.real.dtype == jnp.float32
-    np.testing.assert_allclose(signal, model(truth), rtol=1e-4, atol=1e-5 * np.abs(model(truth)).max())
+    np.testing.assert_allclose(signal, due, rtol=1e-4, atol=1e-5 * np.abs(due).max())
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
