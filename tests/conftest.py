@@ -5,6 +5,8 @@ Tests marked `slow` take longest for what they add to the others, and those mark
 
 Three quarters of the time of the tests is XLA's, which compiles. What it compiled is kept in a folder of pytest's cache
 that both workers and the programs that tests start share: they compile nothing twice, and the next run takes a third.
+XLA is told to compile a program in one piece, not in the 32 that it compiles side by side: beside the other worker there is
+no core for them, and one piece takes a seventh less.
 """
 
 import os
@@ -25,6 +27,9 @@ for name, value in (
 ):
     value = os.environ.setdefault(name.upper(), value)
     jax.config.update(name, value if name.endswith("dir") else float(value) if name.endswith("secs") else int(value))
+
+# read when JAX first looks for devices, which no test has done yet
+os.environ["XLA_FLAGS"] = f"--xla_cpu_parallel_codegen_split_count=1 {os.environ.get('XLA_FLAGS', '')}"
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
