@@ -14,6 +14,7 @@ from mrjax._module import Module
 from mrjax._shapes import with_rank
 from mrjax.encoding import LinearOperator
 from mrjax.inverse.first_guess import guesses_of_any_size
+from mrjax.inverse.model_based.gain import mean_gain
 from mrjax.inverse.model_based.sparsity import Sparsity
 from mrjax.inverse.model_based.unknowns import Unknowns
 from mrjax.reconstruction import cg_sense
@@ -135,7 +136,7 @@ def _reconstructed(
     first = {name: value[0] for name, value in guesses_of_any_size(model, images, 1).items()}
     amplitudes = jnp.stack([first[one.name] for one in model.parameters if one.is_amplitude])
     unknowns = Unknowns(model, jnp.quantile(jnp.abs(amplitudes), 0.95), 2 if jnp.iscomplexobj(amplitudes) else 1)
-    problem = _Problem(unknowns, encoding, noise_std, regularisation, n_iterations, _mean_gain(encoding, data))
+    problem = _Problem(unknowns, encoding, noise_std, regularisation, n_iterations, mean_gain(encoding, data))
 
     def improved(now: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
         change, misfit = problem.step(now, data, WEIGHT)
@@ -213,8 +214,3 @@ class _Problem(Module):
         columns = jax.vmap(along)(jnp.eye(now.shape[-1], dtype=now.dtype))
         products = jnp.einsum("p...n,q...n->...pq", columns.conj(), columns).real
         return self.gain / self.noise_std**2 * products
-
-
-def _mean_gain(encoding: LinearOperator, data: Array) -> Array:
-    signs = jax.random.rademacher(jax.random.key(0), encoding.in_shape, data.real.dtype)
-    return jnp.sum(jnp.abs(encoding.mv(signs.astype(data.dtype))) ** 2) / signs.size
