@@ -92,9 +92,9 @@ def _regularised(
 ) -> Complex[Array, "rank *voxels"]:
     n_steps, n_iterations = counts
     noise_std = noise_std.astype(plain.real.dtype)
-    length = jnp.sqrt(jnp.sum(jnp.abs(plain) ** 2, axis=0))
+    length = jnp.linalg.norm(plain, axis=0)
     brightest = jnp.quantile(length, 0.95)
-    scale = jax.lax.stop_gradient(jnp.where(brightest > 0, brightest, 1))  # a unit
+    scale = jnp.where(brightest > 0, brightest, 1)
     normal, per_noise = encoding.normal_operator(), (scale / noise_std) ** 2
     unknowns = lambda images: as_real(jnp.moveaxis(images, 0, -1))
     images = lambda u: jnp.moveaxis(as_complex(u), -1, 0)
