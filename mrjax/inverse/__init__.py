@@ -14,8 +14,10 @@ from .model_based import (
     LocallyLowRank as LocallyLowRank,
     MapsFromKSpace as MapsFromKSpace,
     SparseDetails as SparseDetails,
+    Tikhonov as Tikhonov,
     TotalVariation as TotalVariation,
     maps_from_k_space as maps_from_k_space,
+    regularised_fit as regularised_fit,
     subspace_coefficients as subspace_coefficients,
 )
 from .non_negative import non_negative_least_squares as non_negative_least_squares

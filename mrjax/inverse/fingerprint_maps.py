@@ -40,7 +40,7 @@ class FingerprintMaps(eqx.Module):
         """The scale of the signals."""
         if self.fit is None:
             return self.match.m0
-        return self.fit.parameters["m0_real"] + 1j * self.fit.parameters["m0_imag"]
+        return self.fit.parameters["m0_real"] + 1j * self.fit.parameters["m0_imaginary"]
 
 
 def fingerprint_maps(

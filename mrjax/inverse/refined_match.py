@@ -41,7 +41,7 @@ def refined_match(
     - `noise_std`, `max_iterations`, `batch_size`: As of `least_squares`.
 
     **Returns:** The `Fit` of `least_squares`: of the parameters of the dictionary that are not `known`, and of $M_0$ as "m0", or
-    where signals are complex as "m0_real" and "m0_imag". Voxels without signal are not CONVERGED.
+    where signals are complex as "m0_real" and "m0_imaginary". Voxels without signal are not CONVERGED.
 
     **Derivatives:** as of `least_squares`: those of a minimum, whatever the match. nan where a fit did not converge.
 
@@ -68,7 +68,7 @@ def refined_match(
         raise ValueError(f"`known` must leave a parameter to be fitted, but names all: {', '.join(match.parameters)}.")
     limits = _extent(dictionary, start) if bounds is None else bounds
     if jnp.iscomplexobj(match.m0):
-        start |= {"m0_real": match.m0.real, "m0_imag": match.m0.imag}
+        start |= {"m0_real": match.m0.real, "m0_imaginary": match.m0.imag}
     else:
         start |= {"m0": match.m0}
     if not (isinstance(limits, tuple | list) and len(limits) == 2):
@@ -79,13 +79,13 @@ def refined_match(
 
 
 class ScaledModel(Module):
-    """Signals of parameters and of a scale of them, "m0", or "m0_real" and "m0_imag"; some parameters are known."""
+    """Signals of parameters and of a scale of them, "m0", or "m0_real" and "m0_imaginary"; some parameters are known."""
 
     model: Model
     known: dict[str, Array]
 
     def __call__(self, parameters: Mapping[str, Array]) -> Inexact[Array, "*voxels n"]:
-        scale = parameters["m0"] if "m0" in parameters else parameters["m0_real"] + 1j * parameters["m0_imag"]
+        scale = parameters["m0"] if "m0" in parameters else parameters["m0_real"] + 1j * parameters["m0_imaginary"]
         others = {name: value for name, value in parameters.items() if not name.startswith("m0")}
         spread = {name: jnp.broadcast_to(value, scale.shape) for name, value in self.known.items()}
         return scale[..., None] * self.model(others | spread)
