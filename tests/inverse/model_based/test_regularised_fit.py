@@ -82,7 +82,7 @@ def test_neighbours_make_maps_better_and_their_deviations_smaller(rng):
     smooth = regularised_fit(model, images, noise_std=NOISE, regularisation=TotalVariation(10.0))
     assert error(smooth.parameters["t2"]) < 0.5 * error(alone.parameters["t2"])
     assert np.median(smooth.standard_deviation["t2"] / alone.standard_deviation["t2"]) < 0.7
-    np.testing.assert_allclose(smooth.misfit[-1], 1.0, atol=0.15)
+    assert 0.5 < smooth.misfit[-1] < 1  # noise less what two parameters, not quite free, of four samples take
     assert not jnp.iscomplexobj(smooth.parameters["m0"])
 
 
