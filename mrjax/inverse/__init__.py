@@ -22,6 +22,7 @@ from .model_based import (
 )
 from .non_negative import non_negative_least_squares as non_negative_least_squares
 from .polarities import recovery_polarities as recovery_polarities
+from .posterior_samples import Posterior as Posterior, posterior as posterior
 from .refined_match import refined_match as refined_match
 from .simulated_fits import SimulatedFits as SimulatedFits, monte_carlo as monte_carlo
 from .spectra import T2Spectrum as T2Spectrum, t2_spectrum as t2_spectrum
