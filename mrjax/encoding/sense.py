@@ -13,6 +13,7 @@ from mrjax.encoding.grids import checked_voxel_size, refuse_beyond_nyquist
 from mrjax.encoding.nufft import Nufft
 from mrjax.encoding.off_resonance import off_resonance as _with_off_resonance
 from mrjax.encoding.operator import Each, LinearOperator, Mask
+from mrjax.encoding.subspace_samples import MaskedSubspace, SubspaceNufft
 
 
 def sense(
@@ -39,8 +40,9 @@ def sense(
     - `trajectory`: Instead of a mask, $k$ in cycles/m. Shape `(n_samples, n_axes)`. The sum is not scaled: see `Nufft`.
     - `voxel_size`: With a trajectory, in m, one number or one for each axis.
     - `off_resonance`, `times`: With a trajectory, $f$ in Hz, shape `(*voxels)`, and $t$ in s, shape `(n_samples,)`.
-    - `basis`: With a trajectory, a low-rank basis at each sample, shape `(n_samples, rank)`. The operator then takes the
-        coefficients, shape `(rank, *voxels)`. For `(n_times, rank)`: `jnp.repeat(basis, n_samples_of_each_time, axis=0)`.
+    - `basis`: A low-rank basis in time: with a trajectory at each sample, shape `(n_samples, rank)`, for which
+        `jnp.repeat(basis, n_samples_of_each_time, axis=0)`; with a mask for each contrast, shape `(n_contrasts, rank)`. The
+        operator then takes the coefficients, shape `(rank, *voxels)`, and its normal operator does not grow with the times.
     - `tolerance`: Of `Nufft`, and of the off-resonance.
 
     **Returns:** An operator from `(*voxels)` to `(n_coils, *voxels)` with a mask, to `(n_coils, n_samples)` with a trajectory;
@@ -71,8 +73,10 @@ def sense(
     if (mask is None) == (trajectory is None):
         raise ValueError("`mask` or `trajectory` must be given, and not both: samples lie on a grid or off it.")
     if mask is not None:
-        _refuse_with_mask(voxel_size=voxel_size, off_resonance=off_resonance, times=times, basis=basis)
-        return _sampled(jnp.asarray(mask), maps)
+        _refuse_with_mask(voxel_size=voxel_size, off_resonance=off_resonance, times=times)
+        if basis is None:
+            return _sampled(jnp.asarray(mask), maps)
+        return _sampled_coefficients(jnp.asarray(mask), maps, _checks.number_array(basis, "basis"))
     sizes = checked_voxel_size(voxel_size, len(maps.in_shape))
     encoding: LinearOperator = Nufft(trajectory, maps.in_shape, sizes, tolerance=tolerance)
     refuse_beyond_nyquist(trajectory, sizes)
@@ -82,7 +86,7 @@ def sense(
         encoding = _with_off_resonance(encoding, off_resonance, times, tolerance=tolerance)
     if basis is None:
         return encoding @ maps
-    return _of_coefficients(encoding @ maps, _checks.number_array(basis, "basis"))
+    return _of_coefficients(encoding, maps, _checks.number_array(basis, "basis"))
 
 
 def _sampled(mask: Array, maps: Coils) -> LinearOperator:
@@ -94,11 +98,30 @@ def _sampled(mask: Array, maps: Coils) -> LinearOperator:
     return Mask(mask) @ Fourier(voxels) @ maps
 
 
-def _of_coefficients(encoding: LinearOperator, basis: Array) -> LinearOperator:
-    n_samples = encoding.out_structure().shape[-1]
-    if basis.ndim != 2 or basis.shape[0] != n_samples:
-        raise ValueError(f"`basis` must have shape ({n_samples}, rank), a row for each sample, but got {basis.shape}.")
-    return Contraction(basis.T, n_between=1) @ Each(encoding, basis.shape[1])
+def _sampled_coefficients(mask: Array, maps: Coils, basis: Array) -> LinearOperator:
+    voxels = maps.in_shape
+    if mask.ndim != len(voxels) + 1:
+        raise ValueError(
+            f"`mask` must have shape (n_contrasts, *{voxels}) with a `basis`, which says how contrasts differ, "
+            f"but got {mask.shape}."
+        )
+    _require_mask(mask[0], voxels)
+    _require_rows(basis, mask.shape[0], "n_contrasts")
+    coils = Each(Fourier(voxels) @ maps, basis.shape[1])
+    return MaskedSubspace(basis, mask, maps.maps.shape) @ coils
+
+
+def _of_coefficients(encoding: LinearOperator, maps: Coils, basis: Array) -> LinearOperator:
+    _require_rows(basis, encoding.out_structure().shape[-1], "n_samples")
+    rank = basis.shape[1]
+    if isinstance(encoding, Nufft):
+        return SubspaceNufft(encoding, basis, maps.maps.shape[0]) @ Each(maps, rank)
+    return Contraction(basis.T, n_between=1) @ Each(encoding @ maps, rank)
+
+
+def _require_rows(basis: Array, n: int, what: str) -> None:
+    if basis.ndim != 2 or basis.shape[0] != n:
+        raise ValueError(f"`basis` must have shape ({n}, rank), a row for each of the {what}, but got {basis.shape}.")
 
 
 def _refuse_with_mask(**arguments: Any) -> None:

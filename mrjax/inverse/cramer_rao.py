@@ -12,7 +12,8 @@ from mrjax import _checks
 from mrjax.inverse import _parameters
 from mrjax.inverse._objective import Objective, objective
 from mrjax.inverse._uncertainty import covariance, deviations
-from mrjax.inverse.jacobian import Model, signal_and_columns
+from mrjax.inverse.fisher import information_matrix
+from mrjax.inverse.jacobian import Model
 
 
 class CramerRaoBound(eqx.Module):
@@ -80,11 +81,7 @@ def crlb(
 
 @eqx.filter_jit
 def _bound(model: Model, chosen: PyTree, rest: dict[str, Array], noise: Array, kind: Objective) -> CramerRaoBound:
-    signal, columns = signal_and_columns(lambda chosen: model(rest | chosen if rest else chosen), chosen)
-    _parameters.check_signal(signal, chosen)
-    precision = 1 / noise_of_samples(noise, signal, of_magnitudes=kind.is_of_magnitudes)
-    data = jnp.abs(signal) if kind.is_of_magnitudes else signal
-    information = kind.expand(signal, columns, data, precision).information
+    information = information_matrix(lambda chosen: model(rest | chosen if rest else chosen), chosen, noise, kind)
     found, _ = covariance(information, jnp.ones(information.shape[:-1], bool))
     each = list(jnp.moveaxis(deviations(found), -1, 0))
     return CramerRaoBound(jax.tree.unflatten(jax.tree.structure(chosen), each), found)
@@ -101,18 +98,6 @@ def together(params: PyTree) -> PyTree:
 def known_noise(noise_std: Any) -> Array:
     """The noise, checked."""
     return _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of the signal")
-
-
-def noise_of_samples(noise: Array, signal: Array, of_magnitudes: bool) -> Float[Array, "*voxels n"]:
-    """The noise of each sample of a signal that may have it."""
-    if of_magnitudes and jnp.iscomplexobj(signal):
-        raise ValueError(
-            f"`model` must return real signals, with their sign, for magnitudes, but returns {signal.dtype}."
-        )
-    shape = _checks.broadcast_shape({"noise_std": noise, "the signal": signal})
-    if shape != signal.shape:
-        raise ValueError(f"`noise_std` must broadcast to the signal, {signal.shape}, but got {noise.shape}.")
-    return jnp.broadcast_to(noise, signal.shape).astype(signal.real.dtype)
 
 
 def _split(params: PyTree, free: Sequence[str] | None) -> tuple[PyTree, dict[str, Array]]:

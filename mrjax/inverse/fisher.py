@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PyTree
 from mrjax import _checks
 from mrjax._shapes import with_rank
 from mrjax.inverse import _parameters
+from mrjax.inverse._objective import Objective, objective
 from mrjax.inverse.jacobian import Model, signal_and_columns
 
 RIDGE = 10.0
@@ -30,7 +31,8 @@ def fisher_information(model: Model, params: PyTree, noise_std: Any) -> Float[Ar
     - `noise_std`: $\sigma$, in the unit of the signal; of complex signals that of the real and of the imaginary part. A number
       or an array that broadcasts to `(*voxels)`. Positive.
 
-    **Returns:** the matrices, `(*voxels, p, p)`, parameters in the order of `jax.tree.leaves(params)`.
+    **Returns:** the matrices, `(*voxels, p, p)`, parameters in the order of `jax.tree.leaves(params)`. `crlb` inverts the same
+    matrix as it is; `cramer_rao_variances` stays finite, with finite derivatives, where parameters can hardly be told apart.
 
     **Derivatives:** forward mode over the parameters, at the cost of about a signal for each; exact. Differentiable itself.
 
@@ -57,10 +59,32 @@ def fisher_information(model: Model, params: PyTree, noise_std: Any) -> Float[Ar
         np.broadcast_shapes(noise_std.shape, voxels)
     except ValueError:
         raise ValueError(f"`noise_std` must broadcast to the voxels {voxels}, but got {noise_std.shape}.") from None
+    noise = with_rank(noise_std, len(voxels))[..., None]
+    return information_matrix(model, params, noise, objective("gaussian", "squared", 1, noise_is_known=True))
+
+
+def information_matrix(model: Model, params: PyTree, noise: Array, kind: Objective) -> Float[Array, "*voxels p p"]:
+    """Of parameters in one shape, from noise that broadcasts to the samples, Gaussian or that of magnitudes.
+
+    `crlb` inverts it as it is; `cramer_rao_variances` regularises it, as a design needs.
+    """
     signal, columns = signal_and_columns(model, params)
     _parameters.check_signal(signal, params)
-    products = jnp.einsum("p...n,q...n->...pq", columns.conj(), columns).real
-    return products / with_rank(noise_std, len(voxels))[..., None, None] ** 2
+    precision = 1 / noise_of_samples(noise, signal, of_magnitudes=kind.is_of_magnitudes)
+    data = jnp.abs(signal) if kind.is_of_magnitudes else signal
+    return kind.expand(signal, columns, data, precision).information
+
+
+def noise_of_samples(noise: Array, signal: Array, of_magnitudes: bool) -> Float[Array, "*voxels n"]:
+    """The noise of each sample of a signal that may have it."""
+    if of_magnitudes and jnp.iscomplexobj(signal):
+        raise ValueError(
+            f"`model` must return real signals, with their sign, for magnitudes, but returns {signal.dtype}."
+        )
+    shape = _checks.broadcast_shape({"noise_std": noise, "the signal": signal})
+    if shape != signal.shape:
+        raise ValueError(f"`noise_std` must broadcast to the signal, {signal.shape}, but got {noise.shape}.")
+    return jnp.broadcast_to(noise, signal.shape).astype(signal.real.dtype)
 
 
 def cramer_rao_variances(information: Float[Array, "*voxels p p"]) -> Float[Array, "*voxels p"]:

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from mrjax import _checks
 from mrjax.inverse._objective import Objective, objective
-from mrjax.inverse.cramer_rao import known_noise, noise_of_samples, together
+from mrjax.inverse.cramer_rao import known_noise, together
+from mrjax.inverse.fisher import noise_of_samples
 from mrjax.inverse.fit import FitStatus
 from mrjax.inverse.jacobian import Model
 from mrjax.inverse.least_squares import least_squares

@@ -33,6 +33,8 @@ SENSE = enc.sense(COILS, mask=jnp.ones((8, 6), bool))
         (lambda: enc.sense(COILS, trajectory=K, voxel_size=(1, 2, 3)), "one for each of the 2 axes"),
         (lambda: enc.sense(COILS, trajectory=K, voxel_size=1e-3, times=np.zeros(5)), "must be given together"),
         (lambda: enc.sense(COILS, trajectory=K, voxel_size=1e-3, basis=np.ones((4, 2))), r"`basis` must.*\(5, rank\)"),
+        (lambda: enc.sense(COILS, mask=np.ones((1, 1)), basis=np.ones((4, 2))), r"`mask` must.*with a `basis`"),
+        (lambda: enc.sense(COILS, mask=np.ones((3, 1, 1)), basis=np.ones((4, 2))), r"`basis` must.*\(3, rank\)"),
         (lambda: enc.Nufft(K, (8, 6), 1e-3, tolerance=1e-20), "`tolerance` must be from 1e-14"),
         (lambda: enc.Nufft(K, (8, 6, 2, 2), 1e-3), "one to three axes"),
         (lambda: enc.Nufft(K.at[0].set(jnp.nan), (8, 6), 1e-3), "`trajectory` must be finite"),

@@ -8,7 +8,9 @@ import pytest
 
 import mrjax as mr
 from mrjax import encoding as enc
+from mrjax._shapes import with_rank
 from mrjax.encoding.operator import Each
+from mrjax.encoding.subspace_samples import MatrixConvolution, PointwiseMatrix
 from mrjax.encoding.toeplitz import Toeplitz
 from mrjax.reconstruction import Wavelets
 
@@ -41,6 +43,7 @@ def exact(trajectory, center=(0.0, 0.0)):
 
 FIELD = 40 * np.random.default_rng(2).uniform(-1, 1, SHAPE)
 TIMES = np.linspace(2e-3, 30e-3, 17)
+MASKS = np.random.default_rng(4).uniform(size=(4, *SHAPE)) < 0.4
 NUFFT = {"shape": SHAPE, "voxel_size": VOXEL, "tolerance": 1e-12}
 OPERATORS = {
     "fourier": lambda: enc.Fourier(SHAPE),
@@ -224,3 +227,36 @@ def test_fourier_of_a_shifted_point():
     expected = np.exp(-2j * np.pi * q / 6)[:, None] * np.ones((1, 5))
     np.testing.assert_allclose(enc.Fourier(SHAPE, unitary=False)(image), expected, atol=1e-12)
     assert mr.encoding.Fourier(6).in_shape == (6,)
+
+
+SUBSPACES = {
+    "subspace off the grid": lambda: enc.sense(
+        normals(7, 3, *SHAPE), trajectory=points(), voxel_size=VOXEL, basis=normals(8, 17, 2), tolerance=1e-12
+    ),
+    "subspace on the grid": lambda: enc.sense(normals(6, 3, *SHAPE), mask=MASKS, basis=normals(9, 4, 2)),
+}
+
+
+@pytest.mark.parametrize("name", SUBSPACES)
+def test_subspaces_have_adjoints_and_normal_operators_of_any_weights(name):
+    encoding = SUBSPACES[name]()
+    x, y = pair(encoding)
+    made = encoding(x)
+    np.testing.assert_allclose(jnp.vdot(y, made), jnp.vdot(encoding.adjoint(y), x), rtol=1e-10)
+    rng = np.random.default_rng(6)
+    on_grid = y.ndim == 4
+    alike = jnp.asarray(rng.uniform(size=(4, 1, *SHAPE) if on_grid else 17))
+    differing = jnp.asarray(rng.uniform(size=(1, 3, 1, 1) if on_grid else (3, 1)))
+    for weights in (None, alike, differing):
+        each = made if weights is None else with_rank(weights, y.ndim) * made
+        expected = encoding.adjoint(each)
+        normal = encoding.normal_operator(weights)
+        np.testing.assert_allclose(normal(jnp.stack([x, 2 * x]))[1] / 2, expected, atol=1e-10 * abs(expected).max())
+        assert isinstance(normal.core, PointwiseMatrix | MatrixConvolution) == (weights is not differing)
+
+
+def test_coefficients_on_the_grid_are_masked_images():
+    coils, basis, coefficients = normals(30, 3, *SHAPE), normals(31, 4, 2), normals(32, 2, *SHAPE)
+    images = jnp.einsum("tl,lxy->txy", basis, coefficients)
+    found = enc.sense(coils, mask=MASKS, basis=basis)(coefficients)
+    np.testing.assert_allclose(found, enc.sense(coils, mask=MASKS)(images), atol=1e-12)

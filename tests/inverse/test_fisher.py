@@ -77,6 +77,15 @@ def test_derivatives_agree_with_differences():
     check_grads(jax.jit(bound), (jnp.asarray(TE),), order=1, modes=("fwd", "rev"), atol=1e-6, rtol=1e-6, eps=1e-6)
 
 
+def test_the_bound_inverts_the_same_matrix():
+    turning = lambda p: mr.signals.models.Decay(te=TE)(p) * jnp.exp(1j * p["m0"][..., None])
+    information = mr.inverse.fisher_information(turning, parameters(), SIGMA)
+    bound = mr.inverse.crlb(turning, parameters(), SIGMA[:, None])
+    np.testing.assert_allclose(bound.covariance, np.linalg.inv(information), rtol=1e-12)
+    variances = jnp.diagonal(bound.covariance, axis1=-2, axis2=-1)
+    np.testing.assert_allclose(mr.inverse.cramer_rao_variances(information), variances, rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("noise_std", "sentence"),
     [(0.0, "`noise_std` must be positive"), (np.ones(3), r"`noise_std` must broadcast to the voxels \(2,\)")],

@@ -7,14 +7,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
-from jaxtyping import Array, Float, Inexact, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Inexact, PRNGKeyArray
 
 from mrjax import _checks
 from mrjax._module import Module
 from mrjax._shapes import with_rank
 from mrjax.encoding import LinearOperator
 from mrjax.inverse.first_guess import guesses_of_any_size
-from mrjax.inverse.model_based.sparsity import Sparsity
+from mrjax.inverse.model_based.gain import mean_gain
+from mrjax.inverse.model_based.penalty import Penalty
 from mrjax.inverse.model_based.unknowns import Unknowns
 from mrjax.reconstruction import cg_sense
 from mrjax.signals.models import SignalModel
@@ -46,7 +47,7 @@ def maps_from_k_space(
     encoding: LinearOperator,
     *,
     noise_std: float,
-    regularisation: Sparsity | None = None,
+    regularisation: Penalty | None = None,
     n_steps: int = 8,
     n_iterations: int = 30,
     n_draws: int = 24,
@@ -67,7 +68,7 @@ def maps_from_k_space(
     - `k_space`: $y$, of the shape that the encoding makes of `(n_samples, *voxels)`, zero where nothing was measured.
     - `encoding`: $E$, of the contrasts `(n_samples, *voxels)`, as `mrjax.encoding.sense(coils, mask=masks)` with a mask for each.
     - `noise_std`: $\sigma$, the standard deviation of the noise in real and imaginary part of k-space. Positive.
-    - `regularisation`: $R$, a `TotalVariation` or `SparseDetails`. None for none.
+    - `regularisation`: $R$, a `TotalVariation`, `SparseDetails` or `Tikhonov`. None for none.
     - `n_steps`, `n_iterations`: Gauss-Newton steps, and conjugate gradients in each.
     - `n_draws`: Draws of noise that are sent through the last step for the standard deviations: 24 know them to 15 %. 0 leaves
         them nan.
@@ -99,14 +100,22 @@ def maps_from_k_space(
         ```
     """
     data = _checks.number_array(k_space, "k_space")
+    counts = checked_counts(n_steps, n_iterations, n_draws)
+    deviation = _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of k_space")
+    _require_images_of(model, encoding, data)
+    images = cg_sense(encoding, data, n_iterations=FIRST_IMAGES)
+    key = jax.random.key(0) if key is None else key
+    sampled = jnp.abs(data) > 0
+    return reconstructed(model, data, sampled, images, encoding, deviation, regularisation, counts, key)
+
+
+def checked_counts(n_steps: int, n_iterations: int, n_draws: int) -> tuple[int, int, int]:
+    """The three, or `ValueError`."""
     for name, value in {"n_steps": n_steps, "n_iterations": n_iterations}.items():
         _checks.positive_integer(value, name)
     if n_draws < 0:
         raise ValueError(f"`n_draws` must be zero or more, but got {n_draws}.")
-    deviation = _checks.positive(_checks.real_array(noise_std, "noise_std"), "noise_std", "unit of k_space")
-    _require_images_of(model, encoding, data)
-    key = jax.random.key(0) if key is None else key
-    return _reconstructed(model, data, encoding, deviation, regularisation, (n_steps, n_iterations, n_draws), key)
+    return n_steps, n_iterations, n_draws
 
 
 def _require_images_of(model: SignalModel, encoding: LinearOperator, data: Array) -> None:
@@ -121,21 +130,24 @@ def _require_images_of(model: SignalModel, encoding: LinearOperator, data: Array
 
 
 @eqx.filter_jit
-def _reconstructed(
+def reconstructed(
     model: SignalModel,
     data: Array,
+    sampled: Bool[Array, "..."],
+    images: Array,
     encoding: LinearOperator,
     noise_std: Array,
-    regularisation: Sparsity | None,
+    regularisation: Penalty | None,
     counts: tuple[int, int, int],
     key: PRNGKeyArray,
 ) -> MapsFromKSpace:
+    """The search, from the fit of `images` of shape `(n_samples, *voxels)` on."""
     n_steps, n_iterations, n_draws = counts
-    images = jnp.moveaxis(cg_sense(encoding, data, n_iterations=FIRST_IMAGES), 0, -1)
-    first = {name: value[0] for name, value in guesses_of_any_size(model, images, 1).items()}
+    first = {name: value[0] for name, value in guesses_of_any_size(model, jnp.moveaxis(images, 0, -1), 1).items()}
     amplitudes = jnp.stack([first[one.name] for one in model.parameters if one.is_amplitude])
     unknowns = Unknowns(model, jnp.quantile(jnp.abs(amplitudes), 0.95), 2 if jnp.iscomplexobj(amplitudes) else 1)
-    problem = _Problem(unknowns, encoding, noise_std, regularisation, n_iterations, _mean_gain(encoding, data))
+    gain = mean_gain(encoding, data)
+    problem = _Problem(unknowns, encoding, sampled, noise_std, regularisation, n_iterations, gain)
 
     def improved(now: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
         change, misfit = problem.step(now, data, WEIGHT)
@@ -153,8 +165,10 @@ class _Problem(Module):
 
     unknowns: Unknowns
     encoding: LinearOperator
+    sampled: Bool[Array, "..."]
+    """Where there are data."""
     noise_std: Array
-    regularisation: Sparsity | None
+    regularisation: Penalty | None
     n_iterations: int = eqx.field(static=True)
     gain: Array
     """The mean eigenvalue of the encoding's normal operator."""
@@ -166,19 +180,19 @@ class _Problem(Module):
     def step(self, now: Array, data: Array, weight: float) -> tuple[Array, Array]:
         """What to add, and the misfit before."""
         predicted, back, solve, pull = self._linearised(now, weight)
-        measured = jnp.sum(jnp.abs(data) > 0)
+        measured = jnp.sum(self.sampled) * (2 if jnp.iscomplexobj(data) else 1)
         residual = data / self.noise_std - predicted
-        misfit = jnp.sum(jnp.abs(residual) ** 2) / (2 * measured)
+        misfit = jnp.sum(jnp.abs(residual) ** 2) / measured
         return solve(back(residual) - pull), misfit
 
     def deviation(self, at: Array, key: PRNGKeyArray, n_draws: int, data: Array) -> Array:
         """Standard deviations of the unknowns: noise is sent through the last step."""
         predicted, back, solve, _ = self._linearised(at, 0.0)
-        sampled = jnp.abs(data) > 0
 
         def drawn(one: PRNGKeyArray) -> Array:
             parts = jax.random.normal(one, (2, *data.shape), predicted.real.dtype)
-            return solve(back(jnp.where(sampled, jax.lax.complex(parts[0], parts[1]), 0).astype(predicted.dtype))) ** 2
+            noise = jax.lax.complex(parts[0], parts[1]) if jnp.iscomplexobj(data) else parts[0]
+            return solve(back(jnp.where(self.sampled, noise, 0).astype(predicted.dtype))) ** 2
 
         return jnp.sqrt(jnp.mean(jax.lax.map(drawn, jax.random.split(key, n_draws)), axis=0))
 
@@ -213,8 +227,3 @@ class _Problem(Module):
         columns = jax.vmap(along)(jnp.eye(now.shape[-1], dtype=now.dtype))
         products = jnp.einsum("p...n,q...n->...pq", columns.conj(), columns).real
         return self.gain / self.noise_std**2 * products
-
-
-def _mean_gain(encoding: LinearOperator, data: Array) -> Array:
-    signs = jax.random.rademacher(jax.random.key(0), encoding.in_shape, data.real.dtype)
-    return jnp.sum(jnp.abs(encoding.mv(signs.astype(data.dtype))) ** 2) / signs.size

@@ -7,13 +7,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mrjax._module import Module
+from mrjax.inverse.model_based.penalty import Penalty
 from mrjax.reconstruction import Wavelets
 
 Details = tuple[Float[Array, "*any p"], ...]
 
 
-class Sparsity(Module):
+class Sparsity(Penalty):
     r"""A penalty on maps whose details are rarely other than zero, and jointly so.
 
     $$R(u) = \lambda \sum_j \sqrt{\textstyle\sum_p |(D u_p)_j|^2 + \epsilon^2}$$
@@ -82,19 +82,10 @@ class TotalVariation(Sparsity):
         self.strength, self.rounding = float(strength), float(rounding)
 
     def details(self, unknowns: Float[Array, "*voxels p"]) -> Details:
-        axes = range(unknowns.ndim - 1)
-        return tuple(jnp.diff(unknowns, axis=axis, append=_last(unknowns, axis)) for axis in axes)
+        return differences(unknowns)
 
     def from_details(self, details: Details) -> Float[Array, "*voxels p"]:
-        parts = []
-        for axis, one in enumerate(details):
-            # the last difference along an axis is to the voxel itself
-            inner = jnp.take(one, jnp.arange(one.shape[axis] - 1), axis=axis)
-            rim = [(0, 0)] * one.ndim
-            forth, back = [*rim], [*rim]
-            forth[axis], back[axis] = (1, 0), (0, 1)
-            parts.append(jnp.pad(inner, forth) - jnp.pad(inner, back))
-        return sum(parts[1:], parts[0])
+        return from_differences(details)
 
     def diagonal(self, weight: Float[Array, "*voxels"]) -> Float[Array, "*voxels"]:
         return 2 * weight.ndim * weight
@@ -150,6 +141,25 @@ class SparseDetails(Sparsity):
 
     def diagonal(self, weight: Float[Array, "*voxels"]) -> Float[Array, "*voxels"]:
         return jnp.full(weight.shape, jnp.mean(weight))
+
+
+def differences(unknowns: Float[Array, "*voxels p"]) -> Details:
+    """Of neighbours along each axis of the voxels; the last along an axis is zero."""
+    axes = range(unknowns.ndim - 1)
+    return tuple(jnp.diff(unknowns, axis=axis, append=_last(unknowns, axis)) for axis in axes)
+
+
+def from_differences(details: Details) -> Float[Array, "*voxels p"]:
+    """The transpose of `differences`."""
+    parts = []
+    for axis, one in enumerate(details):
+        # the last difference along an axis is to the voxel itself
+        inner = jnp.take(one, jnp.arange(one.shape[axis] - 1), axis=axis)
+        rim = [(0, 0)] * one.ndim
+        forth, back = [*rim], [*rim]
+        forth[axis], back[axis] = (1, 0), (0, 1)
+        parts.append(jnp.pad(inner, forth) - jnp.pad(inner, back))
+    return sum(parts[1:], parts[0])
 
 
 def _last(array: Array, axis: int) -> Array:
