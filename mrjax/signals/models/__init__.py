@@ -33,5 +33,6 @@ from .signal_model import (
     need as need,
     settings as settings,
 )
+from .spectra import DampedExponentials as DampedExponentials, Spectrum as Spectrum
 from .spin_lock import SpinLock as SpinLock
 from .stimulated_echoes import StimulatedEchoes as StimulatedEchoes

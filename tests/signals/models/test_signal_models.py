@@ -24,6 +24,8 @@ KNOTS = np.r_[np.arange(0.0, 60.0, 2.0), np.arange(60.0, 301.0, 10.0)]
 PLASMA = ArterialInput(KNOTS, np.asarray(parker_input(KNOTS)) / 0.58)
 TIMES = np.r_[np.arange(1.0, 60.0, 3.0), np.arange(60.0, 300.0, 20.0)]
 TI = np.array([0.05, 0.2, 0.5, 1.0, 2.0, 4.0])
+LINES = 127.73 * (np.array([[2.01, 2.49], [3.03, 3.91], [1.28, 1.34]]) - 4.65)
+DECAYS = np.exp(2j * np.pi * LINES[:, :, None] * 1e-3 * np.arange(256)).sum(axis=1)
 MP2RAGE = ([0.7, 2.5], np.radians([4.0, 5.0]), (40, 80), 7e-3, 5.0)
 
 EXAMPLES = {
@@ -101,6 +103,34 @@ EXAMPLES = {
         models.MagnetizationTransfer(np.tile([1e3, 2e3, 5e3, 1e4, 2e4, 5e4], 2), np.repeat([2e-6, 7e-6], 6), 1.1),
         {"pool_fraction": 0.12, "exchange_rate": 30.0, "pool_t2": 11e-6, "t2": 0.04, "m0": 2.0},
     ),
+    "spectrum": (
+        models.Spectrum(DECAYS, ["NAA", "Cr", "Lac"], 1e-3, window_ppm=(0.9, 4.1), n_baseline=5),
+        {
+            "lorentz_width": 4.0,
+            "gauss_width": 3.0,
+            "frequency_shift": 2.0,
+            "phase": 0.4,
+            "delay": 1e-4,
+            "NAA": 9.0,
+            "Cr": 6.0,
+            "Lac": 2.0,
+            **{f"baseline_real_{i + 1}": value for i, value in enumerate([0.1, 0.3, 0.2, 0.3, 0.1])},
+            **{f"baseline_imaginary_{i + 1}": value for i, value in enumerate([0.2, -0.1, 0.1, 0.1, -0.1])},
+        },
+    ),
+    "damped exponentials": (
+        models.DampedExponentials(1e-3 * np.arange(96), [(-60.0, -35.0), (10.0, 30.0)]),
+        {
+            "frequency_1": -47.0,
+            "t2star_1": 0.05,
+            "frequency_2": 19.0,
+            "t2star_2": 0.08,
+            "m0_real_1": 3.0,
+            "m0_imaginary_1": -1.0,
+            "m0_real_2": 1.5,
+            "m0_imaginary_2": 0.5,
+        },
+    ),
     "t1rho": (models.SpinLock([0.001, 0.02, 0.04, 0.08]), {"t1rho": 0.07, "m0": 2.0}),
 }
 """A model of each kind, and parameters within its limits."""
@@ -149,7 +179,8 @@ def test_derivatives_are_those_of_differences(name):
 def test_float32_gives_the_same_signals(name):
     model, parameters = EXAMPLES[name]
     truth = of_voxels(parameters)
-    low = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), (model, truth))
+    single = lambda leaf: jnp.asarray(leaf, jnp.complex64 if jnp.iscomplexobj(leaf) else jnp.float32)
+    low = jax.tree.map(single, (model, truth))
     signal = low[0](low[1])
     assert signal.real.dtype == jnp.float32
     np.testing.assert_allclose(signal, model(truth), rtol=1e-4, atol=1e-5 * np.abs(model(truth)).max())
