@@ -28,6 +28,9 @@ LINES = 127.73 * (np.array([[2.01, 2.49], [3.03, 3.91], [1.28, 1.34]]) - 4.65)
 DECAYS = np.exp(2j * np.pi * LINES[:, :, None] * 1e-3 * np.arange(256)).sum(axis=1)
 MP2RAGE = ([0.7, 2.5], np.radians([4.0, 5.0]), (40, 80), 7e-3, 5.0)
 
+COMPILES_FOR_LONG = ("spectrum", "damped exponentials", "pulsed magnetization transfer", "dispersed neurites")
+"""Whose fits and derivatives are tried where every test is."""
+
 EXAMPLES = {
     "t2": (models.Decay(np.linspace(0.01, 0.2, 12)), {"t2": 0.07, "m0": 3.0}),
     "t2star with offset": (
@@ -44,6 +47,10 @@ EXAMPLES = {
     "kurtosis": (
         models.DiffusionKurtosis(1e9 * np.repeat([0.0, 1, 2], [2, 24, 24]), DIRECTIONS),
         {"s0": 90.0, **TENSOR, **KURTOSIS},
+    ),
+    "dispersed neurites": (
+        models.DispersedNeurites(1e9 * np.repeat([0.0, 0.7, 2.0], [2, 24, 24]), DIRECTIONS),
+        {"s0": 90.0, "neurite_density": 0.6, "dispersion": 0.15, "free_water": 0.1, "polar": 1.1, "azimuth": 0.7},
     ),
     "tofts": (models.Tofts(TIMES, PLASMA), {"ktrans": 4e-3, "ve": 0.3}),
     "extended tofts": (models.ExtendedTofts(TIMES, PLASMA), {"ktrans": 4e-3, "ve": 0.3, "vp": 0.04}),
@@ -103,6 +110,18 @@ EXAMPLES = {
         models.MagnetizationTransfer(np.tile([1e3, 2e3, 5e3, 1e4, 2e4, 5e4], 2), np.repeat([2e-6, 7e-6], 6), 1.1),
         {"pool_fraction": 0.12, "exchange_rate": 30.0, "pool_t2": 11e-6, "t2": 0.04, "m0": 2.0},
     ),
+    "pulsed magnetization transfer": (
+        models.PulsedMagnetizationTransfer(
+            np.tile([1e3, 2e3, 5e3, 1e4, 2e4, 5e4], 2),
+            np.radians(np.repeat([142.0, 600.0], 6)),
+            np.exp(-0.5 * np.linspace(-3, 3, 64) ** 2),
+            0.01,
+            0.03,
+            np.radians(7.0),
+            1.1,
+        ),
+        {"pool_fraction": 0.12, "exchange_rate": 30.0, "pool_t2": 11e-6, "t2": 0.04, "m0": 200.0},
+    ),
     "spectrum": (
         models.Spectrum(DECAYS, ["NAA", "Cr", "Lac"], 1e-3, window_ppm=(0.9, 4.1), n_baseline=5),
         {
@@ -136,6 +155,9 @@ EXAMPLES = {
 """A model of each kind, and parameters within its limits."""
 
 
+OF_EACH = [pytest.param(name, marks=pytest.mark.exhaustive if name in COMPILES_FOR_LONG else ()) for name in EXAMPLES]
+
+
 def of_voxels(parameters, n=5):
     """Parameters about those given, one for each voxel."""
     spread = np.linspace(0.85, 1.15, n)
@@ -147,7 +169,7 @@ def test_every_model_is_tried_here():
     assert every - {SignalModel} == {type(model) for model, _ in EXAMPLES.values()}
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", OF_EACH)
 def test_it_is_recovered_from_its_signals(name):
     model, parameters = EXAMPLES[name]
     truth = of_voxels(parameters)
@@ -157,7 +179,7 @@ def test_it_is_recovered_from_its_signals(name):
         np.testing.assert_allclose(fit.parameters[parameter], truth[parameter], rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", OF_EACH)
 def test_derivatives_are_those_of_differences(name):
     model, parameters = EXAMPLES[name]
     truth = of_voxels(parameters)
@@ -175,7 +197,7 @@ def test_derivatives_are_those_of_differences(name):
         )
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", OF_EACH)
 def test_float32_gives_the_same_signals(name):
     model, parameters = EXAMPLES[name]
     truth = of_voxels(parameters)
@@ -197,7 +219,7 @@ def test_it_says_what_it_needs_and_gives(name):
         assert parameter.lower < parameter.upper
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", OF_EACH)
 def test_one_voxel_and_many_axes(name):
     model, parameters = EXAMPLES[name]
     one = {parameter: jnp.asarray(value) for parameter, value in parameters.items()}
@@ -207,7 +229,15 @@ def test_one_voxel_and_many_axes(name):
 
 
 SIGNAL_TO_NOISE = dict.fromkeys(
-    ("ivim", "two decays", "three decays", "stimulated echoes", "magnetization transfer"), 1000
+    (
+        "ivim",
+        "two decays",
+        "three decays",
+        "stimulated echoes",
+        "magnetization transfer",
+        "pulsed magnetization transfer",
+    ),
+    1000,
 ) | {"myelin water": 10_000}
 """Of models that are far from linear over noise of a fiftieth of the signal, where no estimator reaches the bound."""
 
