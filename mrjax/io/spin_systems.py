@@ -16,7 +16,7 @@ def read_spin_systems(path: str | Path) -> dict[str, tuple[SpinSystem, ...]]:
     """Read the spin systems of metabolites from a JSON file that holds those of FID-A, or ones written like them.
 
     The file holds an object: by the name of each metabolite a list of spin systems, which are not coupled to each other,
-    each with `shifts_ppm`, `J_Hz` (a matrix whose upper triangle counts) and perhaps `name` and `scale_factor`. Spins at
+    each with `shifts_ppm`, `J_Hz` (a matrix whose upper triangle counts) and perhaps `scale_factor`. Spins at
     30 ppm or more stand for other nuclei, as in FID-A, and are not observed.
 
     **Arguments:**
@@ -62,10 +62,9 @@ def read_spin_systems(path: str | Path) -> dict[str, tuple[SpinSystem, ...]]:
 def _system(path: Path, where: str, part: Any) -> SpinSystem:
     if not isinstance(part, dict) or not {"shifts_ppm", "J_Hz"} <= part.keys():
         raise FileError(f"{path}, {where}: must be an object with `shifts_ppm` and `J_Hz`; add them.")
-    scale, name = part.get("scale_factor", 1.0), str(part.get("name", where))
-    shifts = part["shifts_ppm"]
+    shifts, scale = part["shifts_ppm"], part.get("scale_factor", 1.0)
     try:
         is_observed = [math.fabs(shift) < HIGHEST_OF_PROTONS for shift in shifts]
-        return SpinSystem(shifts, part["J_Hz"], scale, is_observed, name)
+        return SpinSystem(shifts, part["J_Hz"], scale, is_observed)
     except (ValueError, TypeError) as error:
         raise FileError(f"{path}, {where}: {error}") from error

@@ -31,7 +31,6 @@ class SpinSystem(Module):
         Zero by default.
     - `scale`: How many such systems a molecule has, or its share of the molecules. Not negative.
     - `is_observed`: One bool for each spin. All by default.
-    - `name`: For the reader.
 
     **Raises:** `ValueError` where shapes do not fit, values are not finite, the diagonal is not zero, or the two triangles
     contradict each other.
@@ -40,7 +39,7 @@ class SpinSystem(Module):
 
         ```python
         >>> from mrjax.signals.spectroscopy import SpinSystem
-        >>> lactate = SpinSystem([1.3142] * 3 + [4.0974], [[0, 0, 0, 6.933]] * 3 + [[0, 0, 0, 0]], name="lactate")
+        >>> lactate = SpinSystem([1.3142] * 3 + [4.0974], [[0, 0, 0, 6.933]] * 3 + [[0, 0, 0, 0]])
         >>> lactate.n_spins
         4
 
@@ -51,7 +50,6 @@ class SpinSystem(Module):
     couplings: Float[Array, "spin spin"]
     scale: Float[Array, ""]
     is_observed: tuple[bool, ...] = eqx.field(static=True)
-    name: str = eqx.field(static=True)
 
     def __init__(
         self,
@@ -59,7 +57,6 @@ class SpinSystem(Module):
         couplings: Any | None = None,
         scale: Any = 1.0,
         is_observed: Sequence[bool] | None = None,
-        name: str = "",
     ):
         self.shifts_ppm = _checks.finite(_checks.real_array(shifts_ppm, "shifts_ppm"), "shifts_ppm")
         if self.shifts_ppm.ndim != 1 or not 1 <= self.shifts_ppm.size <= MOST_SPINS:
@@ -77,7 +74,6 @@ class SpinSystem(Module):
                 f"`is_observed` must have one bool for each of {self.n_spins} spins, one of them true, "
                 f"but got {self.is_observed}."
             )
-        self.name = name
 
     @property
     def n_spins(self) -> int:
