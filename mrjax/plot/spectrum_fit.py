@@ -34,13 +34,14 @@ def spectrum_fit(model: Spectrum, data: Any, parameters: Mapping[str, Any], *, a
     !!! example
 
         ```python
+        >>> import jax.numpy as jnp
         >>> import numpy as np
         >>> import mrjax as mr
         >>> basis = np.exp(-2j * np.pi * 127.73 * np.outer([4.65 - 2.01, 4.65 - 3.03], 5e-4 * np.arange(512)))
         >>> model = mr.signals.models.Spectrum(basis, ["NAA", "Cr"], dwell_time=5e-4, window_ppm=(1.5, 3.5))
         >>> found = {"lorentz_width": 4.0, "gauss_width": 2.0, "frequency_shift": 0.0, "phase": 0.2, "delay": 0.0}
         >>> found |= {"NAA": 9.0, "Cr": 6.0}
-        >>> data = model({name: np.asarray(value) for name, value in found.items()})
+        >>> data = model({name: jnp.asarray(value) for name, value in found.items()})
         >>> mr.plot.spectrum_fit(model, data, found).get_xlabel()
         'chemical shift (ppm)'
 

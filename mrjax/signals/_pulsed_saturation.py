@@ -107,12 +107,14 @@ def sled_pike(
 
 def pulse_and_repetition(waveform: Any, duration: Any, tr: Any) -> tuple[Float[np.ndarray, " step"], float, float]:
     """The steps of a pulse, its duration and the repetition time, checked."""
-    array = _checks.real_array(waveform, "waveform")
-    if not _checks.is_concrete(array):
+    if not _checks.is_concrete(waveform):
         raise ValueError("`waveform` must be known, but is traced by a transformation of JAX; pass a NumPy array.")
-    if array.ndim != 1 or array.size < LEAST_STEPS:
-        raise ValueError(f"`waveform` must have one axis of at least {LEAST_STEPS} steps, but got {array.shape}.")
-    shape = np.asarray(array, float)
+    shape = np.asarray(waveform)
+    if shape.ndim != 1 or shape.size < LEAST_STEPS or not np.isrealobj(shape):
+        raise ValueError(
+            f"`waveform` must be real and have one axis of at least {LEAST_STEPS} steps, but got {shape.dtype}{shape.shape}."
+        )
+    shape = shape.astype(float)
     if not np.isfinite(shape).all() or shape.sum() == 0:
         raise ValueError("`waveform` must be finite, and its sum not zero, or it has no flip angle.")
     for name, value in {"pulse_duration": duration, "tr": tr}.items():
@@ -157,9 +159,9 @@ def _before_pulse(
     (pool,) = settings.pools
     assert pool.lineshape is not None
     power = shape**2
-    width = duration * np.mean(power > power.max() / 2)
+    width = duration * float(np.mean(power > power.max() / 2))
     line = pool.lineshape(settings.offset_from(pool) / (2 * math.pi), pool.t2, settings.larmor)
-    rate = math.pi * line * angle**2 * (power.sum() * duration / shape.size / width)
+    rate = math.pi * line * angle**2 * (float(power.mean()) * duration / width)
     here, there = _exchanged(settings, pool, rate, width / 2), _exchanged(settings, pool, 0.0 * rate, tr - width)
     cycle, gained = _after(_after(here, there), here)
     # (1 - cycle diag(kept, 1)) M = gained

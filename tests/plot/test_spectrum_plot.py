@@ -1,5 +1,6 @@
 """The picture of a fitted spectrum."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,7 +11,7 @@ def test_a_fit_is_drawn_with_its_parts():
     decays = np.exp(-2j * np.pi * 127.73 * np.outer([4.65 - 2.01, 4.65 - 3.03], 1e-3 * np.arange(128)))
     model = mr.signals.models.Spectrum(decays, ["NAA", "Cr"], 1e-3, window_ppm=(1.5, 3.5), n_baseline=4)
     found = dict.fromkeys(model.names, 0.1) | {"delay": 0.0, "NAA": 9.0, "Cr": 6.0, "lorentz_width": 6.0}
-    data = np.asarray(model({name: np.asarray(value) for name, value in found.items()}))
+    data = np.asarray(model({name: jnp.asarray(value) for name, value in found.items()}))
     axes = mr.plot.spectrum_fit(model, data, found)
     residual, measured, fit, *rest = axes.get_lines()
     assert len(rest) == 3

@@ -63,7 +63,7 @@ def test_derivatives():
 def test_mistakes_are_told():
     for change, (value, words) in {
         "tr": (0.005, "`tr` must be longer than the pulse, 0.01 s, but got 0.005"),
-        "waveform": (np.ones(4), "`waveform` must have one axis of at least 16 steps"),
+        "waveform": (np.ones(4), "`waveform` must be real and have one axis of at least 16 steps"),
         "pulse_duration": (-1.0, "`pulse_duration` must be positive"),
     }.items():
         train = {"waveform": GAUSS, "pulse_duration": DURATION, "tr": TR, "excitation_angle": EXCITATION}

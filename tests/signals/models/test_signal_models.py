@@ -112,7 +112,7 @@ EXAMPLES = {
     ),
     "pulsed magnetization transfer": (
         models.PulsedMagnetizationTransfer(
-            np.tile([1e3, 2e3, 5e3, 1e4, 2e4, 5e4], 2),
+            np.tile([500.0, 1e3, 3e3, 1e4, 2e4, 5e4], 2),
             np.radians(np.repeat([142.0, 600.0], 6)),
             np.exp(-0.5 * np.linspace(-3, 3, 64) ** 2),
             0.01,
@@ -120,7 +120,7 @@ EXAMPLES = {
             np.radians(7.0),
             1.1,
         ),
-        {"pool_fraction": 0.12, "exchange_rate": 30.0, "pool_t2": 11e-6, "t2": 0.04, "m0": 200.0},
+        {"pool_fraction": 0.12, "exchange_rate": 30.0, "pool_t2": 11e-6, "t2": 0.02, "m0": 200.0},
     ),
     "spectrum": (
         models.Spectrum(DECAYS, ["NAA", "Cr", "Lac"], 1e-3, window_ppm=(0.9, 4.1), n_baseline=5),
