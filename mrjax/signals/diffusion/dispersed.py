@@ -48,7 +48,7 @@ def dispersed_sticks(weighting: Numbers, cosine: Numbers, concentration: Numbers
         ```python
         >>> from mrjax.signals.diffusion import dispersed_sticks
         >>> print(f"{dispersed_sticks(1.7, cosine=0.0, concentration=4.0):.4f}")  # across the sticks
-        0.8246
+        0.8126
 
         ```
     """

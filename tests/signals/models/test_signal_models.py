@@ -236,6 +236,7 @@ SIGNAL_TO_NOISE = dict.fromkeys(
         "stimulated echoes",
         "magnetization transfer",
         "pulsed magnetization transfer",
+        "spectrum",
     ),
     1000,
 ) | {"myelin water": 10_000}
