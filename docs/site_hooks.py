@@ -31,6 +31,7 @@ ROOMS = {
     "susceptibility": "mrjax.signals.susceptibility",
     "diffusion": "mrjax.signals.diffusion",
     "perfusion": "mrjax.signals.perfusion",
+    "spectroscopy": "mrjax.signals.spectroscopy",
     "signal_models": "mrjax.signals.models",
     "encoding": "mrjax.encoding",
     "patterns": "mrjax.encoding.patterns",

@@ -11,5 +11,6 @@ from .pathways import coherence_pathways as coherence_pathways
 from .precision import precision as precision
 from .signals import signal_curves as signal_curves
 from .slice_profile import slice_profile as slice_profile
+from .spectrum_fit import spectrum_fit as spectrum_fit
 from .trajectory import trajectory as trajectory
 from .z_spectrum import z_spectrum as z_spectrum

@@ -2,7 +2,7 @@
 
 Fast models for fits, and the answers that the engines are tested against. `mrjax.signals.relaxation` holds
 T1, T2 and T2* decay and recovery, and steady states; `magnetization_transfer` and `cest` hold saturation transfer;
-`susceptibility` the field of magnetised matter;
+`susceptibility` the field of magnetised matter; `spectroscopy` the spectra of coupled spins;
 `diffusion` holds diffusion weighting, `perfusion` contrast agents and labelled blood. `models` dresses them for fits: what
 each needs and gives.
 """
@@ -14,5 +14,6 @@ from . import (
     models as models,
     perfusion as perfusion,
     relaxation as relaxation,
+    spectroscopy as spectroscopy,
     susceptibility as susceptibility,
 )

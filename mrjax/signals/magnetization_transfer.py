@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from mrjax import _checks
 from mrjax.pool import Pool
 from mrjax.signals._arguments import Numbers
+from mrjax.signals._pulsed_saturation import sled_pike as sled_pike
 from mrjax.signals._saturation import Saturation, saturation, tuple_of_pools
 
 

@@ -14,6 +14,7 @@ from .multi_exponential import (
     MultiExponential as MultiExponential,
     ThreePoolMyelinWater as ThreePoolMyelinWater,
 )
+from .neurites import DispersedNeurites as DispersedNeurites
 from .perfusion import (
     ArterialSpinLabelling as ArterialSpinLabelling,
     ExtendedTofts as ExtendedTofts,
@@ -25,7 +26,10 @@ from .relaxation import (
     InversionRecovery as InversionRecovery,
     VariableFlipAngle as VariableFlipAngle,
 )
-from .semisolid import MagnetizationTransfer as MagnetizationTransfer
+from .semisolid import (
+    MagnetizationTransfer as MagnetizationTransfer,
+    PulsedMagnetizationTransfer as PulsedMagnetizationTransfer,
+)
 from .signal_model import (
     Parameter as Parameter,
     SignalModel as SignalModel,
@@ -33,5 +37,6 @@ from .signal_model import (
     need as need,
     settings as settings,
 )
+from .spectra import DampedExponentials as DampedExponentials, Spectrum as Spectrum
 from .spin_lock import SpinLock as SpinLock
 from .stimulated_echoes import StimulatedEchoes as StimulatedEchoes
