@@ -31,7 +31,7 @@ class Quantity:
 TIME = Quantity(quantities.time, "ms", "s", units.ms)
 ANGLE = Quantity(quantities.angle, "deg", "rad", units.deg)
 B_VALUE = Quantity(quantities.b_value, "s/mm2", "s/m^2", 1e6)
-COUNT = Quantity(int, "", "", 1)
+COUNT = Quantity(int, "", "", 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Setting:
     """As the models have it."""
     quantity: Quantity
     meaning: str
-    default: tuple[float, ...]
+    default: tuple[float | int, ...]
     """In SI units."""
     per_sample: bool = False
     """Whether each image, echo or repetition has its own: such ones can be designed."""

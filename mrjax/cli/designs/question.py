@@ -91,7 +91,9 @@ def question(experiment: Experiment, options: argparse.Namespace) -> Question:
     known = {name: jnp.asarray(tissues[name]) for name in experiment.tissue}
     unknown = {name: known[name] for name in experiment.tissue if name not in experiment.known}
     unknown |= {name: jnp.full(len(labels), value) for name, value in experiment.unknown.items()}
-    experiment.model_of(settings, known)  # says what is wrong of the settings
+    model = experiment.model_of(settings, known)  # says what is wrong of the settings
+    if experiment.samples is None:  # a closed form, which has more to say when it is used
+        model(unknown)
 
     def model_of(design: Numbers) -> Any:
         free = design if curve is None else {name: curve(value) for name, value in design.items()}
@@ -173,9 +175,14 @@ def _tissues(experiment: Experiment, options: argparse.Namespace) -> tuple[dict[
     for name, values in tissues.items():
         if not np.all(values > 0):
             raise ValueError(f"--{name} must be positive, but got {values.min():g}.")
-    shown = {"t1": (1.0, "s"), "t2": (1e3, "ms"), "diffusion": (1e9, "um2/ms")}
-    label = lambda i: ", ".join(f"{name} {v[i] * shown[name][0]:.4g} {shown[name][1]}" for name, v in tissues.items())
+    shown = {"t1": ("T1", 1.0, "s"), "t2": ("T2", 1e3, "ms"), "diffusion": ("D", 1e9, "um2/ms")}
+    label = lambda i: ", ".join("{} {:.4g} {}".format(*_scaled(shown[name], v[i])) for name, v in tissues.items())
     return tissues, [label(i) for i in range(len(next(iter(tissues.values()))))]
+
+
+def _scaled(shown: tuple[str, float, str], value: float) -> tuple[str, float, str]:
+    name, factor, unit = shown
+    return name, value * factor, unit
 
 
 def _named_tissues(experiment: Experiment, options: argparse.Namespace) -> tuple[dict[str, np.ndarray], list[str]]:
