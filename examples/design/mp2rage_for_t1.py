@@ -48,7 +48,7 @@ def main(arguments=None):
         )
     if options.figure:
         axes = mr.plot.design(result, bound=bound)
-        axes[-1].set_xticks(range(len(t1)), [f"{value:.1f}" for value in t1])
+        axes[-1].set_xticks(range(0, len(t1), 3), [f"{value:.1f}" for value in t1[::3]])
         axes[-1].set_xlabel("T1 (s)")
         axes[0].figure.savefig(options.figure)
     n_fits = 5000 if options.quick else 20000
