@@ -12,6 +12,8 @@ ANGLES = {"deg": units.deg, "rad": 1.0}
 LENGTHS = {"mm": units.mm, "cm": 1e-2, "m": 1.0}
 GRADIENTS = {"mT/m": 1e-3, "T/m": 1.0}
 SLEW_RATES = {"T/m/s": 1.0}
+B_VALUES = {"s/mm2": 1e6, "s/mm^2": 1e6, "s/m^2": 1.0}
+DIFFUSIVITIES = {"mm2/s": 1e-6, "mm^2/s": 1e-6, "um2/ms": 1e-9, "um^2/ms": 1e-9, "m^2/s": 1.0}
 FIELDS = {"mT": 1e-3, "T": 1.0}
 
 
@@ -43,6 +45,16 @@ def field(text: str) -> float:
 def slew_rate(text: str) -> float:
     """`"200T/m/s"` in T/m/s."""
     return _with_unit(text, SLEW_RATES, "a slew rate", "200T/m/s")
+
+
+def b_value(text: str) -> float:
+    """`"1000s/mm2"` in s/m²."""
+    return _with_unit(text, B_VALUES, "a b-value", "1000s/mm2")
+
+
+def diffusivity(text: str) -> float:
+    """`"0.7um2/ms"` in m²/s."""
+    return _with_unit(text, DIFFUSIVITIES, "a diffusion coefficient", "0.7um2/ms or 0.0007mm2/s")
 
 
 def plain(text: str) -> Any:

@@ -10,7 +10,7 @@ from jaxtyping import Array, PyTree
 from rich.progress import Progress
 
 from mrjax._bars import CompilationColumn
-from mrjax.design._evaluation import Evaluated, check_start
+from mrjax.design._evaluation import Evaluated, another_design, check_start
 from mrjax.design._variables import Variables
 from mrjax.nn._run import COLUMNS
 from mrjax.nn.checkpoints import CheckpointFolder
@@ -57,16 +57,28 @@ class Descent:
 
         self.step = step
 
+    @property
+    def best_point(self) -> list[Array]:
+        """The best so far, as `Variables` has points."""
+        return self.state.best
+
+    @property
+    def least(self) -> float:
+        """The objective there."""
+        return float(self.state.least)
+
+    @property
+    def last_line(self) -> int:
+        """The newest line of the history that belongs to this state."""
+        return int(self.state.step) - 1
+
     def resume(self, checkpoints: CheckpointFolder) -> None:
         """Go on from the newest checkpoint, if there is one and it is of this design."""
         if (newest := checkpoints.newest) is None:
             return
         stored = DescentState(*checkpoints.restore(newest, self.state))
         if not all(np.array_equal(old, new) for old, new in zip(stored.start, self.state.start, strict=True)):
-            raise ValueError(
-                f"The folder {checkpoints.folder.parent} holds a design from another start or within other bounds; take an "
-                "empty folder."
-            )
+            raise another_design(checkpoints)
         self.state = stored._replace(step=np.asarray(stored.step))
 
     def through(

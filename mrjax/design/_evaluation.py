@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array
 
 from mrjax.design._variables import Variables
+from mrjax.nn.checkpoints import CheckpointFolder
 
 Objective = Callable[[Any], Any]
 """Takes a design and returns a scalar, or a scalar and a dictionary of its terms."""
@@ -59,3 +60,10 @@ def check_start(value: Array, terms: dict[str, Array], slope: list[Array], varia
                 f"`objective` does not depend on {place.name} at the start: its derivative is zero. Leave it out of `free`, "
                 "look for what cuts it off (integers, NumPy, `stop_gradient`), or start elsewhere."
             )
+
+
+def another_design(checkpoints: CheckpointFolder) -> ValueError:
+    """What to raise where a folder is of another start or other bounds."""
+    return ValueError(
+        f"The folder {checkpoints.folder.parent} holds a design from another start or within other bounds; take an empty folder."
+    )

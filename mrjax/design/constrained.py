@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +13,10 @@ from jaxtyping import Array
 from rich.progress import Progress
 
 from mrjax._bars import CompilationColumn
-from mrjax.design._evaluation import Evaluated, check_start
+from mrjax.design._evaluation import Evaluated, another_design, check_start
 from mrjax.design._variables import Variables
 from mrjax.nn._run import COLUMNS
+from mrjax.nn.checkpoints import CheckpointFolder
 from mrjax.nn.history import History
 
 METHODS = ("SLSQP", "trust-constr")
@@ -60,6 +61,9 @@ class Constraint:
 class Constrained:
     """An optimiser of scipy that keeps constraints; use it in double precision.
 
+    What scipy knows of a search cannot be saved. One that goes on from a folder begins at the best design so far without the
+    curvatures that it had found: it takes other steps than one that was never stopped, and may need more of them.
+
     **Arguments:**
 
     - `method`: "SLSQP" (sequential quadratic programs; its cost grows with the third power of the number of variables and of
@@ -89,14 +93,29 @@ class Constrained:
             raise ValueError(f"`tolerance` must be positive, but got {self.tolerance}.")
 
 
+class SearchState(NamedTuple):
+    """What a checkpoint holds: of all that scipy knows of a search, the best point."""
+
+    best: np.ndarray
+    least: np.ndarray
+    breach: np.ndarray
+    converged: np.ndarray
+    """Whether the method ended by itself."""
+    start: np.ndarray
+    """Where it all began, by which a folder is known."""
+
+
 class ConstrainedSearch:
     """A search in progress, with the best point so far: of those that keep the constraints that of the least objective."""
 
-    def __init__(self, evaluated: Evaluated, variables: Variables, constraints: Sequence[Constraint]):
-        self.variables = variables
+    def __init__(
+        self, evaluated: Evaluated, variables: Variables, constraints: Sequence[Constraint], method: Constrained
+    ):
+        self.variables, self.method = variables, method
         start, self.unravel = ravel_pytree(variables.start)
         self.start = self.best = self.noted = np.asarray(start, float)
         self.least, self.breach = np.inf, np.inf
+        self.last_line, self.converged = -1, False
         self.value_and_slope = jax.jit(
             lambda x: jax.value_and_grad(lambda x: evaluated(self.unravel(x)), has_aux=True)(x)
         )
@@ -104,39 +123,78 @@ class ConstrainedSearch:
         self.constraints = [self._scaled(one) for one in constraints]
         self._last: tuple[bytes, Any] = (b"", None)
 
-    def through(self, method: Constrained, steps: int, history: History, progress: bool) -> str:
-        """At most so many iterations; returns why it ended. An interrupt keeps the best so far."""
-        from scipy import optimize  # which few need
+    def resume(self, checkpoints: CheckpointFolder) -> None:
+        """Begin again from the best point of the newest checkpoint, if there is one and it is of this design."""
+        if (newest := checkpoints.newest) is None:
+            return
+        stored = SearchState(*checkpoints.restore(newest, self._state))
+        if not np.array_equal(stored.start, self.start):
+            raise another_design(checkpoints)
+        self.best = np.array(stored.best)
+        self.least, self.breach, self.converged = float(stored.least), float(stored.breach), bool(stored.converged)
+        self.last_line = newest
 
-        (value, terms), slope = self._at(self.start)
-        check_start(value, terms, self.unravel(jnp.asarray(slope, self.dtype)), self.variables)
-        self._note(self.start, history)
-        size = abs(float(value)) or 1.0
-        bounds = optimize.Bounds(*self._sides(), keep_feasible=True)  # pyright: ignore[reportArgumentType]
+    def through(
+        self, steps: int, history: History, checkpoints: CheckpointFolder | None, every: int, progress: bool
+    ) -> str:
+        """The iterations that are left; returns why it ended. An interrupt keeps the best so far."""
+        if self.converged:
+            return f"{self.method.method}: had ended by itself after {self.last_line} iterations."
+        begin = self.best
+        (value, terms), slope = self._at(begin)
+        if not history.lines:
+            check_start(value, terms, self.unravel(jnp.asarray(slope, self.dtype)), self.variables)
+            self._note(begin, history)
+        done = len(history.lines) - 1
+        if done >= steps:
+            return f"All {steps} iterations were taken."
         with Progress(*COLUMNS, CompilationColumn(), disable=not progress) as bar:
-            task = bar.add_task("design", total=steps)
+            task = bar.add_task("design", total=steps, completed=done)
 
             def after(x: np.ndarray, *_: Any) -> None:
+                # of the iteration before, so that the last is saved with how it ended
+                if len(history.lines) - 1 > done and (len(history.lines) - 1) % every == 0:
+                    self._save(checkpoints, history)
                 self._note(x, history)
                 bar.update(task, advance=1, description=f"objective {history.lines[-1]['objective']:.4g}")
 
             try:
-                outcome = _without_hints(optimize.minimize)(
-                    lambda x: float(self._at(x)[0][0]) / size,
-                    self.start,
-                    jac=lambda x: np.asarray(self._at(x)[1], float) / size,
-                    method=method.method,
-                    bounds=bounds,
-                    constraints=[optimize.NonlinearConstraint(*one) for one in self.constraints],  # pyright: ignore[reportArgumentType]
-                    tol=method.tolerance,
-                    options={"maxiter": steps},
-                    callback=after,
-                )
+                outcome = self._minimised(begin, steps - done, abs(history.lines[0]["objective"]) or 1.0, after)
             except KeyboardInterrupt:
+                self._save(checkpoints, history)
                 return f"Interrupted after {len(history.lines) - 1} iterations."
         if not np.array_equal(outcome.x, self.noted):
             self._note(outcome.x, history)
-        return f"{method.method}: {outcome.message.rstrip('.')}."
+        self.converged = bool(outcome.success)
+        self._save(checkpoints, history)
+        return f"{self.method.method}: {outcome.message.rstrip('.')}."
+
+    def _minimised(self, begin: np.ndarray, iterations: int, size: float, after: Callable) -> Any:
+        """What scipy returns, of the objective in units of `size`."""
+        from scipy import optimize  # which few need
+
+        bounds = optimize.Bounds(*self._sides(), keep_feasible=True)  # pyright: ignore[reportArgumentType]
+        return _without_hints(optimize.minimize)(
+            lambda x: float(self._at(x)[0][0]) / size,
+            begin,
+            jac=lambda x: np.asarray(self._at(x)[1], float) / size,
+            method=self.method.method,
+            bounds=bounds,
+            constraints=[optimize.NonlinearConstraint(*one) for one in self.constraints],  # pyright: ignore[reportArgumentType]
+            tol=self.method.tolerance,
+            options={"maxiter": iterations},
+            callback=after,
+        )
+
+    @property
+    def _state(self) -> SearchState:
+        numbers = (np.asarray(self.least), np.asarray(self.breach), np.asarray(self.converged))
+        return SearchState(self.best, *numbers, self.start)
+
+    def _save(self, checkpoints: CheckpointFolder | None, history: History) -> None:
+        """Under the number of the newest line of the history."""
+        if checkpoints is not None:
+            checkpoints.save(len(history.lines) - 1, self._state)
 
     @property
     def best_point(self) -> list[Array]:

@@ -44,9 +44,9 @@ def optimise(
     moved to the nearest point within the bounds. The search is local. What it returns is the best of all the designs that it
     met, among those that keep the constraints to 1e-6 of their limits, if there are any.
 
-    With a `folder`, checkpoints and a log of JSON lines are written there, and the search goes on from the newest checkpoint,
-    with the same numbers, bit for bit, as if it had never stopped. An interrupt (Ctrl-C) ends the search, which saves and
-    returns what it has found.
+    With a `folder`, checkpoints and a log of JSON lines are written there, and the search goes on from the newest checkpoint:
+    with optax with the same numbers, bit for bit, as if it had never stopped; with `Constrained` from the best design so far,
+    by other steps than if it had not. An interrupt (Ctrl-C) ends the search, which saves and returns what it has found.
 
     **Arguments:**
 
@@ -61,7 +61,7 @@ def optimise(
     - `optimiser`: Of optax, or `Constrained`. By default Adam with a rate that falls from 0.02 to zero over `steps` as a cosine
       does.
     - `steps`: Of optax, or at most so many iterations of `Constrained`.
-    - `folder`: Where to keep checkpoints and log, of optax alone; None to keep nothing.
+    - `folder`: Where to keep checkpoints and log; None to keep nothing.
     - `checkpoint_every`: Steps from one checkpoint to the next.
     - `progress`: Whether to show a bar with the objective.
 
@@ -94,36 +94,32 @@ def optimise(
     """
     steps = _checks.positive_integer(steps, "steps")
     every = _checks.positive_integer(checkpoint_every, "checkpoint_every")
-    _check_that_they_go_together(optimiser, constraints, folder)
+    _check_that_they_go_together(optimiser, constraints)
     variables = Variables.of(start, free, bounds)
     evaluated = at_points(objective, variables)
     if isinstance(optimiser, Constrained):
-        search, history = ConstrainedSearch(evaluated, variables, constraints), History.in_memory()
-        reason = search.through(optimiser, steps, history, progress)
-        return _result(variables, search.best_point, search.least, history, reason, start)
-    adam = lambda: optax.adam(optax.cosine_decay_schedule(RATE, steps))
-    descent = Descent(evaluated, variables, adam() if optimiser is None else optimiser)
+        search = ConstrainedSearch(evaluated, variables, constraints, optimiser)
+    else:
+        adam = lambda: optax.adam(optax.cosine_decay_schedule(RATE, steps))
+        search = Descent(evaluated, variables, adam() if optimiser is None else optimiser)
     if folder is None:
         history = History.in_memory()
-        reason = descent.through(steps, history, None, every, progress)
+        reason = search.through(steps, history, None, every, progress)
     else:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with CheckpointFolder(Path(folder) / "checkpoints") as checkpoints:
-            descent.resume(checkpoints)
-            history = History.in_file(Path(folder) / "log.jsonl", before=int(descent.state.step) - 1)
-            reason = descent.through(steps, history, checkpoints, every, progress)
-    return _result(variables, descent.state.best, float(descent.state.least), history, reason, start)
+            search.resume(checkpoints)
+            history = History.in_file(Path(folder) / "log.jsonl", before=search.last_line)
+            reason = search.through(steps, history, checkpoints, every, progress)
+    return _result(variables, search.best_point, search.least, history, reason, start)
 
 
-def _check_that_they_go_together(optimiser: Any, constraints: Any, folder: Any) -> None:
+def _check_that_they_go_together(optimiser: Any, constraints: Any) -> None:
     if not isinstance(optimiser, Constrained | optax.GradientTransformation | None):
         raise ValueError(
             f"`optimiser` must be of optax or `mr.design.Constrained()`, but got {type(optimiser).__name__}."
         )
-    if isinstance(optimiser, Constrained):
-        if folder is not None:
-            raise ValueError("`folder` goes with optimisers of optax; leave it out with `Constrained`.")
-    elif len(constraints) > 0:
+    if len(constraints) > 0 and not isinstance(optimiser, Constrained):
         raise ValueError(
             "`constraints` need `optimiser=mr.design.Constrained()`; with optax, add a term to the objective, or let it begin "
             "with what keeps them, such as `limit_energy`."

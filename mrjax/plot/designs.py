@@ -87,6 +87,8 @@ def _unit(name: str) -> tuple[float, str]:
     """Of the names that protocols have."""
     if name.endswith(("angle", "phase")):
         return 180 / np.pi, " (deg)"
+    if name == "bvals":
+        return 1e-6, " (s/mm²)"
     return (1e3, " (ms)") if name in ("tr", "te", "echo_spacing", "inversion_time") else (1.0, "")
 
 

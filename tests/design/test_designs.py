@@ -144,7 +144,6 @@ def test_a_search_that_leaves_where_the_objective_is_defined_ends_with_the_best(
             {"constraints": [mr.design.Constraint(jnp.sum, upper=1.0)]},
             "`constraints` need `optimiser=mr.design.Constrained",
         ),
-        (jnp.sum, jnp.ones(2), {"optimiser": CONSTRAINED, "folder": "x"}, "`folder` goes with optimisers of optax"),
     ],
 )
 def test_what_cannot_be_designed_is_refused_with_the_reason(objective, start, options, sentence):

@@ -93,6 +93,55 @@ def test_a_search_under_constraints_that_is_interrupted_gives_its_best(monkeypat
     assert result.objective < objective(start)
 
 
+def constrained(folder, steps=100, start=1.0, tolerance=1e-12):
+    return mr.design.optimise(
+        objective,
+        jnp.full(3, start),
+        free=lambda x: x,
+        bounds=(0.0, 3.0),
+        constraints=[mr.design.Constraint(jnp.sum, upper=4.0)],
+        optimiser=mr.design.Constrained(tolerance=tolerance),
+        steps=steps,
+        folder=folder,
+        checkpoint_every=2,
+        progress=False,
+    )
+
+
+def test_a_search_under_constraints_goes_on_from_its_best(tmp_path):
+    whole, part = constrained(None), constrained(tmp_path, steps=3)
+    assert part.objective > 1.01 * whole.objective
+    result = constrained(tmp_path)
+    np.testing.assert_allclose(result.best, whole.best, rtol=1e-5)
+    n = len(part.history.lines)
+    assert result.history.lines[:n] == part.history.lines
+    assert [line["step"] for line in result.history.lines] == list(range(len(result.history.lines)))
+    again = constrained(tmp_path)
+    assert again.reason == f"SLSQP: had ended by itself after {len(result.history.lines) - 1} iterations."
+    assert_same(again, result)
+
+
+def test_a_search_under_constraints_that_is_killed_loses_little(tmp_path, monkeypatch):
+    append = History.append
+
+    def killed(history, line):
+        append(history, line)
+        if line["step"] == 4:
+            raise SystemError
+
+    monkeypatch.setattr(History, "append", killed)
+    with pytest.raises(SystemError):
+        constrained(tmp_path)
+    monkeypatch.setattr(History, "append", append)
+    lines = History.read(tmp_path / "log.jsonl").lines
+    assert len(lines) == 5
+    result = constrained(tmp_path)
+    assert result.history.lines[:3] == lines[:3]
+    assert result.objective == pytest.approx(constrained(None).objective, rel=1e-6)
+    with pytest.raises(ValueError, match="holds a design from another start or within other bounds"):
+        constrained(tmp_path, start=1.1)
+
+
 def test_a_folder_of_another_design_is_refused(tmp_path):
     designed(tmp_path, steps=5)
     with pytest.raises(ValueError, match="holds a design from another start or within other bounds"):

@@ -1,0 +1,122 @@
+"""`mrjax design crlb`: settings of an experiment that measures better, by the Cramér-Rao bound."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from mrjax.cli import quantities
+from mrjax.cli.designs import EXPERIMENTS, Experiment
+
+INTERRUPTED = "Interrupted"
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("design")
+    criteria = parser.add_subparsers(dest="criterion", required=True, metavar="crlb")
+    crlb = criteria.add_parser(
+        "crlb",
+        help="least variance of unbiased estimates",
+        description="Find settings whose Cramér-Rao bound, the least variance of unbiased estimates, is the lowest nearby.",
+    )
+    experiments = crlb.add_subparsers(dest="experiment", required=True, metavar="|".join(EXPERIMENTS))
+    for experiment in EXPERIMENTS.values():
+        _add_experiment(experiments, experiment)
+
+
+def _add_experiment(experiments: Any, experiment: Experiment) -> None:
+    parser = experiments.add_parser(
+        experiment.name,
+        help=experiment.help,
+        description=f"Design {experiment.help}.",
+        epilog="The search is local: other starts may end elsewhere. The same command goes on with a design that was stopped.",
+    )
+    experiment.parser_options(parser)
+    if experiment.samples:
+        n = experiment.default_samples
+        parser.add_argument(f"--{experiment.samples}", type=int, default=n, help=f"how many; {n} by default")
+        parser.add_argument(
+            "--splines", type=int, metavar="N", help="design smooth curves, each of N coefficients of a B-spline"
+        )
+    if experiment.name == "fse":
+        _add_options_of_echoes(parser)
+    _add_options_of_tissue(parser, experiment)
+    names = ", ".join(one.name for one in experiment.settings if one.per_sample)
+    parser.add_argument(
+        "--bounds",
+        nargs="+",
+        default=[],
+        metavar="NAME=LOW:HIGH",
+        help=f"design this setting ({names}) between these values",
+    )
+    parser.add_argument("--fix", nargs="+", default=[], metavar="NAME", help="leave this setting as it starts")
+    parser.add_argument("--steps", type=int, default=300, help="of the search; 300 by default")
+    parser.add_argument("--out", type=Path, help="folder to write to, or to go on from; design_NAME by default")
+    parser.set_defaults(run=lambda options: run(experiment, options))
+
+
+def _add_options_of_echoes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--power", type=quantities.angle, metavar="ANGLE", help="at most the power of refocusing pulses of this angle"
+    )
+    parser.add_argument("--fov", type=quantities.length, help="also write a Pulseq file of this field of view")
+    parser.add_argument("--matrix", type=int, help="of the Pulseq file, a multiple of --echoes; the least above 63")
+
+
+def _add_options_of_tissue(parser: argparse.ArgumentParser, experiment: Experiment) -> None:
+    kinds = {"t1": (quantities.time, "0.8s 1.4s"), "t2": (quantities.time, "70ms 80ms")}
+    kinds["diffusion"] = (quantities.diffusivity, "0.7um2/ms")
+    for name in experiment.tissue:
+        kind, example = kinds[name]
+        parser.add_argument(
+            f"--{name}",
+            nargs="+",
+            type=quantities.listed(kind),
+            action=quantities.Listed,
+            metavar="X",
+            help=f"{name.upper() if name != 'diffusion' else 'diffusion coefficients'} of the tissues, such as {example}",
+        )
+    if "diffusion" not in experiment.tissue:
+        named = "white-matter, grey-matter, csf; the first two by default"
+        parser.add_argument("--tissue", nargs="+", metavar="NAME", help=f"tissues by name: {named}")
+        parser.add_argument("--field", type=quantities.field, help="of those that are named: 1.5T or 3T; 3T by default")
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=1e-3,
+        help="standard deviation of the noise in one image, relative to the signal of the equilibrium; 0.001 by default",
+    )
+    wanted = [*(name for name in experiment.tissue if name not in experiment.known)]
+    if len(wanted) > 1:
+        parser.add_argument(
+            "--for",
+            dest="wanted",
+            nargs="+",
+            choices=wanted,
+            metavar="NAME",
+            help="what is to be precise; all by default",
+        )
+
+
+def run(experiment: Experiment, options: argparse.Namespace) -> int:
+    """Search, write and tell."""
+    # both import what help need not wait for
+    from mrjax.cli.designs import outcome
+    from mrjax.cli.designs.question import question
+
+    console = Console()
+    with jax.enable_x64(True):  # parameters may be hard to tell apart
+        asked = question(experiment, options)
+        folder = options.out or Path(f"design_{experiment.name}")
+        outcome.claim(folder, asked)
+        console.print(f"designing {', '.join(asked.start)} for {', '.join(asked.labels)}", soft_wrap=True)
+        result = asked.searched(options.steps, folder)
+        paths = outcome.write(folder, asked, result, options)
+        console.print(outcome.table(asked, result))
+    console.print(result.reason)
+    for path in paths:
+        console.print(f"wrote {path}", soft_wrap=True)
+    return 130 if result.reason.startswith(INTERRUPTED) else 0

@@ -1,0 +1,114 @@
+"""A design as files, a figure and a table."""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+import mrjax as mr
+from mrjax.cli.designs.question import Question
+from mrjax.design import DesignResult
+
+SMALLEST_MATRIX = 64
+
+
+def claim(folder: Path, asked: Question) -> None:
+    """Note what is asked in a folder; `ValueError` where it holds another design."""
+    note, now = folder / "question.json", asked.as_dict()
+    if note.exists():
+        before = json.loads(note.read_text(encoding="utf-8"))
+        differing = [name for name in now if before.get(name) != now[name]]
+        if differing:
+            name = differing[0]
+            raise ValueError(
+                f"{folder} holds another design: its {name} was {_short(before.get(name))}, now it is {_short(now[name])}. "
+                "Give --out another folder, or delete that one."
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def write(folder: Path, asked: Question, result: DesignResult, options: argparse.Namespace) -> list[Path]:
+    """Write the design as JSON and CSV, the figure, and a Pulseq file where one is asked for; returns their paths."""
+    paths = [folder / name for name in ("design.json", "design.csv", "design.png")]
+    paths[0].write_text(json.dumps(_record(asked, result, options), indent=2) + "\n", encoding="utf-8")
+    _write_table(paths[1], asked, asked.complete(result.best))
+    _figure(asked, result).savefig(paths[2], dpi=150)
+    if getattr(options, "fov", None) is not None:
+        paths.append(folder / f"{asked.experiment.name}.seq")
+        _write_sequence(paths[-1], asked, result, options)
+    return paths
+
+
+def _record(asked: Question, result: DesignResult, options: argparse.Namespace) -> dict[str, Any]:
+    before, after = (asked.bound.relative_deviation(design) for design in (result.start, result.best))
+    units = {one.name: one.quantity.si for one in asked.experiment.settings}
+    pair = lambda start, best: {"start": np.asarray(start).tolist(), "best": np.asarray(best).tolist()}
+    shown = [asked.shown(design) for design in (result.start, result.best)]
+    return {
+        "design": {name: {"unit": units[name], **pair(shown[0][name], shown[1][name])} for name in asked.start},
+        "relative_standard_deviation": {name: pair(before[name], after[name]) for name in before},
+        "objective": {**pair(asked.bound(result.start), result.objective), "factor": result.factor},
+        "tissue_names": asked.labels,
+        "question": asked.as_dict(),
+        "reason": result.reason,
+        "steps": len(result.history.lines) - 1,
+        "command_line": options.command_line,
+        "mrjax_version": mr.__version__,
+    }
+
+
+def _write_table(path: Path, asked: Question, values: dict[str, Any]) -> None:
+    """A row for each sample, in the units of scanners."""
+    columns = [one for one in asked.experiment.settings if one.per_sample]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([f"{one.name} ({one.quantity.unit})" for one in columns])
+        rows = zip(*(np.asarray(values[one.name]) / one.quantity.size for one in columns), strict=True)
+        writer.writerows([f"{value:.6g}" for value in row] for row in rows)
+
+
+def _write_sequence(path: Path, asked: Question, result: DesignResult, options: argparse.Namespace) -> None:
+    values = asked.complete(result.best)
+    n = len(values["refocusing_angle"])
+    matrix = -(-SMALLEST_MATRIX // n) * n if options.matrix is None else options.matrix
+    assert asked.experiment.imaging is not None
+    mr.pulseq.write(asked.experiment.imaging(values, options.fov, matrix), path)
+
+
+def _figure(asked: Question, result: DesignResult) -> Any:
+    axes = mr.plot.design(result, bound=asked.bound, show=asked.shown)
+    for place in axes[-len(asked.bound.weights) :]:
+        if len(asked.labels) <= 10:
+            place.set_xticks(range(len(asked.labels)), asked.labels)
+            place.set_xlabel("")
+    figure = axes[0].figure
+    title = f"{asked.experiment.help}; noise {asked.noise_std:g} of M0, variance divided by {result.factor:.3g}"
+    figure.suptitle(title, fontsize="medium")
+    return figure
+
+
+def table(asked: Question, result: DesignResult) -> Table:
+    """The design, and how precise it is predicted to be."""
+    drawn = Table(title=f"variance divided by {result.factor:.4g}")
+    for column in ("", "start", "best"):
+        drawn.add_column(column)
+    start, best = (asked.shown(design) for design in (result.start, result.best))
+    for one in asked.experiment.settings:
+        if one.name in asked.start:
+            drawn.add_row(one.name, one.shown(start[one.name]), one.shown(best[one.name]))
+    before, after = (asked.bound.relative_deviation(design) for design in (result.start, result.best))
+    for name in before:
+        for label, *pair in zip(asked.labels, np.ravel(before[name]), np.ravel(after[name]), strict=True):
+            drawn.add_row(f"std of {name}, {label}", *(f"{100 * value:.3g} %" for value in pair))
+    return drawn
