@@ -40,7 +40,7 @@ class GradientEchoes:
 def read(options: argparse.Namespace) -> GradientEchoes:
     """The scan that `options.images` holds; `FileError` with a sentence for everything that does not fit."""
     options.data, phases = _halves(options.images)
-    played = acquisition.read(options, "te", "qsm")
+    played = acquisition.read(options, acquisition.TE)
     n = len(played.samples)
     magnitude = grids.series(options.data, [read_nifti(path) for path in options.data], n, played.origin)
     phase = grids.series(phases, [read_nifti(path) for path in phases], n, played.origin)

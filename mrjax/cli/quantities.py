@@ -13,6 +13,8 @@ LENGTHS = {"mm": units.mm, "cm": 1e-2, "m": 1.0}
 GRADIENTS = {"mT/m": 1e-3, "T/m": 1.0}
 SLEW_RATES = {"T/m/s": 1.0}
 FIELDS = {"mT": 1e-3, "T": 1.0}
+RF_FIELDS = {"uT": 1e-6, "T": 1.0}
+FREQUENCIES = {"Hz": 1.0, "kHz": 1e3}
 
 
 def time(text: str) -> float:
@@ -38,6 +40,16 @@ def gradient(text: str) -> float:
 def field(text: str) -> float:
     """`"3T"` in T."""
     return _with_unit(text, FIELDS, "a field", "3T")
+
+
+def rf_field(text: str) -> float:
+    """`"2uT"` in T."""
+    return _with_unit(text, RF_FIELDS, "an RF field", "2uT")
+
+
+def frequency(text: str) -> float:
+    """`"3kHz"` in Hz."""
+    return _with_unit(text, FREQUENCIES, "a frequency", "3kHz or 3000Hz")
 
 
 def slew_rate(text: str) -> float:
