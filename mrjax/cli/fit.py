@@ -88,6 +88,7 @@ def _add_list(parser: argparse.ArgumentParser, option: str, kind: Any, explanati
 def run(contrast: Contrast, options: argparse.Namespace) -> int:
     """Read, fit, write and tell."""
     console = Console()
+    _require_what_is_needed(contrast, options)
     played = contrast.acquired(options)
     chosen = _chosen(contrast, options, played)
     n = contrast.n_images or len(played.samples)
@@ -98,7 +99,7 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
         console.print(remark, soft_wrap=True)
     console.print(f"fitting {len(measured.signals):,} voxels with {measured.signals.shape[-1]} images each")
     if unfinished.count(options.out):
-        console.print(f"{options.out / unfinished.FOLDER} holds batches of a fit that was stopped; it goes on with them")
+        console.print(f"{options.out / unfinished.FOLDER} holds what a fit that was stopped has done; that is not done again")
     model = contrast.model(Known(played, options, _in_single(measured.maps), measured.affine))
     with bars(console=console) as progress:
         result = _fit(contrast, options, model, played, measured, signs, progress)
@@ -126,9 +127,9 @@ def _written(
     """Maps or a table, a record, a figure of maps, and the report."""
     from mrjax.cli import fit_figure, report  # with matplotlib, which help need not wait for
 
-    derived = {} if contrast.derived is None else contrast.derived(result.parameters)
+    derived = {} if contrast.derive is None else contrast.derive(result.parameters)
     paths, maps = map_files.write(contrast, model, options.data, options.out, measured, result, derived)
-    told = map_files.described(contrast, model, derived)
+    told = map_files.described(contrast, model)
     if measured.mask is not None:
         figure = fit_figure.draw(contrast.parameter, measured.mask, maps)
         figure.savefig(options.out / "maps.png", dpi=150)
@@ -140,8 +141,8 @@ def _written(
     return paths
 
 
-def _chosen(contrast: Contrast, options: argparse.Namespace, played: Acquisition) -> np.ndarray:
-    """Indices of the images to fit; `ValueError` where they are too few or not there, or the noise they need is unknown."""
+def _require_what_is_needed(contrast: Contrast, options: argparse.Namespace) -> None:
+    """`ValueError` where options do not go together."""
     if getattr(options, "magnitude", None) == "rician" and options.noise_std is None:
         raise ValueError(
             "--magnitude rician needs --noise, the standard deviation of the noise in real or imaginary part."
@@ -150,6 +151,10 @@ def _chosen(contrast: Contrast, options: argparse.Namespace, played: Acquisition
         raise ValueError(f"{contrast.name} finds the noise from what the fit leaves; leave out --noise.")
     if contrast.signals == "uniform" and options.mask is None and options.data[0].suffix.lower() != ".csv":
         raise ValueError(f"{contrast.name} needs --mask: a uniform image does not tell where there is tissue.")
+
+
+def _chosen(contrast: Contrast, options: argparse.Namespace, played: Acquisition) -> np.ndarray:
+    """Indices of the images to fit; `ValueError` where they are too few or not there."""
     numbers, n, origin = getattr(options, "echoes", None), len(played.samples), played.origin
     chosen = np.arange(n) if numbers is None else np.unique(numbers) - 1
     if chosen[-1] >= n:
@@ -161,7 +166,7 @@ def _chosen(contrast: Contrast, options: argparse.Namespace, played: Acquisition
     # real and imaginary part count
     if len(chosen) * (2 if contrast.signals == "complex" else 1) < n_parameters:
         what = f"{origin} has {n} values" if numbers is None else f"--echoes has {len(chosen)}"
-        of_two = ", with two numbers each," if contrast.signals == "complex" else ""
+        of_two = ", with two numbers each" if contrast.signals == "complex" else ""
         raise ValueError(f"{contrast.name} fits {n_parameters} parameters and needs as many images{of_two}, but {what}.")
     return chosen
 

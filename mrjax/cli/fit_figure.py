@@ -1,8 +1,10 @@
 """Figures of `mrjax fit`: maps, histograms, and voxels with their data."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mrjax.inverse import FitStatus
@@ -38,30 +40,28 @@ def gallery(
 ) -> Figure:
     """The fullest slice of all parameters, or of their standard deviations, with the residual and the status."""
     z, mask, good, maps = _slices(mask, maps)
-    names = [name for name in told if maps[name].ndim == 3 and name.endswith("_std") == deviations][:MOST_MAPS]
-    rows = -(-(len(names) + (not deviations)) // COLUMNS)
-    figure = Figure(figsize=(3.4 * COLUMNS, 3.0 * rows), layout="constrained")
-    panels = figure.subplots(rows, COLUMNS, squeeze=False, subplot_kw={"facecolor": BLANK}).ravel()
-    for panel in panels[len(names) + (not deviations) :]:
-        panel.remove()
+    names = [name for name in told if name in maps and name.endswith("_std") == deviations][:MOST_MAPS]
+    figure, panels = grid(len(names) + (not deviations), 3.2, facecolor=BLANK)
     for panel, name in zip(panels, names, strict=False):
         unit = told[name][0] if len(told[name][0]) < 10 else ""
         parameter_map(maps[name][:, :, z], name, mask=good[:, :, z], unit=unit, title=name, axes=panel)
     if not deviations:
         status = np.where(mask[:, :, z], maps["status"][:, :, z], np.nan)
-        parameter_map(status, "status", limits=(0.0, 7.0), title="status", unit="", colours="Set1", axes=panels[len(names)])
-    figure.suptitle(_count(z, mask, good[:, :, z]), fontsize="medium")
+        ends = (-0.5, len(FitStatus) - 0.5)
+        parameter_map(status, "status", limits=ends, title="status", unit="", colours="Set2", axes=panels[-1])
     return figure
+
+
+def slice_in_words(mask: np.ndarray, maps: Mapping[str, np.ndarray]) -> str:
+    """Which slice is drawn, and how much of it."""
+    z, mask, good, _ = _slices(mask, maps)
+    return _count(z, mask, good[:, :, z])
 
 
 def histograms(values: Mapping[str, np.ndarray], told: Mapping[str, tuple[str, str]]) -> Figure:
     """Of each parameter over the voxels that converged, between the 0.5th and the 99.5th percentile."""
     names = [name for name in told if not name.endswith("_std") and values[name].ndim == 1][:MOST_MAPS]
-    rows = -(-len(names) // COLUMNS)
-    figure = Figure(figsize=(3.4 * COLUMNS, 2.4 * rows), layout="constrained")
-    panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for panel in panels[len(names) :]:
-        panel.remove()
+    figure, panels = grid(len(names), 2.4)
     good = values["status"] == FitStatus.CONVERGED
     for panel, name in zip(panels, names, strict=False):
         known = values[name][good & np.isfinite(values[name])]
@@ -75,6 +75,19 @@ def histograms(values: Mapping[str, np.ndarray], told: Mapping[str, tuple[str, s
         panel.hist(known, bins=60, range=(low, high) if high > low else None, color="steelblue")
         panel.axvline(float(np.median(known)), color="black", linewidth=1)
     return figure
+
+
+def grid(n: int, height: float, **panel: Any) -> tuple[Figure, list[Axes]]:
+    """A figure of `n` panels in rows of four, each row of a height in inches."""
+    rows = -(-n // COLUMNS)
+    figure = Figure(figsize=(3.4 * COLUMNS, height * rows))
+    # by hand, which is several times as quick as a layout that matplotlib solves
+    edge = 0.45 / (height * rows)
+    figure.subplots_adjust(left=0.03, right=0.97, bottom=edge, top=1 - edge, wspace=0.25, hspace=1.2 / height)
+    panels = figure.subplots(rows, COLUMNS, squeeze=False, subplot_kw=panel).ravel().tolist()
+    for unused in panels[n:]:
+        unused.remove()
+    return figure, panels[:n]
 
 
 def _slices(

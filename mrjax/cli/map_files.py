@@ -11,7 +11,7 @@ import numpy as np
 from mrjax import __version__
 from mrjax.cli import measurement, outcome
 from mrjax.cli.batches import Result
-from mrjax.cli.contrasts import Contrast, Derived
+from mrjax.cli.contrasts import Contrast
 from mrjax.cli.measurement import Measurement
 from mrjax.io import sidecar_path, write_nifti
 from mrjax.signals.models import SignalModel
@@ -20,14 +20,12 @@ OF_ONE_IMAGE = ("echo", "flip", "inv", "mt", "part")
 """Entities of BIDS names that differ from image to image of one series."""
 
 
-def described(
-    contrast: Contrast, model: SignalModel, derived: Mapping[str, Derived]
-) -> dict[str, tuple[str, str]]:
+def described(contrast: Contrast, model: SignalModel) -> dict[str, tuple[str, str]]:
     """By the names of maps their units and meanings."""
     told = {one.name: (one.unit, one.meaning) for one in model.parameters}
     told = {name: (outcome.OF_IMAGES if unit == "signal" else unit, meaning) for name, (unit, meaning) in told.items()}
     deviations = {f"{name}_std": (unit, f"standard deviation of: {meaning}") for name, (unit, meaning) in told.items()}
-    of_others = {name: (one.unit, one.meaning) for name, one in derived.items()}
+    of_others = {one.name: (one.unit, one.meaning) for one in contrast.derived}
     unit = outcome.OF_IMAGES if contrast.signals != "uniform" else ""
     return told | deviations | of_others | {"residual_rms": (unit, "root of the mean square of data minus fit")}
 
@@ -61,17 +59,17 @@ def write(
     out: Path,
     measured: Measurement,
     result: Result,
-    derived: Mapping[str, Derived],
+    derived: Mapping[str, np.ndarray],
 ) -> tuple[list[Path], dict[str, np.ndarray]]:
     """Write a table, or maps with sidecars; returns their paths and the maps, in the shape of the images."""
     values = measurement.maps_of(result)
     known = np.isfinite(values["residual_rms"])
-    for name, one in derived.items():
-        values[name] = np.where(known.reshape(-1, *(1,) * (one.values.ndim - 1)), one.values, np.nan)
+    for name, value in derived.items():
+        values[name] = np.where(known.reshape(-1, *(1,) * (value.ndim - 1)), value, np.nan)
     if measured.mask is None:
         return [measurement.write_columns(out / f"{contrast.name}.csv", measured, _columns(values))], values
     maps, paths = measurement.in_images(measured, values), []
-    told = described(contrast, model, derived)
+    told = described(contrast, model)
     for key, image in maps.items():
         path = write_nifti(out / f"{prefix(data[0])}{map_name(contrast, key)}.nii.gz", image, measured.affine)
         about = {"Units": told[key][0], "Description": told[key][1]} if key in told else {"Levels": outcome.meanings()}

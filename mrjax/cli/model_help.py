@@ -50,8 +50,7 @@ def of_contrast(contrast: Contrast) -> str:
     named = lambda chosen: [_with_unit(field.metadata["meaning"], field.metadata["unit"]) for field in chosen]
     known = [field for field in fields if field.default is not dataclasses.MISSING]
     gives = [_with_unit(one.name, one.unit) for one in model.parameters]
-    if contrast.derived is not None:
-        gives += [_with_unit(name, one.unit) for name, one in contrast.derived(dict.fromkeys(model.names, _one())).items()]
+    gives += [_with_unit(one.name, one.unit) for one in contrast.derived]
     lines = {
         "needs": named(field for field in fields if field not in known),
         "takes": named(known),
@@ -70,8 +69,3 @@ def of_contrast(contrast: Contrast) -> str:
 def _with_unit(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
 
-
-def _one() -> Any:
-    import numpy as np
-
-    return np.ones(1)

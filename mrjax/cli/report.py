@@ -48,7 +48,10 @@ def write(
         image("histograms", fit_figure.histograms(values, told)),
     ]
     if measured.mask is not None:
-        parts += ["<h2>Maps</h2>", image("maps", fit_figure.gallery(measured.mask, maps, told, deviations=False))]
+        shown = html.escape(fit_figure.slice_in_words(measured.mask, maps))
+        statuses = ", ".join(f"{number} {name}" for number, name in outcome.meanings().items())
+        parts += [f"<h2>Maps</h2><p>{shown[0].upper()}{shown[1:]}. Status: {statuses}.</p>"]
+        parts += [image("maps", fit_figure.gallery(measured.mask, maps, told, deviations=False))]
         if any(name.endswith("_std") for name in told):
             deviations = fit_figure.gallery(measured.mask, maps, told, deviations=True)
             parts += ["<h2>Standard deviations</h2>", image("standard deviations", deviations)]

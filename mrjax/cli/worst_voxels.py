@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 
 from mrjax.cli.batches import Result
 from mrjax.cli.contrasts import Contrast, Known
+from mrjax.cli.fit_figure import grid
 from mrjax.cli.measurement import Measurement
 from mrjax.inverse import FitStatus
 from mrjax.signals.models import SignalModel
 
 MOST = 8
-COLUMNS = 4
 POINTS = 200
 
 
@@ -65,11 +65,7 @@ def curves(
 
 def draw(found: Curves, measured: Measurement, result: Result) -> Figure:
     """A panel for each voxel."""
-    rows = -(-len(found.voxels) // COLUMNS)
-    figure = Figure(figsize=(3.4 * COLUMNS, 2.8 * rows), layout="constrained")
-    panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for panel in panels[len(found.voxels) :]:
-        panel.remove()
+    figure, panels = grid(len(found.voxels), 2.6)
     places = None if measured.mask is None else np.argwhere(measured.mask)
     for i, voxel in enumerate(found.voxels):
         order = np.argsort(found.fitted_x, kind="stable")

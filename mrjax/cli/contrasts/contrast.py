@@ -32,8 +32,7 @@ class Known:
 class Derived:
     """A map that is made of fitted parameters."""
 
-    values: np.ndarray
-    """`(n_voxels,)`, or `(n_voxels, 3)` of vectors."""
+    name: str
     unit: str
     meaning: str
 
@@ -65,8 +64,10 @@ class Contrast:
     estimator: Callable[..., Fit] | None = None
     """In the place of least squares: takes model, data, and where it `takes_noise` the `noise_std` and a `likelihood`."""
     takes_noise: bool = True
-    derived: Callable[[Mapping[str, np.ndarray]], dict[str, Derived]] | None = None
-    """What is made of the parameters, by the names of maps."""
+    derived: tuple[Derived, ...] = ()
+    """Maps that are made of the parameters."""
+    derive: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] | None = None
+    """Makes them, `(n_voxels,)` each, or `(n_voxels, 3)` of vectors."""
     suffixes: Mapping[str, str] = field(default_factory=dict)
     """What the maps of parameters are called in files, where it is not their name."""
     aliases: tuple[str, ...] = ()

@@ -50,10 +50,10 @@ def _bi_exponential(known: Known) -> models.BiExponential:
     return models.BiExponential(known.played.samples, *ranges)
 
 
-def _shares(parameters: Mapping[str, np.ndarray]) -> dict[str, Derived]:
+def _shares(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     total = np.sum([value for name, value in parameters.items() if name.startswith("m0_")], axis=0)
     share = np.divide(parameters["m0_1"], total, out=np.full(total.shape, np.nan), where=total > 0)
-    return {"short_fraction": Derived(share, "", "share of the component of shortest T2")}
+    return {"short_fraction": share}
 
 
 def _choice(parser: argparse.ArgumentParser) -> None:
@@ -148,7 +148,8 @@ CONTRASTS = (
         *(models.MultiExponential, lambda known: models.MultiExponential(known.played.samples, _ranges(known))),
         add_options=_limits(5 * ms, 40 * ms, 200 * ms, 2.0),
         example=SEVERAL,
-        derived=_shares,
+        derived=(Derived("short_fraction", "", "share of the component of shortest T2"),),
+        derive=_shares,
         aliases=("multiexponential",),
     ),
     _of_echoes(

@@ -12,6 +12,7 @@ from mrjax.cli.acquisition import Acquisition
 from mrjax.cli.contrasts import gradients
 from mrjax.cli.contrasts.contrast import Contrast, Derived, Known
 from mrjax.inverse import diffusion
+from mrjax.inverse.diffusion.constrained_kurtosis import spread_directions
 from mrjax.signals import models
 
 
@@ -45,37 +46,49 @@ def _with_directions(model_class: Any) -> Callable[[Known], Any]:
     )
 
 
-def _of_tensor(parameters: Mapping[str, np.ndarray]) -> dict[str, Derived]:
-    maps = diffusion.tensor_maps({name: jnp.asarray(value) for name, value in parameters.items()})
-    return {
-        "FA": Derived(np.asarray(maps.fractional_anisotropy), "", "fractional anisotropy"),
-        "MD": Derived(np.asarray(maps.mean_diffusivity), "m^2/s", "mean diffusivity"),
-        "AD": Derived(np.asarray(maps.axial_diffusivity), "m^2/s", "axial diffusivity, the largest eigenvalue"),
-        "RD": Derived(np.asarray(maps.radial_diffusivity), "m^2/s", "radial diffusivity, the mean of the other two"),
-        "V1": Derived(
-            np.asarray(maps.principal_direction), "", "principal direction along the axes of the scanner (RAS+)"
-        ),
-    }
+OF_TENSOR = (
+    Derived("FA", "", "fractional anisotropy"),
+    Derived("MD", "m^2/s", "mean diffusivity"),
+    Derived("AD", "m^2/s", "axial diffusivity, the largest eigenvalue"),
+    Derived("RD", "m^2/s", "radial diffusivity, the mean of the other two eigenvalues"),
+    Derived("V1", "", "principal direction along the axes of the scanner (RAS+)"),
+)
+OF_KURTOSIS = (
+    Derived("MK", "", "mean kurtosis"),
+    Derived("AK", "", "axial kurtosis"),
+    Derived("RK", "", "radial kurtosis"),
+    Derived("MKT", "", "mean of the kurtosis tensor"),
+)
 
 
-def _of_kurtosis(parameters: Mapping[str, np.ndarray]) -> dict[str, Derived]:
-    maps = diffusion.kurtosis_maps({name: jnp.asarray(value) for name, value in parameters.items()})
-    return _of_tensor(parameters) | {
-        "MK": Derived(np.asarray(maps.mean_kurtosis), "", "mean kurtosis"),
-        "AK": Derived(np.asarray(maps.axial_kurtosis), "", "axial kurtosis"),
-        "RK": Derived(np.asarray(maps.radial_kurtosis), "", "radial kurtosis"),
-        "MKT": Derived(np.asarray(maps.mean_kurtosis_tensor), "", "mean of the kurtosis tensor"),
-    }
+def _of_tensor(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    maps = diffusion.tensor_maps(_in_single(parameters))
+    values = (
+        *(maps.fractional_anisotropy, maps.mean_diffusivity, maps.axial_diffusivity),
+        *(maps.radial_diffusivity, maps.principal_direction),
+    )
+    return {one.name: np.asarray(value) for one, value in zip(OF_TENSOR, values, strict=True)}
 
 
-EXAMPLE = {"bval": np.array([0.0, *[1e9] * 30, *[2e9] * 30]), "bvec": np.eye(3)[np.arange(61) % 3]}
+def _of_kurtosis(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    maps = diffusion.kurtosis_maps(_in_single(parameters))
+    of_kurtosis = {one.name: np.asarray(value) for one, value in zip(OF_KURTOSIS, maps, strict=True)}
+    return _of_tensor(parameters) | of_kurtosis
+
+
+def _in_single(parameters: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    return {name: jnp.asarray(value, jnp.float32) for name, value in parameters.items()}
+
+
+DIRECTIONS = spread_directions(30)
+EXAMPLE = {"bval": np.repeat([0.0, 1e9, 2e9], [1, 30, 30]), "bvec": np.vstack([np.zeros(3), DIRECTIONS, DIRECTIONS])}
 
 CONTRASTS = (
     Contrast(
         *("adc", "apparent diffusion coefficient from several b-values", "diffusion"),
         *(models.ApparentDiffusion, lambda known: models.ApparentDiffusion(known.played.samples)),
         read=_read,
-        example_values=EXAMPLE,
+        example_values={"bval": np.array([0.0, 5e8, 1e9])},
         add_options=_options(directions=False),
         example="--bval images.bval",
         suffixes={"diffusion": "ADC"},
@@ -84,7 +97,7 @@ CONTRASTS = (
         *("ivim", "diffusion and perfusion (intravoxel incoherent motion)", "diffusion"),
         *(models.IntravoxelIncoherentMotion, lambda known: models.IntravoxelIncoherentMotion(known.played.samples)),
         read=_read,
-        example_values=EXAMPLE,
+        example_values={"bval": 1e6 * np.array([0.0, 10, 20, 40, 80, 120, 200, 400, 600, 800])},
         add_options=_options(directions=False),
         example="--bval images.bval",
     ),
@@ -97,7 +110,8 @@ CONTRASTS = (
         example="--bval images.bval --bvec images.bvec",
         has_curve=False,
         estimator=diffusion.positive_tensor_fit,
-        derived=_of_tensor,
+        derived=OF_TENSOR,
+        derive=_of_tensor,
     ),
     Contrast(
         *("dki", "diffusion and kurtosis tensors, and their maps", "MK"),
@@ -109,6 +123,7 @@ CONTRASTS = (
         has_curve=False,
         estimator=diffusion.constrained_kurtosis_fit,
         takes_noise=False,
-        derived=_of_kurtosis,
+        derived=(*OF_TENSOR, *OF_KURTOSIS),
+        derive=_of_kurtosis,
     ),
 )
