@@ -57,7 +57,9 @@ FRAMES = _time("--time", ("VolumeTiming",), 7200.0, "0s 5s 10s 15s 20s", "times 
 TR_OF_EXCITATIONS = _time("--tr", ("RepetitionTimeExcitation", "RepetitionTime"), 60.0, "5.4ms", "repetition time")
 TR_OF_INVERSIONS = _time("--tr", ("RepetitionTimePreparation", "RepetitionTime"), 60.0, "5s", "repetition time")
 FLIP_ANGLE = Setting(
-    *("--flip-angle", ("FlipAngle",), "deg", units.deg, 360.0, "2deg 5deg 12deg"), quantities.angle, "nominal flip angles"
+    *("--flip-angle", ("FlipAngle",), "deg", units.deg, 360.0, "2deg 5deg 12deg"),
+    quantities.angle,
+    "nominal flip angles",
 )
 OFFSET_FREQUENCY = Setting(
     *("--offset-frequency", ("MTOffsetFrequency",), "Hz", 1.0, 1e6, "1kHz 3kHz 10kHz 1kHz 3kHz 10kHz"),
@@ -113,7 +115,10 @@ def read(
     found, remarks = _values(samples, given, sidecars)
     if found is None:
         raise FileError(_nowhere(samples, sidecars))
-    origin, values = samples.option if given is not None else f"{samples.names[0]} in the sidecar", {samples.name: found}
+    origin, values = (
+        samples.option if given is not None else f"{samples.names[0]} in the sidecar",
+        {samples.name: found},
+    )
     for setting in (*needed, *optional):
         further, said = _values(setting, _listed(getattr(options, setting.name)), sidecars)
         if further is None and setting in needed:

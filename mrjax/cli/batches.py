@@ -76,7 +76,9 @@ def fit_in_batches(
     )
     task = progress.add_task("fitting", total=n_voxels)
     fit = lambda *arguments: _of_batch((estimator or functools.partial(least_squares, **options))(*arguments))
-    batches = fits_in_batches(fit if keeping is None else keeping(fit), model, data, init, bounds, noise_std, batch_size)
+    batches = fits_in_batches(
+        fit if keeping is None else keeping(fit), model, data, init, bounds, noise_std, batch_size
+    )
     try:
         while (batch := interruptible(lambda: next(batches, None))) is not None:
             here, fitted = batch

@@ -33,7 +33,7 @@ def add_to(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Fit a model to every voxel. `mrjax fit MODEL --help` lists the options of one.",
     )
-    parser.add_argument("-h", "--help", action=ContrastHelp, contrasts=CONTRASTS)
+    parser.add_argument("-h", "--help", action=ContrastHelp, contrasts=CONTRASTS, parser_of=contrast_parser)
     contrasts = parser.add_subparsers(dest="contrast", required=True, metavar="MODEL", title="one of the models below")
     for contrast in CONTRASTS.values():
         of_one = contrast_parser(contrast)
@@ -54,7 +54,8 @@ def _form(contrast: Contrast) -> dict[str, Any]:
 def contrast_parser(contrast: Contrast) -> argparse.ArgumentParser:
     """The options of one contrast."""
     parser = argparse.ArgumentParser(add_help=False, **_form(contrast))
-    parser.add_argument("-h", "--help", action=ContrastHelp, contrasts={contrast.name: contrast})
+    helped = {contrast.name: contrast}
+    parser.add_argument("-h", "--help", action=ContrastHelp, contrasts=helped, parser_of=contrast_parser)
     parser.add_argument(
         "data", nargs="+", type=Path, help="one NIfTI with the images on its last axis, one per image, or a CSV"
     )
@@ -99,7 +100,9 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
         console.print(remark, soft_wrap=True)
     console.print(f"fitting {len(measured.signals):,} voxels with {measured.signals.shape[-1]} images each")
     if unfinished.count(options.out):
-        console.print(f"{options.out / unfinished.FOLDER} holds what a fit that was stopped has done; that is not done again")
+        console.print(
+            f"{options.out / unfinished.FOLDER} holds what a fit that was stopped has done; that is not done again"
+        )
     model = contrast.model(Known(played, options, _in_single(measured.maps), measured.affine))
     with bars(console=console) as progress:
         result = _fit(contrast, options, model, played, measured, signs, progress)
@@ -167,7 +170,9 @@ def _chosen(contrast: Contrast, options: argparse.Namespace, played: Acquisition
     if len(chosen) * (2 if contrast.signals == "complex" else 1) < n_parameters:
         what = f"{origin} has {n} values" if numbers is None else f"--echoes has {len(chosen)}"
         of_two = ", with two numbers each" if contrast.signals == "complex" else ""
-        raise ValueError(f"{contrast.name} fits {n_parameters} parameters and needs as many images{of_two}, but {what}.")
+        raise ValueError(
+            f"{contrast.name} fits {n_parameters} parameters and needs as many images{of_two}, but {what}."
+        )
     return chosen
 
 

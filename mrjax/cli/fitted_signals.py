@@ -63,9 +63,9 @@ def _with_signs(
 def _uniform(name: str, signals: np.ndarray) -> tuple[np.ndarray, str]:
     """A uniform image between -0.5 and 0.5."""
     low, high = float(signals.min()), float(signals.max())
-    if -0.5 <= low and high <= 0.5:
+    if low >= -0.5 and high <= 0.5:
         return signals, ""
-    if 0 <= low and 1 < high <= HIGHEST_OF_SCANNERS:
+    if low >= 0 and 1 < high <= HIGHEST_OF_SCANNERS:
         scaled = signals / HIGHEST_OF_SCANNERS - 0.5
         return scaled, f"{name} runs from {low:g} to {high:g}; 0 to {HIGHEST_OF_SCANNERS} is taken for -0.5 to 0.5"
     raise FileError(

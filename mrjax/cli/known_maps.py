@@ -41,7 +41,8 @@ KNOWN_MAPS = {
     one.name: one
     for one in (
         KnownMap(
-            *("b1", "B1", "B1 relative to nominal", "relative to the nominal B1, about 1", (0.2, 5.0)), ("percent", 100.0)
+            *("b1", "B1", "B1 relative to nominal", "relative to the nominal B1, about 1", (0.2, 5.0)),
+            ("percent", 100.0),
         ),
         KnownMap(
             *("b0", "the off-resonance", "off-resonance in Hz", "in Hz", (0.0, 2000.0), ("rad/s", 2 * np.pi), False)

@@ -107,7 +107,9 @@ def read_images(options: argparse.Namespace, n: int, option: str, *, complex_ima
         raise FileError("No voxel is left to fit: the mask is empty or the data are not finite.")
     of_voxels = {name: values[fitted] for name, values in maps.items()}
     remarks = (scaling,) if scaling else ()
-    return Measurement(images.data[fitted], of_voxels, fitted, images.affine, None, broken, left_out | unusable, remarks)
+    return Measurement(
+        images.data[fitted], of_voxels, fitted, images.affine, None, broken, left_out | unusable, remarks
+    )
 
 
 def _with_phase(options: argparse.Namespace, magnitude: Image, n: int, option: str) -> tuple[Image, str]:

@@ -3,10 +3,11 @@
 import argparse
 import dataclasses
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
-from mrjax.cli.contrasts import Contrast, Known
 from mrjax.cli.acquisition import Acquisition
+from mrjax.cli.contrasts import Contrast, Known
 from mrjax.signals.models import SignalModel
 
 WIDTH = 110
@@ -15,13 +16,16 @@ WIDTH = 110
 class ContrastHelp(argparse.Action):
     """Help of one contrast, or of all of them, with what each needs and gives."""
 
-    def __init__(self, option_strings: Any, dest: str, contrasts: dict[str, Contrast], **options: Any):
+    def __init__(self, option_strings: Any, dest: str, contrasts: Any, parser_of: Any, **options: Any):
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help="this help", **options)
-        self.contrasts = contrasts
+        self.contrasts: dict[str, Contrast] = contrasts
+        self.parser_of: Callable[[Contrast], argparse.ArgumentParser] = parser_of
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option_string: Any = None) -> None:
         # here, so that JAX makes models for those alone who ask
-        parser.epilog = "\n".join(["models:", *(of_contrast(contrast) for contrast in self.contrasts.values())])
+        parser.epilog = "\n".join(
+            ["models:", *(of_contrast(one, self.parser_of(one)) for one in self.contrasts.values())]
+        )
         parser.print_help()
         parser.exit()
 
@@ -34,19 +38,21 @@ def example_words(contrast: Contrast) -> list[str]:
     return ["images.nii.gz", *words, *own]
 
 
-def example_model(contrast: Contrast) -> SignalModel:
+def example_model(contrast: Contrast, parser: argparse.ArgumentParser) -> SignalModel:
     """The model of that command line, with maps at their defaults."""
-    from mrjax.cli.fit import contrast_parser
-
-    options = contrast_parser(contrast).parse_args(example_words(contrast))
-    played = Acquisition(dict(contrast.example_values), "", ()) if contrast.example_values else contrast.acquired(options)
+    options = parser.parse_args(example_words(contrast))
+    played = (
+        Acquisition(dict(contrast.example_values), "", ()) if contrast.example_values else contrast.acquired(options)
+    )
     return contrast.model(Known(played, options, {}))
 
 
-def of_contrast(contrast: Contrast) -> str:
+def of_contrast(contrast: Contrast, parser: argparse.ArgumentParser) -> str:
     """A paragraph: what the model needs, may be told, and gives, each with its unit."""
-    model = example_model(contrast)
-    fields = [field for field in dataclasses.fields(model) if "unit" in field.metadata and field.type not in (str, bool)]
+    model = example_model(contrast, parser)
+    fields = [
+        field for field in dataclasses.fields(model) if "unit" in field.metadata and field.type not in (str, bool)
+    ]
     named = lambda chosen: [_with_unit(field.metadata["meaning"], field.metadata["unit"]) for field in chosen]
     known = [field for field in fields if field.default is not dataclasses.MISSING]
     gives = [_with_unit(one.name, one.unit) for one in model.parameters]
@@ -62,10 +68,11 @@ def of_contrast(contrast: Contrast) -> str:
     for name, entries in lines.items():
         if entries:
             indent = " " * 12
-            paragraph.append(textwrap.fill(", ".join(entries), WIDTH, initial_indent=f"      {name} ", subsequent_indent=indent))
+            paragraph.append(
+                textwrap.fill(", ".join(entries), WIDTH, initial_indent=f"      {name} ", subsequent_indent=indent)
+            )
     return "\n".join(paragraph)
 
 
 def _with_unit(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit else name
-

@@ -37,30 +37,11 @@ def write(
     """Write `report.html` beside the maps; `maps` are in the shape of the images, or of the rows of a table."""
     values = maps if measured.mask is None else {name: value[measured.mask] for name, value in maps.items()}
     parts = [
-        f"<h1>mrjax fit {html.escape(contrast.name)}</h1>",
-        f"<pre>{html.escape(known.options.command_line)}</pre>",
-        f"<p>{html.escape(' '.join([*known.played.remarks, *measured.remarks, measured.remark()]))}</p>",
-        f"<h2>Model</h2><pre>{html.escape(str(model.without_maps()))}</pre>",
-        "<h2>Voxels</h2>",
-        table(("status", "voxels"), outcome.counts_of_all(measured, result).items()),
-        "<h2>Values where the fit converged</h2>",
-        table(("", "25 %", "median", "75 %", "unit", "meaning"), quartiles(values, told)),
-        image("histograms", fit_figure.histograms(values, told)),
+        *_in_words(contrast, known, model, measured),
+        *_in_numbers(measured, result, values, told),
+        *_in_pictures(measured, maps, told),
+        *_worst(contrast, known, model, measured, result),
     ]
-    if measured.mask is not None:
-        shown = html.escape(fit_figure.slice_in_words(measured.mask, maps))
-        statuses = ", ".join(f"{number} {name}" for number, name in outcome.meanings().items())
-        parts += [f"<h2>Maps</h2><p>{shown[0].upper()}{shown[1:]}. Status: {statuses}.</p>"]
-        parts += [image("maps", fit_figure.gallery(measured.mask, maps, told, deviations=False))]
-        if any(name.endswith("_std") for name in told):
-            deviations = fit_figure.gallery(measured.mask, maps, told, deviations=True)
-            parts += ["<h2>Standard deviations</h2>", image("standard deviations", deviations)]
-    voxels = worst_voxels.worst(result, measured)
-    if voxels.size:
-        found = worst_voxels.curves(contrast, known, model, measured, result, voxels)
-        sentence = "Those whose residual is the largest part of their signal: data (points) and fit (line)."
-        figure = worst_voxels.draw(found, measured, result)
-        parts += [f"<h2>The worst voxels</h2><p>{sentence}</p>", image("worst voxels", figure)]
     title = f"mrjax fit {html.escape(contrast.name)}"
     page = (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style></head>'
@@ -69,6 +50,53 @@ def write(
     path = known.options.out / f"{map_files.prefix(known.options.data[0])}report.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _in_words(contrast: Contrast, known: Known, model: SignalModel, measured: Measurement) -> list[str]:
+    remarks = " ".join([*known.played.remarks, *measured.remarks, measured.remark()])
+    return [
+        f"<h1>mrjax fit {html.escape(contrast.name)}</h1>",
+        f"<pre>{html.escape(known.options.command_line)}</pre>",
+        f"<p>{html.escape(remarks)}</p>",
+        f"<h2>Model</h2><pre>{html.escape(str(model.without_maps()))}</pre>",
+    ]
+
+
+def _in_numbers(
+    measured: Measurement, result: Result, values: Mapping[str, np.ndarray], told: Mapping[str, tuple[str, str]]
+) -> list[str]:
+    return [
+        "<h2>Voxels</h2>",
+        table(("status", "voxels"), outcome.counts_of_all(measured, result).items()),
+        "<h2>Values where the fit converged</h2>",
+        table(("", "25 %", "median", "75 %", "unit", "meaning"), quartiles(values, told)),
+        image("histograms", fit_figure.histograms(values, told)),
+    ]
+
+
+def _in_pictures(
+    measured: Measurement, maps: Mapping[str, np.ndarray], told: Mapping[str, tuple[str, str]]
+) -> list[str]:
+    if measured.mask is None:
+        return []
+    shown = fit_figure.slice_in_words(measured.mask, maps)
+    statuses = ", ".join(f"{number} {name}" for number, name in outcome.meanings().items())
+    sentence = html.escape(f"{shown[0].upper()}{shown[1:]}. Status: {statuses}.")
+    draw = lambda deviations: fit_figure.gallery(measured.mask, maps, told, deviations=deviations)
+    return [
+        *("<h2>Maps</h2>", f"<p>{sentence}</p>", image("maps", draw(False))),
+        *("<h2>Standard deviations</h2>", image("standard deviations", draw(True))),
+    ]
+
+
+def _worst(contrast: Contrast, known: Known, model: SignalModel, measured: Measurement, result: Result) -> list[str]:
+    voxels = worst_voxels.worst(result, measured)
+    if not voxels.size:
+        return []
+    found = worst_voxels.curves(contrast, known, model, measured, result, voxels)
+    sentence = "Those whose residual is the largest part of their signal: data (points) and fit (line)."
+    figure = worst_voxels.draw(found, measured, result)
+    return [f"<h2>The worst voxels</h2><p>{sentence}</p>", image("worst voxels", figure)]
 
 
 def quartiles(values: Mapping[str, np.ndarray], told: Mapping[str, tuple[str, str]]) -> list[tuple[str, ...]]:

@@ -7,8 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from mrjax.cli import main, map_files, worst_voxels
+from mrjax.cli import main, map_files, model_help, worst_voxels
+from mrjax.cli.batches import Result
 from mrjax.cli.contrasts import CONTRASTS
+from mrjax.cli.fit import contrast_parser
+from mrjax.cli.measurement import Measurement
 from mrjax.inverse import FitStatus
 from mrjax.io import read_nifti, write_nifti
 
@@ -41,9 +44,8 @@ def test_names_of_maps(contrast, key, name):
 
 @pytest.mark.parametrize("contrast", CONTRASTS.values(), ids=CONTRASTS)
 def test_names_of_the_maps_of_a_model_differ_in_files_that_ignore_case(contrast):
-    from mrjax.cli.model_help import example_model
-
-    keys = [*map_files.described(contrast, example_model(contrast)), "status"]
+    model = model_help.example_model(contrast, contrast_parser(contrast))
+    keys = [*map_files.described(contrast, model), "status"]
     names = [map_files.map_name(contrast, key).lower() for key in keys]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"(desc-std_)?[a-z0-9]+map", name) for name in names)
@@ -87,7 +89,12 @@ def test_maps_have_sidecars_and_a_report_shows_them(fitted, tmp_path, capsys):
         assert base64.b64decode(picture, validate=True).startswith(b"\x89PNG")
     # nothing is loaded from elsewhere
     assert not re.search(r"(src|href)=\"(?!data:)", page)
-    for text in ("mrjax fit adc sub-7_dwi.nii.gz", "<td>converged</td><td>40</td>", "diffusion coefficient", "do not ascend"):
+    for text in (
+        "mrjax fit adc sub-7_dwi.nii.gz",
+        "<td>converged</td><td>40</td>",
+        "diffusion coefficient",
+        "do not ascend",
+    ):
         assert text in page
     record = json.loads((out / "mrjax_fit.json").read_text())
     assert record["voxels"] == {"converged": 40}
@@ -95,9 +102,6 @@ def test_maps_have_sidecars_and_a_report_shows_them(fitted, tmp_path, capsys):
 
 
 def test_the_worst_voxels_are_those_with_the_largest_part_unexplained():
-    from mrjax.cli.batches import Result
-    from mrjax.cli.measurement import Measurement
-
     signals = np.array([[10.0, 10.0], [1.0, 1.0], [0.0, 0.0], [5.0, 5.0]])
     residual = np.array([1.0, 0.9, 0.1, np.nan])
     status = np.full(4, FitStatus.CONVERGED)

@@ -31,7 +31,10 @@ def test_b_values_of_a_row_or_a_column(path, text):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("0 1 2", r"must hold b-values in s/mm\^2, the largest from 50 to 50,000, but it is 2; multiply those in ms/um\^2"),
+        (
+            "0 1 2",
+            r"must hold b-values in s/mm\^2, the largest from 50 to 50,000, but it is 2; multiply those in ms/um\^2",
+        ),
         ("0 1e9", r"the largest from 50 to 50,000, but it is 1e\+09"),
         ("0 -5 1000", "must hold b-values of zero or more, but one is -5"),
         ("0 x", "must hold rows of as many numbers each"),

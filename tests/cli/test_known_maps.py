@@ -25,8 +25,16 @@ def read(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("b1", 95.0, r"b1\.nii must be relative to the nominal B1, about 1, but its median is 95\. It looks like percent"),
-        ("t1", 1100.0, r"t1\.nii must be in s, between 0\.02 and 20, but its median is 1100\. It looks like ms: divide it"),
+        (
+            "b1",
+            95.0,
+            r"b1\.nii must be relative to the nominal B1, about 1, but its median is 95\. It looks like percent",
+        ),
+        (
+            "t1",
+            1100.0,
+            r"t1\.nii must be in s, between 0\.02 and 20, but its median is 1100\. It looks like ms: divide it",
+        ),
         ("b0", 5000.0, r"b0\.nii must be in Hz, but its median is 5000\. It looks like rad/s: divide it by 6\.2832\."),
         ("b0", 1e6, r"b0\.nii must be in Hz, but its median is 1e\+06\.$"),
         ("m0", -1.0, r"m0\.nii has no positive M0 where the images have signal"),
@@ -58,7 +66,9 @@ def test_another_grid_is_refused(read):
 
 def test_magnitudes_and_phases_are_joined(tmp_path, rng):
     signal = rng.standard_normal((*SHAPE, 4)) + 1j * rng.standard_normal((*SHAPE, 4))
-    size, angle = (write_nifti(tmp_path / f"{name}.nii", of(signal), np.eye(4)) for name, of in (("m", np.abs), ("p", np.angle)))
+    size, angle = (
+        write_nifti(tmp_path / f"{name}.nii", of(signal), np.eye(4)) for name, of in (("m", np.abs), ("p", np.angle))
+    )
     options = argparse.Namespace(data=[size], phase=[angle], mask=None)
     found = measurement.read_images(options, 4, "--te", complex_images=True)
     np.testing.assert_allclose(found.signals, signal[found.mask], rtol=1e-5)

@@ -56,7 +56,9 @@ def test_a_measured_input(options_of, tmp_path):
     words = ["--aif", "aif.csv", "--interval", "2s"]
     model = model_of("extended-tofts", options_of("extended-tofts", *words, "--haematocrit", "0.5"))
     np.testing.assert_allclose(model.arterial.concentration, [0, 10, 2])
-    np.testing.assert_allclose(model_of("2cxm", options_of("2cxm", *words, "--haematocrit", "0")).arterial(np.array([5.0])), 2.5)
+    np.testing.assert_allclose(
+        model_of("2cxm", options_of("2cxm", *words, "--haematocrit", "0")).arterial(np.array([5.0])), 2.5
+    )
 
 
 @pytest.mark.parametrize(

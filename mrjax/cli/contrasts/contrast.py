@@ -13,7 +13,8 @@ from mrjax.inverse import Fit
 from mrjax.signals.models import SignalModel
 
 Signals = Literal["magnitude", "signed", "complex", "real", "uniform"]
-"""What is fitted: magnitudes; real signals that may have lost their sign; complex ones; real ones as they are; a uniform image."""
+"""What is fitted: magnitudes; real signals that may have lost their sign; complex ones; real ones as they are; a uniform image
+of MP2RAGE."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Decays over echo times and over durations of a spin lock."""
 
 import argparse
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,7 @@ def _train(known: Known) -> models.StimulatedEchoes:
 
 
 def _ranges(known: Known) -> tuple[tuple[float, float], ...]:
-    ends = known.options.t2_limits
-    return tuple(zip(ends[:-1], ends[1:], strict=True))
+    return tuple(itertools.pairwise(known.options.t2_limits))
 
 
 def _bi_exponential(known: Known) -> models.BiExponential:
@@ -82,8 +82,7 @@ def _limits(*ends: float) -> Callable[[argparse.ArgumentParser], None]:
             action=quantities.Listed,
             default=list(ends),
             metavar="X",
-            help="ends of the ranges of each T2, ascending; "
-            f"{' '.join(f'{end / ms:g}ms' for end in ends)} by default",
+            help=f"ends of the ranges of each T2, ascending; {' '.join(f'{end / ms:g}ms' for end in ends)} by default",
         )
 
     return add

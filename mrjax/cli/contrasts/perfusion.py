@@ -113,7 +113,10 @@ def _asl(known: Known) -> models.ArterialSpinLabelling:
     duration = played.values["labelling_duration"]
     time = played.samples + duration if labelling == "pcasl" else played.samples
     return models.ArterialSpinLabelling(
-        *(time, duration, labelling), m0=known.maps.get("m0", 1.0), t1_blood=options.t1_blood, efficiency=options.efficiency
+        *(time, duration, labelling),
+        m0=known.maps.get("m0", 1.0),
+        t1_blood=options.t1_blood,
+        efficiency=options.efficiency,
     )
 
 
@@ -132,7 +135,9 @@ def _asl_options(parser: argparse.ArgumentParser) -> None:
 
 CONTRASTS = (
     _agent("tofts", "leakage of a contrast agent", "ktrans", models.Tofts),
-    _agent("extended-tofts", "leakage of a contrast agent and plasma volume", "ktrans", models.ExtendedTofts, ("etofts",)),
+    _agent(
+        "extended-tofts", "leakage of a contrast agent and plasma volume", "ktrans", models.ExtendedTofts, ("etofts",)
+    ),
     _agent("2cxm", "plasma flow and exchange of a contrast agent", "plasma_flow", models.TwoCompartmentExchange),
     Contrast(
         *("asl", "blood flow and arrival time from differences of control and label", "cbf"),
