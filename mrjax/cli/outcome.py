@@ -39,8 +39,10 @@ def summary(name: str, result: Result) -> Table:
     for parameter, values in result.parameters.items():
         if good.any():
             quartiles = np.nanpercentile(values[good], [25, 50, 75])
-            spread = np.nanmedian(result.standard_deviation[parameter][good])
-            table.add_row(parameter, *(f"{value:.4g}" for value in (*quartiles, spread)))
+            spread = result.standard_deviation[parameter][good]
+            # as many samples as parameters leave nothing to tell the noise by
+            known = f"{np.nanmedian(spread):.4g}" if np.isfinite(spread).any() else "unknown"
+            table.add_row(parameter, *(f"{value:.4g}" for value in quartiles), known)
     table.caption = f"{_listed(_counts(result.status[result.finished]))}; SI units"
     return table
 

@@ -56,6 +56,15 @@ def test_a_fit_of_less_than_half_of_the_voxels_fails(statuses, n_excluded, sente
     assert error == "" if sentence is None else f"mrjax fit: {sentence}" in error
 
 
+def test_a_summary_of_fits_whose_noise_is_unknown():
+    of_two = result([FitStatus.CONVERGED] * 2)
+    for values in of_two.standard_deviation.values():
+        values[:] = np.nan
+    table = outcome.summary("t2", of_two)
+    assert list(table.columns[-1].cells) == ["unknown", "unknown"]
+    assert list(table.columns[2].cells) == ["1.5", "15"]
+
+
 def test_an_interrupt_has_a_status_of_its_own():
     assert outcome.exit_status("fit", measured(2), result([6, 6], finished=False)) == 130
 
