@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from mrjax.cli.known_maps import KNOWN_MAPS
 from mrjax.cli.measurement import Measurement
 from mrjax.cli.model_help import ContrastHelp
 from mrjax.cli.steps import bars
-from mrjax.inverse import recovery_polarities
+from mrjax.inverse import Fit, recovery_polarities
 from mrjax.signals.models import SignalModel
 
 
@@ -197,11 +197,7 @@ def _fit(
     noise_std = None if options.noise_std is None else options.noise_std / scale
     how: dict[str, Any] = {"likelihood": getattr(options, "magnitude", None) or "gaussian"}
     if contrast.estimator is not None:
-        given = how if contrast.takes_noise else {}
-        estimator = lambda model, data, start, bounds, noise_std: contrast.estimator(
-            model, data, *((noise_std,) if contrast.takes_noise else ()), **given
-        )
-        how = {"estimator": estimator}
+        how = {"estimator": _estimator(contrast.estimator, how if contrast.takes_noise else None)}
     else:
         how["polarities"] = recovery_polarities(played.samples) if signs == "magnitude" else None
     said = f"{contrast.name} {getattr(options, 'magnitude', None)} {signs}"
@@ -213,3 +209,10 @@ def _fit(
             values[name] *= scale
     result.residual_rms[:] *= scale
     return result
+
+
+def _estimator(fit: Callable[..., Fit], of_noise: Mapping[str, Any] | None) -> Callable[..., Fit]:
+    """Called as `least_squares`; `of_noise` are options of one that takes the noise, None of one that does not."""
+    if of_noise is None:
+        return lambda model, data, start, bounds, noise_std: fit(model, data)
+    return lambda model, data, start, bounds, noise_std: fit(model, data, noise_std, **of_noise)

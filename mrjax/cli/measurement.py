@@ -164,7 +164,8 @@ def in_images(measurement: Measurement, values: dict[str, np.ndarray]) -> dict[s
 
 def write_columns(path: Path, measurement: Measurement, values: dict[str, np.ndarray]) -> Path:
     """A table with a row for each voxel."""
-    return write_table(path, {"voxel": measurement.labels, **{name: value.tolist() for name, value in values.items()}})
+    labels = [str(i) for i in range(len(measurement.signals))] if measurement.labels is None else measurement.labels
+    return write_table(path, {"voxel": labels, **{name: value.tolist() for name, value in values.items()}})
 
 
 def write(name: str, out: Path, measurement: Measurement, result: Result) -> list[Path]:

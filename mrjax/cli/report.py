@@ -3,7 +3,7 @@
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,12 +77,13 @@ def _in_numbers(
 def _in_pictures(
     measured: Measurement, maps: Mapping[str, np.ndarray], told: Mapping[str, tuple[str, str]]
 ) -> list[str]:
-    if measured.mask is None:
+    mask = measured.mask
+    if mask is None:
         return []
-    shown = fit_figure.slice_in_words(measured.mask, maps)
+    shown = fit_figure.slice_in_words(mask, maps)
     statuses = ", ".join(f"{number} {name}" for number, name in outcome.meanings().items())
     sentence = html.escape(f"{shown[0].upper()}{shown[1:]}. Status: {statuses}.")
-    draw = lambda deviations: fit_figure.gallery(measured.mask, maps, told, deviations=deviations)
+    draw = lambda deviations: fit_figure.gallery(mask, maps, told, deviations=deviations)
     return [
         *("<h2>Maps</h2>", f"<p>{sentence}</p>", image("maps", draw(False))),
         *("<h2>Standard deviations</h2>", image("standard deviations", draw(True))),
@@ -111,7 +112,7 @@ def quartiles(values: Mapping[str, np.ndarray], told: Mapping[str, tuple[str, st
     return rows
 
 
-def table(header: Sequence[str], rows: object) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """In HTML."""
     row = lambda tag, cells: "<tr>" + "".join(f"<{tag}>{html.escape(_text(cell))}</{tag}>" for cell in cells) + "</tr>"
     return "<table>" + row("th", header) + "".join(row("td", cells) for cells in rows) + "</table>"

@@ -47,9 +47,11 @@ def curves(
     parameters = {name: jnp.asarray(values[voxels], jnp.float32) for name, values in result.parameters.items()}
     data = measured.signals[voxels]
     name, samples = next(iter(known.played.values.items()))
-    x = samples if samples.shape == data.shape[-1:] and contrast.has_curve else np.arange(1, data.shape[-1] + 1)
+    # of the images themselves where settings beside the first differ, too
+    between = contrast.has_curve and all(np.all(value == value[0]) for value in list(known.played.values.values())[1:])
+    x = samples if between else np.arange(1, data.shape[-1] + 1)
     label = {"bval": "b (s/m^2)", "flip_angle": "flip angle (rad)"}.get(name, f"{name} (s)")
-    if not contrast.has_curve:
+    if not between:
         fitted_x, label, here = x, "image", model.at(voxels)
     else:
         fitted_x = np.linspace(samples.min(), samples.max(), POINTS)
@@ -66,12 +68,13 @@ def curves(
 def draw(found: Curves, measured: Measurement, result: Result) -> Figure:
     """A panel for each voxel."""
     figure, panels = grid(len(found.voxels), 2.6)
-    places = None if measured.mask is None else np.argwhere(measured.mask)
+    labels = measured.labels if measured.mask is None else np.argwhere(measured.mask).tolist()
     for i, voxel in enumerate(found.voxels):
         order = np.argsort(found.fitted_x, kind="stable")
         panels[i].plot(found.x, found.data[i], "o", color="black", markersize=4)
         panels[i].plot(found.fitted_x[order], found.fitted[i][order], color="firebrick")
-        place = str(measured.labels[voxel]) if places is None else ", ".join(map(str, places[voxel].tolist()))
+        label = voxel if labels is None else labels[voxel]
+        place = ", ".join(map(str, label)) if isinstance(label, list) else str(label)
         status = FitStatus(int(result.status[voxel])).name.lower().replace("_", " ")
         panels[i].set_title(f"voxel {place}: {status}", fontsize="small")
         panels[i].set_xlabel(found.label, fontsize="small")
