@@ -109,10 +109,13 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
     if not result.finished.any():
         return 130
     settings = played.as_dict() | {"images": (chosen + 1).tolist(), "signals": how}
-    paths = _written(contrast, options, model, played, measured, result, settings)
+    derived = {} if contrast.derive is None else contrast.derive(result.parameters)
+    paths = _written(contrast, model, Known(played, options, measured.maps, measured.affine), measured, result, derived)
+    units = {name: unit for name, (unit, _) in map_files.described(contrast, model).items()}
+    paths.append(outcome.write_record(options, measured, result, units, settings))
     if result.finished.all():
         unfinished.forget(options.out)
-    console.print(outcome.summary(contrast.name, result))
+    console.print(outcome.summary(contrast.name, result, derived))
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True)
     return outcome.exit_status("fit", measured, result)
@@ -120,28 +123,23 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
 
 def _written(
     contrast: Contrast,
-    options: argparse.Namespace,
     model: SignalModel,
-    played: Acquisition,
+    known: Known,
     measured: Measurement,
     result: Result,
-    settings: Mapping[str, Any],
+    derived: Mapping[str, np.ndarray],
 ) -> list[Path]:
-    """Maps or a table, a record, a figure of maps, and the report."""
+    """Maps or a table, a figure of maps, and the report."""
     from mrjax.cli import fit_figure, report  # with matplotlib, which help need not wait for
 
-    derived = {} if contrast.derive is None else contrast.derive(result.parameters)
-    paths, maps = map_files.write(contrast, model, options.data, options.out, measured, result, derived)
-    told = map_files.described(contrast, model)
+    data, out = known.options.data, known.options.out
+    paths, maps = map_files.write(contrast, model, data, out, measured, result, derived)
     if measured.mask is not None:
         figure = fit_figure.draw(contrast.parameter, measured.mask, maps)
-        figure.savefig(options.out / "maps.png", dpi=150)
-        paths.append(options.out / "maps.png")
-    units = {name: unit for name, (unit, _) in told.items()}
-    paths.append(outcome.write_record(options, measured, result, units, dict(settings)))
-    known = Known(played, options, measured.maps, measured.affine)
-    paths.append(report.write(contrast, known, model, measured, result, maps, told))
-    return paths
+        figure.savefig(out / "maps.png", dpi=150)
+        paths.append(out / "maps.png")
+    told = map_files.described(contrast, model)
+    return [*paths, report.write(contrast, known, model, measured, result, maps, told)]
 
 
 def _require_what_is_needed(contrast: Contrast, options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ ENOUGH = 0.5
 """The fraction of the voxels that must converge for a fit to count as one."""
 
 
-def summary(name: str, result: Result) -> Table:
-    """Quartiles of each parameter over the voxels that converged, and how many did not."""
+def summary(name: str, result: Result, derived: Mapping[str, np.ndarray] | None = None) -> Table:
+    """Quartiles of each parameter over the voxels that converged, and of what is made of them, and how many did not."""
     table = Table(title=f"{name}: {result.finished.sum():,} voxels")
     for column in ("", "25 %", "median", "75 %", "median std"):
         table.add_column(column, justify="right")
@@ -43,6 +44,9 @@ def summary(name: str, result: Result) -> Table:
             # as many samples as parameters leave nothing to tell the noise by
             known = f"{np.nanmedian(spread):.4g}" if np.isfinite(spread).any() else "unknown"
             table.add_row(parameter, *(f"{value:.4g}" for value in quartiles), known)
+    for made, values in (derived or {}).items():
+        if good.any() and values.ndim == 1:
+            table.add_row(made, *(f"{value:.4g}" for value in np.nanpercentile(values[good], [25, 50, 75])), "")
     table.caption = f"{_listed(_counts(result.status[result.finished]))}; SI units"
     return table
 
