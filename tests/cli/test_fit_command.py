@@ -14,6 +14,8 @@ from mrjax.io import read_nifti, write_nifti, write_table
 from mrjax.signals import relaxation
 from mrjax.units import deg, ms
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SHAPE = (4, 3, 2)
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 

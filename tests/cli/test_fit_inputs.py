@@ -13,6 +13,8 @@ from mrjax.io import FileError, read_nifti, write_nifti
 from mrjax.signals import relaxation
 from mrjax.units import deg, ms
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SHAPE = (4, 3, 2)
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 TE, ANGLES, TI = np.array([10, 30, 60]) * ms, np.array([2.0, 5.0, 12.0]), np.array([0.05, 0.3, 0.8, 1.6])

@@ -12,6 +12,8 @@ from mrjax.inverse import FitStatus
 from mrjax.io import read_nifti, write_nifti
 from mrjax.signals import relaxation
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 STATUSES = list(FitStatus)[:6]
 
 
