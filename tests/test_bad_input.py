@@ -686,7 +686,7 @@ WRONG_FILES = {
     f"t2star empty.csv {ECHOES}": "empty.csv is empty.",
     "t2star good.csv --te 4ms 8ms": "good.csv has 3 signals in each row, but --te gives 2 values; give one for each, in "
     "order.",
-    f"t2star good.csv {ECHOES} --mask mask.nii": "A CSV is fitted alone, without further images, --mask or --b1.",
+    f"t2star good.csv {ECHOES} --mask mask.nii": "A CSV is fitted alone, without further images, --mask or maps.",
 }
 
 

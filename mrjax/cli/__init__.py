@@ -18,7 +18,7 @@ from mrjax.cli.interrupts import work_goes_on
 
 COMMANDS = {
     "demo": {"demo": "simulate a fingerprinting scan of a brain and map T1 and T2 from it"},
-    "fit": {"fit": "fit T1, T2 or T2* to images (NIfTI) or tables (CSV)"},
+    "fit": {"fit": "fit a model of relaxation, diffusion or perfusion to images (NIfTI) or tables (CSV)"},
     "simulate": {"simulate": "play a Pulseq file or an imaging protocol on a phantom: raw data and an image"},
     "reconstruct": {"reconstruct": "make an image of raw data (ISMRMRD)"},
     "qsm": {"qsm": "map susceptibility from magnitude and phase of a gradient-echo scan"},

@@ -170,8 +170,8 @@ def run_fit(options: argparse.Namespace) -> int:
         result = _fit(model, starts, measured, options, progress)
     if not result.finished.any():
         return 130
-    paths, _ = measurement.write("cest", options.out, measured, result)
-    paths.append(outcome.write_record(options, measured, result, {"remarks": []}))
+    paths = measurement.write("cest", options.out, measured, result)
+    paths.append(outcome.write_record(options, measured, result, outcome.units_of(result), {"remarks": []}))
     console.print(outcome.summary("cest", result))
     for path in [*paths, _written_conventions(experiment, options.out)]:
         console.print(f"wrote {path}", soft_wrap=True)
@@ -200,7 +200,7 @@ def _of_spectrum(options: argparse.Namespace, experiment: SaturationExperiment) 
         raise ValueError(f"{options.data[0]} is a spectrum, which is fitted alone, without further files or --mask.")
     offsets = np.array(experiment.offset_ppm)[experiment.saturated]
     z = z_spectra.read(options.data[0], offsets)
-    return measurement.Measurement(z[None], None, None, None, [options.data[0].stem])
+    return measurement.Measurement(z[None], {}, None, None, [options.data[0].stem])
 
 
 def _fit(

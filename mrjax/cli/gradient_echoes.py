@@ -40,7 +40,7 @@ class GradientEchoes:
 def read(options: argparse.Namespace) -> GradientEchoes:
     """The scan that `options.images` holds; `FileError` with a sentence for everything that does not fit."""
     options.data, phases = _halves(options.images)
-    played = acquisition.read(options, "te", "qsm")
+    played = acquisition.read(options, acquisition.TE)
     n = len(played.samples)
     magnitude = grids.series(options.data, [read_nifti(path) for path in options.data], n, played.origin)
     phase = grids.series(phases, [read_nifti(path) for path in phases], n, played.origin)
@@ -49,7 +49,7 @@ def read(options: argparse.Namespace) -> GradientEchoes:
     te = played.samples[order]
     if not (te[0] > 0 and np.all(np.diff(te) > 0)):
         raise FileError(f"Echo times must be positive and differ, but {played.origin} gives {_listed(te)} s.")
-    angle, scaling = _in_radians(phases[0], phase.data)
+    angle, scaling = in_radians(phases[0], phase.data)
     size, holes = _without_holes(magnitude.data)
     b0, of_b0 = _b0(options)
     direction, of_direction = _direction(options, magnitude.affine)
@@ -86,7 +86,7 @@ def _require_alike(name: Path, magnitude: Image, other_name: Path, phase: Image)
     require_same_place(str(other_name), phase, str(name), magnitude)
 
 
-def _in_radians(path: Path, phase: np.ndarray) -> tuple[np.ndarray, str]:
+def in_radians(path: Path, phase: np.ndarray) -> tuple[np.ndarray, str]:
     """The phase in rad, zero where it is no number, and what was done to it."""
     known = np.isfinite(phase)
     if not known.any():

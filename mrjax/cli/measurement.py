@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mrjax.cli import grids
+from mrjax.cli import gradient_echoes, grids, known_maps
 from mrjax.cli.batches import Result
 from mrjax.cli.grids import CountError
 from mrjax.inverse import FitStatus
-from mrjax.io import FileError, read_nifti, read_signals, write_nifti, write_table
+from mrjax.io import FileError, Image, read_nifti, read_signals, require_same_place, write_nifti, write_table
 
 BACKGROUND = 0.1
 """Voxels whose brightest image stays below this fraction of the 99th percentile are not fitted, unless a mask is given."""
-RELATIVE_B1 = (0.2, 5.0)
-"""Where the median of a map of B1 relative to nominal can lie; outside, the map is in percent or another unit."""
 WITHOUT_VALUE = (FitStatus.NOT_FINITE, FitStatus.STALLED)
 """Statuses of voxels whose parameters are where the fit began, or where it got stuck: no results."""
 
@@ -25,7 +23,8 @@ class Measurement:
     """Signals to fit, `(n_voxels, n)`, and where they go in the output."""
 
     signals: np.ndarray
-    b1: np.ndarray | None
+    maps: dict[str, np.ndarray]
+    """What is known of the voxels, `(n_voxels,)`, by the names of options."""
     mask: np.ndarray | None
     """Of the image: where signals are fitted; None for a table."""
     affine: np.ndarray | None
@@ -34,6 +33,8 @@ class Measurement:
     """Of the image: where a fit was asked for, but is impossible."""
     left_out: dict[str, int] = field(default_factory=dict)
     """Numbers of voxels that are not fitted, by the reason."""
+    remarks: tuple[str, ...] = ()
+    """What was done to the images."""
 
     @property
     def n_excluded(self) -> int:
@@ -67,24 +68,26 @@ def read(options: argparse.Namespace, n: int, option: str, *, complex_images: bo
 
 def read_table(options: argparse.Namespace, n: int, option: str) -> Measurement:
     """The rows of a CSV, `n` signals each; `FileError` with options that belong to images, or with another number."""
-    if len(options.data) > 1 or options.mask is not None or getattr(options, "b1", None) is not None:
-        raise FileError("A CSV is fitted alone, without further images, --mask or --b1.")
+    given = any(getattr(options, name, None) is not None for name in ("mask", "phase", *known_maps.KNOWN_MAPS))
+    if len(options.data) > 1 or given:
+        raise FileError("A CSV is fitted alone, without further images, --mask or maps.")
     labels, signals = read_signals(options.data[0], options.column)
     if signals.shape[-1] != n:
         raise CountError(
             f"{options.data[0]} has {signals.shape[-1]} signals in each row, but {option} gives {n} values; give one for "
             "each, in order."
         )
-    return Measurement(signals, None, None, None, labels)
+    return Measurement(signals, {}, None, None, labels)
 
 
 def read_images(options: argparse.Namespace, n: int, option: str, *, complex_images: bool = False) -> Measurement:
     """The voxels of one series of `n` images, or of `n` images, within the mask, or where the brightest image is not dark.
 
     Raises `FileError` for shapes or places that differ, complex images where they are not wanted, another number of images,
-    an empty mask, and a map of B1 that is not relative to nominal.
+    an empty mask, and known maps of another unit.
     """
     images = grids.series(options.data, [read_nifti(path) for path in options.data], n, option)
+    images, scaling = _with_phase(options, images, n, option) if getattr(options, "phase", None) else (images, "")
     if np.iscomplexobj(images.data) and not complex_images:
         raise FileError(f"{options.data[0]} is complex; pass magnitudes.")
     asked = (
@@ -93,36 +96,35 @@ def read_images(options: argparse.Namespace, n: int, option: str, *, complex_ima
         else grids.on_the_grid("--mask", read_nifti(options.mask), images) > 0
     )
     broken = asked & ~np.all(np.isfinite(images.data), axis=-1)
+    maps, usable, unusable = known_maps.read(options, images, asked & ~broken)
     left_out = {
         "outside the mask" if options.mask is not None else "darker than a tenth of the brightest": int((~asked).sum()),
         "with signals that are not finite": int(broken.sum()),
     }
-    path = getattr(options, "b1", None)
-    b1 = (
-        None
-        if path is None
-        else _relative_b1(path, grids.on_the_grid("--b1", read_nifti(path), images), asked & ~broken)
-    )
-    if b1 is not None:
-        unknown = asked & ~broken & ~(np.isfinite(b1) & (b1 > 0))
-        left_out["where B1 is zero, negative or not finite"] = int(unknown.sum())
-        broken = broken | unknown
+    broken = broken | (asked & ~usable)
     fitted = asked & ~broken
     if not fitted.any():
         raise FileError("No voxel is left to fit: the mask is empty or the data are not finite.")
-    of_voxels = None if b1 is None else b1[fitted]
-    return Measurement(images.data[fitted], of_voxels, fitted, images.affine, None, broken, left_out)
+    of_voxels = {name: values[fitted] for name, values in maps.items()}
+    remarks = (scaling,) if scaling else ()
+    return Measurement(
+        images.data[fitted], of_voxels, fitted, images.affine, None, broken, left_out | unusable, remarks
+    )
 
 
-def _relative_b1(path: Path, b1: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    known = b1[mask & np.isfinite(b1) & (b1 > 0)]
-    if not known.size:
-        raise FileError(f"No voxel is left to fit: {path} has no positive B1 where the images have signal.")
-    median, (low, high) = float(np.median(known)), RELATIVE_B1
-    if not low <= median <= high:
-        percent = " It looks like percent: divide it by 100." if 100 * low <= median <= 100 * high else ""
-        raise FileError(f"{path} must be relative to the nominal B1, about 1, but its median is {median:.4g}.{percent}")
-    return b1
+def _with_phase(options: argparse.Namespace, magnitude: Image, n: int, option: str) -> tuple[Image, str]:
+    """Complex images of magnitudes and phases, and what was done to these."""
+    if np.iscomplexobj(magnitude.data):
+        raise FileError(f"{options.data[0]} is complex already; leave out --phase.")
+    phase = grids.series(options.phase, [read_nifti(path) for path in options.phase], n, option)
+    name = str(options.phase[0])
+    if phase.data.shape != magnitude.data.shape:
+        raise FileError(
+            f"{name} must have the shape of {options.data[0]}, {magnitude.data.shape}, but has {phase.data.shape}."
+        )
+    require_same_place(name, phase, str(options.data[0]), magnitude)
+    angle, scaling = gradient_echoes.in_radians(options.phase[0], phase.data)
+    return Image(magnitude.data * np.exp(1j * angle), magnitude.affine), scaling
 
 
 def _bright(data: np.ndarray) -> np.ndarray:
@@ -144,20 +146,32 @@ def maps_of(result: Result) -> dict[str, np.ndarray]:
     return {name: np.where(known, value, np.nan) for name, value in values.items()} | {"status": result.status}
 
 
-def write(name: str, out: Path, measurement: Measurement, result: Result) -> tuple[list[Path], dict[str, np.ndarray]]:
-    """Write a table, or maps; returns their paths and the maps, in the shape of the images.
+def in_images(measurement: Measurement, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Maps in the shape of the images, of values `(n_voxels, ...)`.
 
     Voxels that are not fitted are nan in every map, and `FitStatus.EXCLUDED` or `FitStatus.OUTSIDE_MASK` in the status.
     """
-    values = maps_of(result)
-    if measurement.mask is None:
-        columns = {"voxel": measurement.labels, **{name: value.tolist() for name, value in values.items()}}
-        return [write_table(out / f"{name}.csv", columns)], values
-    paths, maps = [], {}
+    assert measurement.mask is not None
+    maps = {}
     for key, inside in values.items():
-        maps[key] = np.full(measurement.mask.shape, np.nan if key != "status" else float(FitStatus.OUTSIDE_MASK))
+        outside = np.nan if key != "status" else float(FitStatus.OUTSIDE_MASK)
+        maps[key] = np.full((*measurement.mask.shape, *inside.shape[1:]), outside)
         maps[key][measurement.mask] = inside
     if measurement.excluded is not None:
         maps["status"][measurement.excluded] = FitStatus.EXCLUDED
-    paths = [write_nifti(out / f"{key}.nii.gz", image, measurement.affine) for key, image in maps.items()]
-    return paths, maps
+    return maps
+
+
+def write_columns(path: Path, measurement: Measurement, values: dict[str, np.ndarray]) -> Path:
+    """A table with a row for each voxel."""
+    labels = [str(i) for i in range(len(measurement.signals))] if measurement.labels is None else measurement.labels
+    return write_table(path, {"voxel": labels, **{name: value.tolist() for name, value in values.items()}})
+
+
+def write(name: str, out: Path, measurement: Measurement, result: Result) -> list[Path]:
+    """Write a table, or maps; returns their paths."""
+    values = maps_of(result)
+    if measurement.mask is None:
+        return [write_columns(out / f"{name}.csv", measurement, values)]
+    maps = in_images(measurement, values)
+    return [write_nifti(out / f"{key}.nii.gz", image, measurement.affine) for key, image in maps.items()]

@@ -15,6 +15,8 @@ SLEW_RATES = {"T/m/s": 1.0}
 B_VALUES = {"s/mm2": 1e6, "s/mm^2": 1e6, "s/m^2": 1.0}
 DIFFUSIVITIES = {"mm2/s": 1e-6, "mm^2/s": 1e-6, "um2/ms": 1e-9, "um^2/ms": 1e-9, "m^2/s": 1.0}
 FIELDS = {"mT": 1e-3, "T": 1.0}
+RF_FIELDS = {"uT": 1e-6, "T": 1.0}
+FREQUENCIES = {"Hz": 1.0, "kHz": 1e3}
 
 
 def time(text: str) -> float:
@@ -40,6 +42,16 @@ def gradient(text: str) -> float:
 def field(text: str) -> float:
     """`"3T"` in T."""
     return _with_unit(text, FIELDS, "a field", "3T")
+
+
+def rf_field(text: str) -> float:
+    """`"2uT"` in T."""
+    return _with_unit(text, RF_FIELDS, "an RF field", "2uT")
+
+
+def frequency(text: str) -> float:
+    """`"3kHz"` in Hz."""
+    return _with_unit(text, FREQUENCIES, "a frequency", "3kHz or 3000Hz")
 
 
 def slew_rate(text: str) -> float:

@@ -15,7 +15,7 @@ from mrjax.inverse.jacobian import Model
 
 
 def fits_in_batches(
-    fit: Callable[..., Fit],
+    fit: Callable[..., Any],
     model: Model,
     data: Any,
     init: PyTree | None,
@@ -23,7 +23,7 @@ def fits_in_batches(
     noise_std: Any | None,
     batch_size: int,
     n_starts: int = 1,
-) -> Iterator[tuple[slice, Fit]]:
+) -> Iterator[tuple[slice, Any]]:
     """Fits of one batch of voxels after the other, in their order, as NumPy arrays.
 
     Every batch has the same size, the last one reaching back over voxels already done, so that one compilation serves all.
@@ -31,10 +31,10 @@ def fits_in_batches(
 
     **Arguments:**
 
-    - `fit`: `least_squares` with its options.
+    - `fit`: `least_squares` with its options, or another function of model, data, start, bounds and noise.
     - the others: As those of `least_squares`, on the host; `n_starts` is its `starts`.
 
-    **Yields:** Which voxels these are, counted over all axes, and their `Fit`.
+    **Yields:** Which voxels these are, counted over all axes, and what `fit` returns for them.
     """
     size = _checks.positive_integer(batch_size, "batch_size")
     if not all(_checks.is_concrete(leaf) for leaf in jax.tree.leaves((data, init, bounds, noise_std))):
@@ -50,7 +50,7 @@ def fits_in_batches(
         raise ValueError("`data` must have at least one voxel to be fitted in batches, but has none.")
     size = min(size, n_voxels)
 
-    def fit_of(here: slice) -> Fit:
+    def fit_of(here: slice) -> Any:
         part = lambda tree, name, before, after: _of_voxels(tree, name, voxels, here, before, after)
         first = init if callable(init) else part(init, "init", int(n_starts > 1), 0)
         limits, noise = part(bounds, "bounds", 0, 0), part(noise_std, "noise_std", 0, 1)

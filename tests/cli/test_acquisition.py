@@ -11,7 +11,12 @@ from mrjax.cli import acquisition, quantities
 from mrjax.io import FileError
 from mrjax.units import deg, ms
 
-CONTRASTS = {"t2": "te", "ir": "ti", "vfa": "flip_angle"}
+CONTRASTS = {
+    "t2": (acquisition.TE,),
+    "ir": (acquisition.TI, (), (acquisition.TR_OF_INVERSIONS,)),
+    "vfa": (acquisition.FLIP_ANGLE, (acquisition.TR_OF_EXCITATIONS,)),
+}
+"""What differs from image to image, what else is needed and what may be given."""
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ def read(tmp_path):
             if content is not None:
                 (tmp_path / path.name.replace(".nii.gz", ".json")).write_text(json.dumps(content))
         options = argparse.Namespace(data=paths, te=None, ti=None, flip_angle=None, tr=None)
-        return acquisition.read(argparse.Namespace(**vars(options) | given), CONTRASTS[contrast], contrast)
+        return acquisition.read(argparse.Namespace(**vars(options) | given), *CONTRASTS[contrast])
 
     return of
 

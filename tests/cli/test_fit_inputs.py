@@ -13,6 +13,8 @@ from mrjax.io import FileError, read_nifti, write_nifti
 from mrjax.signals import relaxation
 from mrjax.units import deg, ms
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 SHAPE = (4, 3, 2)
 AFFINE = np.diag([2.0, 2.0, 3.0, 1.0])
 TE, ANGLES, TI = np.array([10, 30, 60]) * ms, np.array([2.0, 5.0, 12.0]), np.array([0.05, 0.3, 0.8, 1.6])
@@ -46,14 +48,14 @@ def fitted(tmp_path):
 
 def test_one_slice_over_time_with_commas(fitted, t2, echoes, capsys):
     found = fitted("t2", echoes.reshape(24, 1, 1, 3)[:, 0], "--te", "10ms,30ms,60ms")
-    np.testing.assert_allclose(found["t2"], t2.reshape(24, 1, 1), rtol=1e-4)
+    np.testing.assert_allclose(found["T2map"], t2.reshape(24, 1, 1), rtol=1e-4)
     assert "fitting 24 voxels with 3 images each" in capsys.readouterr().out
 
 
 def test_settings_from_a_sidecar_and_a_record_of_all(fitted, tmp_path, t2, echoes, capsys):
     (tmp_path / "image.json").write_text(json.dumps({"EchoTime": TE.tolist()}))
     found = fitted("t2", echoes)
-    np.testing.assert_allclose(found["t2"], t2, rtol=1e-4)
+    np.testing.assert_allclose(found["T2map"], t2, rtol=1e-4)
     assert "--te is EchoTime of the sidecars (0.01, 0.03, 0.06 s)" in capsys.readouterr().out
     record = json.loads((tmp_path / "maps" / "mrjax_fit.json").read_text())
     assert record["command_line"].startswith("mrjax fit t2 ")
@@ -68,14 +70,14 @@ def test_settings_from_a_sidecar_and_a_record_of_all(fitted, tmp_path, t2, echoe
 def test_some_of_the_echoes(fitted, t2, echoes, capsys):
     wrong_first = np.concatenate([0.3 * echoes[..., :1], echoes], axis=-1)
     found = fitted("t2", wrong_first, "--te", "5ms,10ms,30ms,60ms", "--echoes", "2-4")
-    np.testing.assert_allclose(found["t2"], t2, rtol=1e-4)
+    np.testing.assert_allclose(found["T2map"], t2, rtol=1e-4)
     fitted("t2", wrong_first, "--te", "5ms,10ms,30ms,60ms", "--echoes", "2,5", status=2)
     assert "--echoes must lie between 1 and 4, the number of values of --te, but got 5." in capsys.readouterr().err
 
 
 def test_magnitudes_of_complex_images(fitted, t2, echoes, rng, capsys):
     found = fitted("t2", echoes * np.exp(1j * rng.uniform(-3, 3, echoes.shape)), "--te", "10ms", "30ms", "60ms")
-    np.testing.assert_allclose(found["t2"], t2, rtol=1e-4)
+    np.testing.assert_allclose(found["T2map"], t2, rtol=1e-4)
     assert "the images are complex; their magnitudes are fitted" in capsys.readouterr().out
 
 
@@ -100,9 +102,9 @@ def test_b1_in_percent_is_refused_and_b1_of_nothing_is_not_fitted(fitted, tmp_pa
     b1[0, :3, 0] = [0.0, np.nan, -1.0]
     write_nifti(tmp_path / "b1.nii", b1[..., None], AFFINE)
     found = fitted("vfa", images, *words)
-    np.testing.assert_allclose(found["t1"], np.where(left_out, np.nan, t1), rtol=2e-3)
-    np.testing.assert_array_equal(np.isnan(found["m0_std"]), left_out)
-    np.testing.assert_array_equal(found["status"], np.where(left_out, FitStatus.EXCLUDED, FitStatus.CONVERGED))
+    np.testing.assert_allclose(found["T1map"], np.where(left_out, np.nan, t1), rtol=2e-3)
+    np.testing.assert_array_equal(np.isnan(found["desc-std_M0map"]), left_out)
+    np.testing.assert_array_equal(found["statusmap"], np.where(left_out, FitStatus.EXCLUDED, FitStatus.CONVERGED))
     assert "not fitted: 3 where B1 is zero, negative or not finite" in capsys.readouterr().out
 
 
@@ -117,7 +119,7 @@ def test_t1_of_an_inversion_recovery_however_it_is_stored(fitted, rng, stored, c
         signal = np.abs(signal)
         signal[1, 1, 1, 1], right[1, 1, 1] = -0.01, False
     found = fitted("ir", signal, "--ti", "50ms,300ms,800ms,1.6s", "--tr", "6s")
-    np.testing.assert_allclose(found["t1"][right], t1[right], rtol=1e-3)
+    np.testing.assert_allclose(found["T1map"][right], t1[right], rtol=1e-3)
     assert {
         "magnitude": "the images are taken as magnitude: 0 of 24 voxels have a clearly negative sample",
         "complex": "the images are complex; signs are taken from their phase",

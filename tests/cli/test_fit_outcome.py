@@ -12,6 +12,8 @@ from mrjax.inverse import FitStatus
 from mrjax.io import read_nifti, write_nifti
 from mrjax.signals import relaxation
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 STATUSES = list(FitStatus)[:6]
 
 
@@ -24,7 +26,7 @@ def result(statuses, finished=True):
 
 def measured(n, n_excluded=0):
     mask = np.arange(n + n_excluded) < n
-    return Measurement(np.ones((n, 3)), None, mask, np.eye(4), None, ~mask)
+    return Measurement(np.ones((n, 3)), {}, mask, np.eye(4), None, ~mask)
 
 
 def test_only_fits_have_values():
@@ -56,6 +58,15 @@ def test_a_fit_of_less_than_half_of_the_voxels_fails(statuses, n_excluded, sente
     assert error == "" if sentence is None else f"mrjax fit: {sentence}" in error
 
 
+def test_a_summary_of_fits_whose_noise_is_unknown():
+    of_two = result([FitStatus.CONVERGED] * 2)
+    for values in of_two.standard_deviation.values():
+        values[:] = np.nan
+    table = outcome.summary("t2", of_two)
+    assert list(table.columns[-1].cells) == ["unknown", "unknown"]
+    assert list(table.columns[2].cells) == ["1.5", "15"]
+
+
 def test_an_interrupt_has_a_status_of_its_own():
     assert outcome.exit_status("fit", measured(2), result([6, 6], finished=False)) == 130
 
@@ -71,9 +82,9 @@ def test_magnitudes_that_are_fitted_as_signed_end_with_a_sentence(tmp_path, rng,
     assert "mrjax fit: only 0 of 24 voxels converged (" in captured.err
     assert "the images are signed, as the command line says" in captured.out
     assert "not fitted: 1 with signals that are not finite" in captured.out
-    status = read_nifti(tmp_path / "maps" / "status.nii.gz").data
+    status = read_nifti(tmp_path / "maps" / "statusmap.nii.gz").data
     assert status[0, 0, 0] == FitStatus.EXCLUDED
-    assert np.isnan(read_nifti(tmp_path / "maps" / "t1.nii.gz").data[0, 0, 0])
+    assert np.isnan(read_nifti(tmp_path / "maps" / "T1map.nii.gz").data[0, 0, 0])
     assert not np.any(status == FitStatus.CONVERGED)
 
 
@@ -106,7 +117,7 @@ def test_the_noise_floor_of_magnitudes_is_no_signal(tmp_path, rng):
     decay = 25 * np.exp(-np.arange(1, 17) * 10e-3 / 0.03) * np.ones((300, 1))
     noise = rng.standard_normal((2, *decay.shape))
     magnitude = np.abs(decay + noise[0] + 1j * noise[1])
-    right = fitted_table(tmp_path, magnitude, "--rician", "--noise", "1")
+    right = fitted_table(tmp_path, magnitude, "--magnitude", "rician", "--noise", "1")
     spread = right["t2"].std() / np.sqrt(300)
     np.testing.assert_allclose(right["t2"].mean(), 0.03, atol=4 * spread)
     np.testing.assert_allclose(right["t2_std"].mean(), right["t2"].std(), rtol=0.2)
@@ -124,7 +135,7 @@ def test_a_constant_below_the_decay_can_be_fitted(tmp_path):
 
 def test_rice_needs_the_noise(tmp_path, capsys):
     np.savetxt(tmp_path / "decay.csv", np.ones((1, 2)), delimiter=",")
-    assert main(["fit", "t2", str(tmp_path / "decay.csv"), "--te", "10ms,20ms", "--rician"]) == 2
+    assert main(["fit", "t2", str(tmp_path / "decay.csv"), "--te", "10ms,20ms", "--magnitude", "rician"]) == 2
     assert capsys.readouterr().err == (
-        "mrjax fit: --rician needs --noise, the standard deviation of the noise in real or imaginary part.\n"
+        "mrjax fit: --magnitude rician needs --noise, the standard deviation of the noise in real or imaginary part.\n"
     )
