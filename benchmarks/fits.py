@@ -2,10 +2,11 @@
 
     python -m benchmarks.fits [--only vfa t2 ...] [--threads 1] [--quick] [--table]
 
-Random voxels with noise of a fiftieth of the largest signal, less where a model needs it, in single precision, fitted with their standard deviations. CPU
-seconds are those of all cores together, of the fastest of 3 calls after the first. What is found goes to results/fits.json;
-results/fits.md shows it beside what each model needs and gives, as the models themselves declare it. `--table` writes that table
-alone; `--quick` fits a hundredth of the voxels, to see that it runs, and writes nothing. No test asserts any of these times.
+Random voxels with noise of a fiftieth of the largest signal, less where a model needs it, in single precision, fitted with their
+standard deviations. CPU seconds are those of all cores together, of the fastest of 3 calls after the first. What is found goes to
+results/fits.json; results/fits.md shows it beside what each model needs and gives, as the models themselves declare it. `--table`
+writes that table alone; `--quick` fits a hundredth of the voxels, to see that it runs, and writes nothing. No test asserts any of
+these times.
 """
 
 import argparse
@@ -26,6 +27,14 @@ from mrjax.signals import models
 
 RESULTS = Path(__file__).parent / "results" / "fits.json"
 REPEATS = 3
+MOST_SHOWN = 10
+INTRODUCTION = """# Signal models: needs, gives, speed
+
+What each model of `mrjax.signals.models` has to be told, and what a fit then gives in every voxel, beside standard deviations,
+residual and status. Needs in [brackets] may be maps, and have defaults; what is given without a unit is relative, or in the unit of
+the data. The last columns say how many voxels a CPU second fits, how many of them converged, and how long the first call takes,
+which compiles. `python -m benchmarks.fits` times the fits and writes this page, `--table` the page alone.
+"""
 
 
 def voxels(case: Case, n: int) -> tuple[dict[str, np.ndarray], np.ndarray, float]:
@@ -77,10 +86,12 @@ def needs(kind: type[models.SignalModel]) -> str:
 
 
 def gives(model: models.SignalModel) -> str:
-    """What it finds in each voxel, as it declares it."""
-    units = {"signal": "that of the data", "": ""}
-    named = ((one.name, units.get(one.unit, one.unit)) for one in model.parameters)
-    return ", ".join(f"`{name}` ({unit})" if unit else f"`{name}`" for name, unit in named)
+    """What it finds in each voxel, as it declares it; of many parameters the first ones and the last."""
+    unit = lambda one: "" if one.unit in ("", "signal") else f" ({one.unit})"
+    named = [f"`{one.name}`{unit(one)}" for one in model.parameters]
+    if len(named) > MOST_SHOWN:
+        named = [*named[:3], "...", f"{named[-1]}: {len(named)} in all"]
+    return ", ".join(named)
 
 
 def ready_models() -> list[type[models.SignalModel]]:
@@ -92,12 +103,7 @@ def ready_models() -> list[type[models.SignalModel]]:
 def table(found: dict[str, Any]) -> str:
     """In Markdown: what each model needs, gives, and how fast it is fitted."""
     lines = [
-        "# Signal models: needs, gives, speed",
-        "",
-        "What each model of `mrjax.signals.models` has to be told, what a fit then gives in every voxel beside standard deviations,",
-        "residual and status, and how many voxels a CPU second fits. Needs in [brackets] may be maps, and have defaults.",
-        "`python -m benchmarks.fits` times the fits and writes this table, `--table` the table alone.",
-        "",
+        INTRODUCTION,
         f"{found.get('machine', 'Not timed yet')}.",
         "",
         "| model | needs | gives | tried on | voxels per CPU second | converged | first call |",

@@ -1,4 +1,4 @@
-"""What the site adds to the pages: a reference page for every room, and the figures of the benchmarks."""
+"""What the site adds to the pages: a reference page for every room, and tables and figures of the benchmarks."""
 
 import ast
 import re
@@ -58,10 +58,12 @@ ROOMS = {
 
 
 FIGURES = "benchmarks/results"
+MODELS = "benchmarks/results/fits.md"
 
 
 def on_files(files: Files, config) -> Files:
-    """Add the reference pages and the figures."""
+    """Add the reference pages, the table of the signal models, and the figures."""
+    files.append(File.generated(config, "models.md", content=(ROOT / MODELS).read_text()))
     for path in sorted((ROOT / FIGURES).glob("*.png")):
         files.append(File.generated(config, f"{FIGURES}/{path.name}", abs_src_path=str(path)))
     described: dict[str, str] = {}
