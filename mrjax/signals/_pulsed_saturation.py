@@ -185,7 +185,8 @@ def _exchanged(settings: Saturation, pool: Pool, saturated: Float[Array, "..."],
     matrix = (even + odd * half, odd * ab, odd * ba, even - odd * half)
     determinant = aa * bb - ab * ba
     rest = ((ab * r1b * f - bb * r1) / determinant, (ba * r1 - aa * r1b * f) / determinant)
-    return matrix, tuple(a - b for a, b in zip(rest, _times(matrix, rest), strict=True))
+    left = _times(matrix, rest)
+    return matrix, (rest[0] - left[0], rest[1] - left[1])
 
 
 def _times(matrix: Rows, vector: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -157,7 +158,8 @@ def dispersed_neurites(
     odi = _checks.require(odi, (odi >= 1e-3) & (odi <= 1), "`dispersion` must be from 0.001 to 1")
     named = {"neurite_density": neurite_density, "free_water": free_water, "s0": s0}
     arrays = {name: _checks.finite(_checks.real_array(value, name), name) for name, value in named.items()}
-    rank = len(_checks.broadcast_shape(arrays | {"dispersion": odi, "direction": axis[..., 0]})) + 1
+    shaped: dict[str, Any] = {**arrays, "dispersion": odi, "direction": axis[..., 0]}
+    rank = len(_checks.broadcast_shape(shaped)) + 1
     v, water, s0, odi = (with_rank(array[..., None], rank) for array in (*arrays.values(), odi))
     cosine = with_rank(jnp.einsum("...i,ni->...n", axis, directions), rank)
     b = with_rank(bvals, rank)

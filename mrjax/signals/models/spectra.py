@@ -24,7 +24,8 @@ class Spectrum(SignalModel):
 
     All metabolites share their broadening (a Voigt line: Lorentzian times Gaussian in time), frequency shift, phase and delay.
     A phase turned by 180 degrees with all amplitudes negative is the same signal: a fit begins within 90 degrees, and what
-    comes out negative then has its data turned. Amplitudes have no limits, so that small ones are not biased.
+    comes out negative then has its data turned. Amplitudes have no limits, so that small ones are not biased. Where noise
+    hides which part of a width is Lorentzian and which Gaussian, some fits end without convergence (their status says so).
 
     **Arguments:**
 
@@ -59,13 +60,13 @@ class Spectrum(SignalModel):
         ```
     """
 
-    basis: Complex[Array, "metabolite point"] = need("", "decays of the metabolites")
     baseline: Float[Array, "coefficient n"]
     metabolites: tuple[str, ...] = eqx.field(static=True)
+    window: tuple[int, int] = eqx.field(static=True)
+    basis: Complex[Array, "metabolite point"] = need("", "decays of the metabolites")
     dwell_time: float = need("s", "between two points", static=True)
     b0: float = need("T", "field", static=True)
     reference_ppm: float = need("ppm", "chemical shift of the frequency zero", static=True)
-    window: tuple[int, int] = eqx.field(static=True)
     equation: ClassVar[str] = (
         r"S(f) = e^{i \phi + 2 \pi i f \tau} \mathcal F \left[ \sum_m a_m s_m(t) e^{2 \pi i \Delta f t - \pi L t"
         r" - (\pi G t)^2 / (4 \ln 2)} \right] + \sum_k c_k B_k(f)"

@@ -115,7 +115,7 @@ EXAMPLES = {
         models.PulsedMagnetizationTransfer(
             np.tile([500.0, 1e3, 3e3, 1e4, 2e4, 5e4], 2),
             np.radians(np.repeat([142.0, 600.0], 6)),
-            np.exp(-0.5 * np.linspace(-3, 3, 64) ** 2),
+            np.exp(-0.5 * np.linspace(-3, 3, 24) ** 2),
             0.01,
             0.03,
             np.radians(7.0),
