@@ -47,8 +47,8 @@ def dictionary(signal: Callable[..., Any], n_values: int) -> CompressedDictionar
 
 
 def spirals(n_times: int, n_pixels: int, voxel_size: float) -> np.ndarray:
-    """Arms of constant speed, `(n_times, n_samples, 2)` in cycles/m."""
-    along = np.sqrt((np.arange(4 * n_pixels) + 0.5) / (4 * n_pixels))
+    """Arms of constant angular speed from the centre on, `(n_times, n_samples, 2)` in cycles/m."""
+    along = np.arange(4 * n_pixels) / (4 * n_pixels)
     angle = 2 * np.pi * n_pixels / 2 / N_ARMS * along[None] + GOLDEN * np.arange(n_times)[:, None]
     radius = 0.499 / voxel_size * along
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1).astype(np.float32)
@@ -71,8 +71,16 @@ def scan(n_pixels: int, n_times: int, n_values: int) -> dict[str, Any]:
     known = dictionary(signal, n_values)
     rows = jnp.repeat(known.basis, k.shape[1], axis=0)
     encoding = sense(coils, trajectory=k.reshape(-1, 2), voxel_size=size, basis=rows)
+    # of an arm, as its radius; the disc about the centre has an eighth of the next one's weight, as its area is
+    radius = jnp.linalg.norm(k, axis=-1)
+    density = jnp.maximum(radius, radius[:, 1:2] / 8).reshape(1, -1)
     inside = np.asarray(phantom.fraction("grey matter") + phantom.fraction("white matter") > 0.95)
-    measured = {"k_space": clean + jax.lax.complex(*parts), "noise_std": noise_std, "encoding": encoding}
+    measured = {
+        "k_space": clean + jax.lax.complex(*parts),
+        "noise_std": noise_std,
+        "encoding": encoding,
+        "density": density,
+    }
     return measured | {"truth": truth, "inside": inside, "dictionary": known, "model": signal}
 
 
@@ -82,8 +90,8 @@ def methods(measured: dict[str, Any]) -> dict[str, Callable[[], dict[str, Any]]]
     given = (known, measured["k_space"], measured["encoding"])
 
     def gridded() -> dict[str, Any]:
-        # arms of constant speed have one density, and matching the gridded images is matching what the basis sees of them
-        images = mr.reconstruction.adjoint(measured["encoding"], measured["k_space"])
+        # matching the gridded images is matching what the basis sees of them
+        images = mr.reconstruction.adjoint(measured["encoding"], measured["k_space"], measured["density"])
         return known.match(jnp.moveaxis(images, 0, -1), b1).parameters
 
     low_rank = {"regularisation": LocallyLowRank(STRENGTH), "noise_std": measured["noise_std"]}

@@ -37,7 +37,7 @@ def subspace_coefficients(
     - `encoding`: $E$, of coefficients `(rank, *voxels)`: `mrjax.encoding.sense(coils, ..., basis=basis)`.
     - `k_space`: $y$, of the shape that the encoding makes.
     - `regularisation`: $R$: `LocallyLowRank`, or `TotalVariation` or `SparseDetails` of all coefficients jointly. None for none;
-        few iterations regularise, too.
+        few iterations regularise, too, and more amplify noise.
     - `noise_std`: $\sigma$, the standard deviation of the noise in real and imaginary part of k-space. Positive; needed with a
         regularisation alone.
     - `n_iterations`: Conjugate gradients, of each of the weighted squares.
