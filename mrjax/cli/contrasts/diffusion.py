@@ -1,4 +1,4 @@
-"""Diffusion-weighted images: apparent diffusion, IVIM, tensors and kurtosis."""
+"""Diffusion-weighted images: apparent diffusion, IVIM, tensors, kurtosis and neurites."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -125,5 +125,14 @@ CONTRASTS = (
         takes_noise=False,
         derived=(*OF_TENSOR, *OF_KURTOSIS),
         derive=_of_kurtosis,
+    ),
+    Contrast(
+        *("noddi", "density and dispersion of neurites, of two shells or more", "neurite_density"),
+        *(models.DispersedNeurites, _with_directions(models.DispersedNeurites)),
+        read=_read,
+        example_values=EXAMPLE,
+        add_options=_options(directions=True),
+        example="--bval images.bval --bvec images.bvec",
+        has_curve=False,
     ),
 )
