@@ -99,10 +99,10 @@ def sled_pike(
     angle = with_rank(_checks.real_array(saturation_angle, "saturation_angle").reshape(-1).astype(dtype), rank)
     nutation = angle * with_rank(scale[..., None].astype(dtype), rank)
     shape = shape / (shape.sum() * duration / shape.size)  # of the area 1
-    kept = _of_water(settings, nutation, shape, duration / shape.size)
-    return (
-        kept * jnp.sin(excitation) * _before_pulse(settings, nutation, shape, duration, tr, kept * jnp.cos(excitation))
-    )
+    lost = _lost_by_water(settings, nutation, shape, duration / shape.size)
+    lost_in_all = lost * jnp.cos(excitation) + 2 * jnp.sin(excitation / 2) ** 2
+    water = _before_pulse(settings, nutation, shape, duration, tr, lost_in_all)
+    return (1 - lost) * jnp.sin(excitation) * water
 
 
 def pulse_and_repetition(waveform: Any, duration: Any, tr: Any) -> tuple[Float[np.ndarray, " step"], float, float]:
@@ -124,27 +124,27 @@ def pulse_and_repetition(waveform: Any, duration: Any, tr: Any) -> tuple[Float[n
     return shape, float(duration), float(tr)
 
 
-def _of_water(
+def _lost_by_water(
     settings: Saturation, angle: Float[Array, "..."], shape: Float[np.ndarray, " step"], step: float
 ) -> Float[Array, "..."]:
-    """The longitudinal magnetisation that the pulse leaves of 1, without T1 and exchange."""
+    """The longitudinal magnetisation that the pulse takes of 1, without T1 and exchange."""
     decay = jnp.exp(-settings.r2 * step / 2)
 
     def turn(state: tuple[Array, ...], value: Array) -> tuple[tuple[Array, ...], None]:
-        x, y, z = state[0] * decay, state[1] * decay, state[2]
+        x, y, lost = state[0] * decay, state[1] * decay, state[2]
         w1 = angle * value
         rate = jnp.sqrt(w1**2 + settings.offset**2 + 1e-12)  # rad/s; differentiable where both are zero
-        u, w = w1 / rate, settings.offset / rate
+        u, w, z = w1 / rate, settings.offset / rate, 1 - lost
         c, s = jnp.cos(rate * step), jnp.sin(rate * step)
         along = (u * x + w * z) * (1 - c)
-        turned = (x * c - w * y * s + u * along, y * c + (w * x - u * z) * s, z * c + u * y * s + w * along)
-        return (turned[0] * decay, turned[1] * decay, turned[2]), None
+        turned = (x * c - w * y * s + u * along, y * c + (w * x - u * z) * s)
+        lost = lost - u * (y * s + (w * x - u * z) * (1 - c))
+        return (turned[0] * decay, turned[1] * decay, lost), None
 
-    start = jnp.broadcast_to(
-        jnp.zeros((), decay.dtype), jnp.broadcast_shapes(angle.shape, settings.offset.shape, decay.shape)
-    )
-    (_, _, z), _ = jax.lax.scan(turn, (start, start, start + 1), jnp.asarray(shape, decay.dtype))
-    return z
+    shapes = jnp.broadcast_shapes(angle.shape, settings.offset.shape, decay.shape)
+    start = jnp.zeros(shapes, decay.dtype)
+    (_, _, lost), _ = jax.lax.scan(turn, (start,) * 3, jnp.asarray(shape, decay.dtype))
+    return lost
 
 
 def _before_pulse(
@@ -153,9 +153,9 @@ def _before_pulse(
     shape: Float[np.ndarray, " step"],
     duration: float,
     tr: float,
-    kept: Float[Array, "..."],
+    lost: Float[Array, "..."],
 ) -> Float[Array, "..."]:
-    """Water before a pulse of the steady state, of which each leaves the share `kept`."""
+    """Water before a pulse of the steady state, of which each takes the share `lost`."""
     (pool,) = settings.pools
     assert pool.lineshape is not None
     power = shape**2
@@ -164,14 +164,14 @@ def _before_pulse(
     rate = math.pi * line * angle**2 * (float(power.mean()) * duration / width)
     here, there = _exchanged(settings, pool, rate, width / 2), _exchanged(settings, pool, 0.0 * rate, tr - width)
     cycle, gained = _after(_after(here, there), here)
-    # (1 - cycle diag(kept, 1)) M = gained
-    aa, ab, ba, bb = 1 - cycle[0] * kept, -cycle[1], -cycle[2] * kept, 1 - cycle[3]
+    # (1 - (1 + cycle) diag(1 - lost, 1)) M = gained
+    aa, ab, ba, bb = lost - cycle[0] * (1 - lost), -cycle[1], -cycle[2] * (1 - lost), -cycle[3]
     return (bb * gained[0] - ab * gained[1]) / (aa * bb - ab * ba)
 
 
 Rows = tuple[Array, Array, Array, Array]
 Affine = tuple[Rows, tuple[Array, Array]]
-"""A matrix of two rows, row by row, and what is added."""
+"""A matrix of two rows, row by row, less the unit matrix so that no digits are lost, and what is added."""
 
 
 def _exchanged(settings: Saturation, pool: Pool, saturated: Float[Array, "..."], time: float) -> Affine:
@@ -180,13 +180,13 @@ def _exchanged(settings: Saturation, pool: Pool, saturated: Float[Array, "..."],
     aa, ab, ba, bb = -r1 - k * f, k, k * f, -r1b - k - saturated
     mean, half = (aa + bb) / 2, (aa - bb) / 2
     root = jnp.sqrt(half**2 + ab * ba + 1e-12)
-    fast, slow = jnp.exp((mean - root) * time), jnp.exp((mean + root) * time)
-    even, odd = (slow + fast) / 2, -slow * jnp.expm1(-2 * root * time) / (2 * root)
-    matrix = (even + odd * half, odd * ab, odd * ba, even - odd * half)
+    even = (jnp.expm1((mean + root) * time) + jnp.expm1((mean - root) * time)) / 2
+    odd = -jnp.exp((mean + root) * time) * jnp.expm1(-2 * root * time) / (2 * root)
+    less_one = (even + odd * half, odd * ab, odd * ba, even - odd * half)
     determinant = aa * bb - ab * ba
     rest = ((ab * r1b * f - bb * r1) / determinant, (ba * r1 - aa * r1b * f) / determinant)
-    left = _times(matrix, rest)
-    return matrix, (rest[0] - left[0], rest[1] - left[1])
+    gained = _times(less_one, rest)
+    return less_one, (-gained[0], -gained[1])
 
 
 def _times(matrix: Rows, vector: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -196,6 +196,9 @@ def _times(matrix: Rows, vector: tuple[Array, Array]) -> tuple[Array, Array]:
 
 def _after(first: Affine, second: Affine) -> Affine:
     """The first, then the second."""
-    (a, b), (c, d) = _times(second[0], (first[0][0], first[0][2])), _times(second[0], (first[0][1], first[0][3]))
+    columns = (first[0][0], first[0][2]), (first[0][1], first[0][3])
+    (aa, ba), (ab, bb) = (_times(second[0], column) for column in columns)
     gained = _times(second[0], first[1])
-    return (a, c, b, d), (gained[0] + second[1][0], gained[1] + second[1][1])
+    matrix = tuple(x + y + z for x, y, z in zip((aa, ab, ba, bb), first[0], second[0], strict=True))
+    added = (gained[0] + first[1][0] + second[1][0], gained[1] + first[1][1] + second[1][1])
+    return (matrix[0], matrix[1], matrix[2], matrix[3]), added
