@@ -54,6 +54,7 @@ def measured(files, fraction, exchange_rate):
 FRACTIONS, RATES = np.array([[8e-4, 1.2e-3]]), np.array([[40.0, 20.0]])
 
 
+@pytest.mark.exhaustive
 def test_fit_finds_the_pools_in_images_of_any_unit(files, tmp_path):
     write_nifti(tmp_path / "z.nii", 700.0 * measured(files, FRACTIONS[..., None], RATES[..., None]), np.eye(4))
     free = ["--free", "amide.fraction", "mt_pool.exchange_rate"]
@@ -65,7 +66,7 @@ def test_fit_finds_the_pools_in_images_of_any_unit(files, tmp_path):
     np.testing.assert_allclose(maps["m0"], 700.0, rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fit_takes_spectra_that_are_divided_by_m0(files, tmp_path):
     magnetisation = measured(files, 1.1e-3, 35.0)
     np.savetxt(tmp_path / "z.csv", (magnetisation[1:] / magnetisation[0])[None], delimiter=",")

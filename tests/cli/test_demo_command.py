@@ -30,6 +30,7 @@ def demo(tmp_path_factory, compiled):
     return folder
 
 
+@pytest.mark.exhaustive
 def test_dictionary_and_maps_are_played_by_one_program(demo, compiled):
     played = [name for name in compiled if "_program" in name]
     assert 1 <= len(played) <= 2  # and the scan by another
@@ -64,7 +65,7 @@ def test_noise_must_be_positive(capsys):
     assert capsys.readouterr().err == "mrjax demo: --noise-std must be positive, but got 0.\n"
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_interrupt_keeps_the_voxels_that_are_done(tmp_path, monkeypatch):
     """The second batch is interrupted."""
     calls = []

@@ -108,6 +108,7 @@ def test_b1_in_percent_is_refused_and_b1_of_nothing_is_not_fitted(fitted, tmp_pa
     assert "not fitted: 3 where B1 is zero, negative or not finite" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("stored", ["magnitude", "complex"])
 def test_t1_of_an_inversion_recovery_however_it_is_stored(fitted, rng, stored, capsys):
     t1 = rng.uniform(0.3, 2.0, SHAPE)

@@ -112,6 +112,7 @@ def fitted_table(folder, signals, *words):
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0] if name != "voxel"}
 
 
+@pytest.mark.exhaustive
 def test_the_noise_floor_of_magnitudes_is_no_signal(tmp_path, rng):
     """M0 is 25 times the noise, and the last echoes of a T2 of 30 ms are noise."""
     decay = 25 * np.exp(-np.arange(1, 17) * 10e-3 / 0.03) * np.ones((300, 1))

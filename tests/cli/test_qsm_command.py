@@ -99,7 +99,7 @@ def test_a_phase_that_is_counted_down_is_reversed(scan, tmp_path):
     assert np.corrcoef(found[known > 0], truth[known > 0])[0, 1] > 0.85
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_measured_scan_is_mapped(reference_data, tmp_path, capsys):
     """Veins are paramagnetic: bright in the map, dark in the last echo."""
     magnitude, phase = (reference_data(f"mrirt_gre_small/{name}.nii") for name in ("Mag", "Phase"))

@@ -78,7 +78,7 @@ def test_counters_say_the_same_as_a_trajectory(plane, tmp_path):
         assert value_at(image, place) == pytest.approx(m, rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_lines_that_are_read_again_are_averaged_or_images_of_their_own(plane, tmp_path):
     raw, ((*place, m), _) = plane
     twice = lambda values, axis: np.concatenate([values, values], axis=axis)
@@ -99,7 +99,7 @@ def test_echoes_of_a_train_are_one_image(plane, tmp_path):
     assert value_at(image, points[0][:3]) == pytest.approx(points[0][3], rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_radial_samples_are_weighted_by_their_density(tmp_path):
     n, fov = 32, (0.2, 0.2, 0.2 / 32)
     angles = np.pi * np.arange(60) / 60
@@ -112,7 +112,7 @@ def test_radial_samples_are_weighted_by_their_density(tmp_path):
     assert value_at(image, place) == pytest.approx(np.pi / 4, rel=0.1)  # the disc within the square of k-space
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_coil_maps_from_the_data_unfold_missing_lines(tmp_path):
     n, fov = 48, 0.2
     phantom = mr.phantoms.shepp_logan((n, n))

@@ -94,7 +94,7 @@ def file(tmp_path_factory):
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_file_plays_as_the_protocol_that_wrote_it(file, tmp_path):
     common = ["--sub-spins", "1", "--fields", "--slice", "40"]
     assert main(["simulate", "gre_epi", "--matrix", "16", *common, "--out", str(tmp_path / "a")]) == 0

@@ -30,6 +30,7 @@ def folder(tmp_path_factory):
     return folder, printed.getvalue()
 
 
+@pytest.mark.exhaustive
 def test_the_model_card_is_kept_and_printed(folder):
     folder, printed = folder
     card = (folder / "card.md").read_text()

@@ -31,6 +31,7 @@ def best_angles():
     return 2 * np.arctan(np.tan(ernst / 2) * np.tan(np.pi / 8 * np.array([1, 3])))
 
 
+@pytest.mark.slow
 def test_two_flip_angles_are_those_of_the_closed_form():
     start = jnp.array([4.0, 10.0]) * deg
     result = mr.design.optimise(
@@ -42,7 +43,7 @@ def test_two_flip_angles_are_those_of_the_closed_form():
     np.testing.assert_allclose(signal[0] / ernst, np.sqrt(0.5), rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_noise_spreads_estimates_as_the_bound_says():
     """Of T1 from the best angles and from others, each within a twentieth: four deviations of what 4000 fits tell."""
     bound = bound_of_t1(noise_std=2e-4)
@@ -54,7 +55,7 @@ def test_noise_spreads_estimates_as_the_bound_says():
     assert spread[1] < 0.85 * spread[0]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_both_parts_of_complex_signals_have_noise():
     """The phase of two echoes tells the frequency, and its standard deviation that of the noise across the signal."""
     te = jnp.array([0.0, 0.01])
@@ -108,7 +109,7 @@ def bound_of_t2():
     return mr.design.crlb(echoes_of, {"t2": jnp.array([0.1]), "m0": jnp.ones(1)}, noise_std=0.01, weights={"t2": 1.0})
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_through_a_simulation_agree_with_differences():
     bound = jax.jit(bound_of_t2())
     angles, along = jnp.array([2.0, 1.5, 1.2, 1.0]), jnp.array([0.3, -0.2, 0.5, 0.1])
@@ -118,7 +119,7 @@ def test_derivatives_through_a_simulation_agree_with_differences():
     np.testing.assert_allclose(jax.jvp(bound, (angles,), (along,))[1], difference, rtol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_refocusing_angles_are_the_published_ones(reference_data):
     """32 echoes of the power of 60 degrees, for T2 of 100 ms with M0 unknown, from 60 degrees on."""
     published = np.loadtxt(reference_data("mrf/fse_fisher_angles_32.csv")) * deg

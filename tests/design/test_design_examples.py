@@ -9,7 +9,7 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "examples" / "design"
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("file", sorted(FOLDER.glob("*.py")), ids=lambda file: file.stem)
 def test_a_design_is_better_and_fits_agree(file, capsys):
     specification = importlib.util.spec_from_file_location(file.stem, file)

@@ -148,7 +148,7 @@ def test_a_folder_of_another_design_is_refused(tmp_path):
         designed(tmp_path, start=1.5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_design_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
     def run(folder, steps):
         return [sys.executable, "-c", PROGRAM, str(tmp_path / folder), str(steps)]

@@ -21,14 +21,14 @@ def start(script: str, *arguments: str, n_devices: int) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_eight_devices():
     process = start("on_eight_devices.py", n_devices=8)
     output, _ = process.communicate(timeout=400)
     assert process.returncode == 0, output[-4000:]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_processes():
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -39,6 +39,7 @@ def test_two_processes():
     assert all("holds (64, 3, 40)" in output for output in outputs)  # 256 rows over two devices of two processes
 
 
+@pytest.mark.exhaustive
 def test_batches_are_spread_along_the_axes_that_are_named():
     process = start("spread_over_two_devices.py", n_devices=2)
     output, _ = process.communicate(timeout=200)

@@ -17,6 +17,7 @@ def volumes(n, shape=SHAPE):
     return (jax.random.normal(jax.random.key(i), shape) for i in range(n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", [1, 2])
 def test_adjoint(padding):
     x, y = volumes(2)
@@ -55,6 +56,7 @@ def test_a_smooth_ball_is_a_dipole_outside():
     np.testing.assert_allclose(field[outside], expected[outside], atol=2e-3 * expected[outside].max())
 
 
+@pytest.mark.exhaustive
 def test_the_field_of_a_brain_with_and_without_wrap(reference_data):
     phantom = np.load(reference_data("qsm_phantom/brain_2mm.npz"))
     chi, expected, mask = (np.asarray(phantom[name]) for name in ("chi_ppm", "field_ppm", "mask"))
@@ -68,6 +70,7 @@ def test_the_field_of_a_brain_with_and_without_wrap(reference_data):
     assert 0.03 < error(1) < 0.035
 
 
+@pytest.mark.exhaustive
 def test_sharp_voxels_ring(reference_data):
     """Of an oblique brain, as the docstring says: its field is that of cuboids to 8 %."""
     phantom = np.load(reference_data("qsm_phantom/brain_2mm.npz"))
@@ -96,6 +99,7 @@ def test_derivatives_in_direction_and_voxel_size_are_those_of_differences():
             np.testing.assert_allclose(slope[axis] * change[axis] * 2, ends[0] - ends[1], rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_many_directions_at_once():
     (x,) = volumes(1)
     directions = jnp.array([TILTED, (0, 0, 1.0)])

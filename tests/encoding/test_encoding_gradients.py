@@ -49,6 +49,7 @@ def of_basis(basis):
     return jnp.sum(jnp.abs(encoding.mv(jnp.stack([IMAGE, 1j * IMAGE[::-1]]))) ** 2 * jnp.arange(13.0)[None])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "at"),
     [
@@ -80,13 +81,14 @@ def test_second_derivatives_in_the_trajectory():
     np.testing.assert_allclose(curved, expected, rtol=1e-5, atol=1e-6 * abs(expected).max())
 
 
-@pytest.mark.slow  # of values, `test_vmap_in_any_nesting` says the same
+@pytest.mark.exhaustive
 def test_vmap_over_trajectories_of_gradients():
     both = jnp.stack([K, 0.5 * K])
     mapped = jax.vmap(jax.grad(of_trajectory))(both)
     np.testing.assert_allclose(mapped[1], jax.grad(of_trajectory)(0.5 * K), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_vmap_in_any_nesting():
     value = lambda k, image: enc.Nufft(k, SHAPE, VOXEL, tolerance=1e-12).mv(image)
     both, images = jnp.stack([K, 0.5 * K]), jnp.stack([IMAGE, 2 * IMAGE, 1j * IMAGE])

@@ -79,6 +79,7 @@ def pair(operator):
     return normals(10, *operator.in_structure().shape), normals(11, *operator.out_structure().shape)
 
 
+@pytest.mark.slow
 def test_adjoint(operator):
     x, y = pair(operator)
     forward, backward = jnp.vdot(y, operator(x)), jnp.vdot(operator.adjoint(y), x)
@@ -99,6 +100,7 @@ def test_normal(operator):
         np.testing.assert_allclose(normal(x), expected, atol=1e-10 * abs(expected).max())
 
 
+@pytest.mark.exhaustive
 def test_jit_and_vmap(operator):
     x, y = pair(operator)
     np.testing.assert_allclose(jax.jit(lambda x: operator(x))(x), operator(x), atol=1e-12 * abs(operator(x)).max())
@@ -107,6 +109,7 @@ def test_jit_and_vmap(operator):
     np.testing.assert_allclose(mapped[0, 1], 1j * expected, atol=1e-11 * abs(expected).max())
 
 
+@pytest.mark.exhaustive
 def test_axes_in_front_are_carried_along(operator):
     x, y = pair(operator)
     np.testing.assert_allclose(operator(jnp.stack([x, 2 * x]))[1], 2 * operator(x), rtol=1e-10, atol=1e-10)
@@ -115,12 +118,14 @@ def test_axes_in_front_are_carried_along(operator):
     )
 
 
+@pytest.mark.exhaustive
 def test_transpose_of_jax(operator):
     x, y = pair(operator)
     (transposed,) = jax.linear_transpose(operator.mv, x)(y.conj())
     np.testing.assert_allclose(transposed.conj(), operator.adjoint(y), atol=1e-10 * abs(transposed).max())
 
 
+@pytest.mark.exhaustive
 def test_float32():
     with jax.enable_x64(False):
         for name in ("nufft", "sense", "off-resonance"):

@@ -144,6 +144,7 @@ SIX = TRUTH | {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", [TRUTH, SIX], ids=["four lines", "six lines"])
 def test_lorentzian_fit_gives_back_exact_spectra(truth):
     z = cest.lorentzian_spectrum(truth, OFFSETS)
@@ -152,6 +153,7 @@ def test_lorentzian_fit_gives_back_exact_spectra(truth):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), fit.parameters, truth)
 
 
+@pytest.mark.exhaustive
 def test_lorentzian_fits_recover_the_truth_within_their_error_bars(rng):
     """All voxels at once; over voxels the error over its standard deviation has mean 0 and deviation 1."""
     shift = rng.uniform(-0.3, 0.3, 300)
@@ -177,6 +179,7 @@ def test_a_line_left_out_is_the_label_against_the_reference():
     np.testing.assert_allclose(reference - z, 0.05 * 0.6**2 / (0.6**2 + (OFFSETS - 3.62) ** 2), atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_lorentzian_difference_shows_the_solutes():
     """All of narrow lines, which leave the water alone; the documented part of those as broad as in tissue."""
     narrow = TRUTH | {name: TRUTH[name] | {"width_ppm": 0.5} for name in ("amide", "noe")}
@@ -197,6 +200,7 @@ PULSE = {"rf_amplitude": 3.7e-6, "duration": 5e-3}
 AROUND = np.linspace(-2, 2, 31)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "bias"), [("wasabi3T_2p_creatine", 1e-3), ("wasabi3T_5p_BMsim", 0.015)])
 def test_wasabi_of_reference_spectra_without_inhomogeneity(reference_data, name, bias):
     """The second has a T2 of 40 ms and a semisolid pool, which the model does not know."""
@@ -243,6 +247,7 @@ def test_wasabi_of_bloch_spectra_over_the_fields_of_a_head(rng, t1, t2, bias):
     np.testing.assert_allclose(noisy["b1"], fit["b1"], atol=0.02)
 
 
+@pytest.mark.slow
 def test_wasabi_recovers_its_own_spectra_within_the_error_bars(rng):
     shift, b1 = rng.uniform(-0.5, 0.5, (20, 30)), rng.uniform(0.5, 1.5, (20, 30))
     c, d = rng.uniform(0.85, 1.0, (20, 30)), rng.uniform(1.5, 2.0, (20, 30))
@@ -254,6 +259,7 @@ def test_wasabi_recovers_its_own_spectra_within_the_error_bars(rng):
         assert 0.85 < score.std() < 1.15, name
 
 
+@pytest.mark.exhaustive
 def test_fits_run_inside_jit_and_in_float32():
     z = cest.wasabi_spectrum(0.3, 0.8, 0.95, 1.8, offset_ppm=AROUND, **PULSE)
     fit = jax.jit(lambda z: cest.wasabi_fit(z, AROUND, **PULSE).parameters)

@@ -113,7 +113,7 @@ def test_simulated_fits_that_failed_do_not_count():
         monte_carlo(MODEL, TRUTH, 0.02, key, 1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_at_an_snr_of_five_the_rician_likelihood_is_unbiased_and_least_squares_is_not():
     te, sigma, n = np.arange(1, 33) * 5e-3, 0.2, 10_000
     model, truth = mr.signals.models.Decay(te), {"t2": 0.05, "m0": 1.0}
@@ -125,7 +125,7 @@ def test_at_an_snr_of_five_the_rician_likelihood_is_unbiased_and_least_squares_i
     assert np.median(squares) > 1.5 * 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_noise_of_magnitudes_has_its_moments():
     """The mean square of a magnitude of L coils is that of the signal and 2 L of the noise; a fit of it tells both."""
     flat = mr.signals.models.Decay(np.full(400, 1e-6))

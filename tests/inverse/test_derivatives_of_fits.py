@@ -45,6 +45,7 @@ def minimum(cost):
     return jax.jit(jax.vmap(of_one, (0, 0, None, 0, None)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -152,7 +153,7 @@ def test_what_has_not_converged_has_no_derivative_and_spoils_no_other(rng):
     np.testing.assert_array_equal(np.isnan(forward), [True, False, True])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_second_derivatives_are_those_of_first_ones(rng):
     data = of_decays(rng, (0.05,), 0.01)
     found = lambda data: least_squares(lambda p: decay(TE, p), data, {"m0": 1.0, "t2": 0.06}).parameters["t2"][0]

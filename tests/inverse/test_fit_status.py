@@ -103,6 +103,7 @@ def test_what_a_decorator_does_is_part_of_the_model(model, factor):
     np.testing.assert_allclose(fit.residual, 0, atol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_offset_of_a_decay_is_fitted():
     truth = {"m0": jnp.array([1.0, 2.0]), "t2": jnp.array([0.03, 0.06]), "offset": jnp.array([0.05, -0.02])}
     model = lambda p: relaxation.t2_decay(TE, p["t2"], p["m0"], offset=p["offset"])

@@ -12,6 +12,7 @@ from mrjax.signals.models import VariableFlipAngle
 ANGLES = np.radians([3.0, 8.0, 15.0])
 
 
+@pytest.mark.exhaustive
 def test_batches_of_a_model_with_maps_are_all_voxels_at_once(rng):
     model = VariableFlipAngle(ANGLES, 5e-3, jnp.asarray(rng.uniform(0.8, 1.2, (5, 3))))
     data = model({"t1": jnp.asarray(rng.uniform(0.5, 2.0, (5, 3))), "m0": jnp.ones((5, 3))})

@@ -65,6 +65,7 @@ def test_error_bars_follow_students_t_when_the_noise_is_estimated(rng):
         assert 0.93 < np.mean(z < 2.228) < 0.97  # 95 % of Student's t with 10 degrees of freedom
 
 
+@pytest.mark.exhaustive
 def test_error_bars_of_a_complex_simulation(rng):
     """A model that is a simulation: T1, T2 and complex M0 from a short fingerprint."""
     flip_angle, tr = mr.protocols.published_fisp_schedule()
@@ -85,6 +86,7 @@ def test_error_bars_of_a_complex_simulation(rng):
     assert abs(np.mean(z)) < 0.2
 
 
+@pytest.mark.slow
 def test_standard_deviation_is_that_of_the_jacobian(rng):
     params = truth(3, rng)
     fit = least_squares(decay, decay(params), params, noise_std=0.02)
@@ -156,6 +158,7 @@ def test_forward_mode_gives_the_derivative_of_the_solution():
     np.testing.assert_allclose(slope["t2"], 0.0, atol=1e-8)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("wrap", [lambda model: model, jax.jit])
 def test_steps_to_impossible_values_are_taken_back(wrap):
     train = mr.protocols.cpmg(jnp.full(8, jnp.pi), 0.01)

@@ -36,6 +36,7 @@ def start_of(model, dtype):
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("times", "dtype", "tolerance"),
     [
@@ -57,6 +58,7 @@ def test_t1_of_magnitudes_is_right_for_every_t1_and_efficiency(times, dtype, tol
     np.testing.assert_allclose(fit.residual, 0, atol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_polarities_keep_voxel_axes_and_work_inside_jit():
     time = INVERSION_TIMES["four"]
     model = lambda p: relaxation.inversion_recovery(jnp.asarray(time), p["t1"], m0=p["m0"])
@@ -91,6 +93,7 @@ def decays_of_30_ms(snr, dtype):
     return rician_magnitude(jax.random.key(7), jnp.tile(jnp.asarray(np.exp(-ECHOES / 30e-3), dtype), (3000, 1)), snr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_rician_likelihood_does_not_take_the_floor_for_signal(dtype):
     """At an M0 of 25 times the noise a T2 of 30 ms comes out as 30 ms; least squares make 32 ms of it."""
@@ -116,6 +119,7 @@ def test_rician_equals_gaussian_where_the_floor_is_far_below():
     np.testing.assert_allclose(rician.standard_deviation["t2"], gaussian.standard_deviation["t2"], rtol=1e-3)
 
 
+@pytest.mark.exhaustive
 def test_rician_fit_of_a_recovery_through_its_null():
     time, snr = [0.05, 0.2, 0.4, 0.6, 0.8, 1.1, 1.6, 2.5], 20.0
     model = lambda p: relaxation.inversion_recovery(jnp.asarray(time), p["t1"], m0=p["m0"])

@@ -58,6 +58,7 @@ def raises_outside(model):
         jax.block_until_ready(jax.jit(model)({**TRUTH, "t2": jnp.array([0.04, -0.09])}))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(PLAIN_JAX, reason="nan, not an error, in plain JAX")
 @pytest.mark.parametrize("order", list(itertools.permutations([is_fitted, raises_outside])))
 @pytest.mark.parametrize("name", MODELS)
@@ -85,6 +86,7 @@ def memory_of_gradient(model, t2):
     return compiled.memory_analysis().temp_size_in_bytes
 
 
+@pytest.mark.exhaustive
 def test_reverse_mode_keeps_its_checkpoints_after_a_jacobian():
     """What was traced for forward mode first once stored every state: four times the memory."""
     t2 = jnp.linspace(0.03, 0.2, 48)

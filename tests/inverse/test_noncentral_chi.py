@@ -53,6 +53,7 @@ def test_the_gradient_is_the_derivative_of_the_cost():
     np.testing.assert_allclose(of(0.0).gradient[0, 0], expected, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_the_floor_of_many_coils_is_not_taken_for_signal():
     te, n_coils, sigma = np.arange(1, 17) * 8e-3, 8, 0.04
     model = lambda p: p["m0"][..., None] * jnp.exp(-jnp.asarray(te)[None] / p["t2"][..., None])

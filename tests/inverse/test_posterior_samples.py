@@ -55,7 +55,7 @@ def line():
     return found, np.linalg.solve(precision, right.T).T, np.linalg.inv(precision)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_linear_gaussian_model_has_the_closed_form(line):
     found, mean, covariance = line
     for i, name in enumerate(("level", "slope")):
@@ -76,7 +76,7 @@ def correlation(covariance):
     return covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_intervals_hold_what_they_say(line):
     found, mean, covariance = line
     lower, upper = found.interval(0.9)

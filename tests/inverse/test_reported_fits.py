@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import nibabel
 import numpy as np
+import pytest
 
 from mrjax.inverse import FitStatus, least_squares
 from mrjax.io import read_nifti
@@ -10,6 +11,7 @@ from mrjax.signals import relaxation
 from mrjax.units import deg, ms
 
 
+@pytest.mark.exhaustive
 def test_repetition_times_may_differ_between_flip_angles():
     """qMRLab 293: T1 was wrong where each flip angle had a repetition time of its own."""
     angles, tr = jnp.array([3.0, 8.0, 15.0, 25.0]) * deg, jnp.array([8.0, 12.0, 20.0, 30.0]) * ms
@@ -23,6 +25,7 @@ def test_repetition_times_may_differ_between_flip_angles():
     np.testing.assert_allclose(fit.parameters["m0"], 700.0, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_two_flip_angles_give_t1_but_no_error_bar_unless_the_noise_is_known():
     """qMRLab 449: two images for two parameters are fitted exactly, and say nothing about the noise."""
     angles = jnp.array([4.0, 18.0]) * deg

@@ -25,6 +25,7 @@ def spoilt(rng):
     return data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["huber", "cauchy", "soft_l1"])
 def test_the_minimum_is_that_of_scipy_and_not_at_the_outlier(loss, spoilt):
     fit = least_squares(decay, spoilt, {"m0": 0.9, "t2": 0.06}, (1e-3, 10.0), SIGMA, loss=loss)

@@ -39,6 +39,7 @@ TRUTH = {"f": jnp.array([31.0, 67.0, 84.0]), "m0": jnp.array([1.0, 2.0, 1.0])}
 LIMITS = ({"f": 0.0, "m0": 0.0}, {"f": 110.0, "m0": 9.0})
 
 
+@pytest.mark.exhaustive
 def test_the_best_of_given_starts_is_kept():
     data = MODEL(TRUTH)
     starts = {"f": np.array([[30.0, 12.0, 50.0], [12.0, 65.0, 50.0], [50.0, 12.0, 85.0]]), "m0": 1.5}
@@ -49,6 +50,7 @@ def test_the_best_of_given_starts_is_kept():
     np.testing.assert_array_equal(np.abs(alone.parameters["f"] - TRUTH["f"]) < 1e-3, [True, False, False])
 
 
+@pytest.mark.exhaustive
 def test_a_model_starts_at_trials_that_are_better_than_those_beside_them():
     """In noise, where the best trial is not always the one of the lowest minimum."""
     rng = np.random.default_rng(0)

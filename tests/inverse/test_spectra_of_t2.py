@@ -74,7 +74,7 @@ def test_fraction_and_mean_of_a_known_spectrum():
     np.testing.assert_allclose(spectrum.geometric_mean_t2()[0], np.exp(every))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_stimulated_echoes_of_each_voxel():
     b1, angle = np.array([[0.7, 0.8, 1.0], [0.95, 1.1, 0.75]]), np.pi
     train = lambda t2: echo_train(32, 0.01, 1.0, t2, angle, b1=jnp.asarray(b1))
@@ -89,7 +89,7 @@ def test_stimulated_echoes_of_each_voxel():
     assert np.abs(without.density[0] - expected[0, 0]).max() > 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_more_voxels_than_are_held_at_once(monkeypatch, rng):
     monkeypatch.setattr("mrjax.inverse.spectra.AT_ONCE", 3)
     b1 = np.linspace(0.7, 1.0, 8)
@@ -133,7 +133,7 @@ def test_mistakes_are_told():
         t2_spectrum(data, TE[:3], refocusing_angle=3.0, b1=np.ones(3))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_field_may_come_from_a_fit():
     model = mr.signals.models.StimulatedEchoes(32, 0.01)
     truth = {"t2": jnp.full(2, T2[10]), "b1": jnp.array([0.75, 0.85]), "m0": jnp.ones(2)}

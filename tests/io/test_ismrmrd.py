@@ -25,6 +25,7 @@ def raw():
     return raw_data(sequence, signal, fov=FOV, matrix=MATRIX, noise=np.ones((N_COILS, 16)) * 1j)
 
 
+@pytest.mark.exhaustive
 def test_raw_data_has_places_and_labels(raw):
     assert raw.kind == "epi"
     assert raw.fov == (0.2, 0.15, 0.025)
@@ -83,7 +84,7 @@ def test_files_read_as_what_was_written(raw, tmp_path):
     assert found.noise is None
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_other_trajectories_have_their_kind():
     spokes = imaging.radial(200 * mm, NX, 3, 10 * deg, dwell_time=10e-6)
     signal = np.ones(3 * NX)
@@ -137,7 +138,7 @@ def test_what_is_missing_or_differs_is_said(raw, tmp_path):
         RawData(raw.signal, raw.trajectory[:2], raw.fov, raw.matrix, 1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_written_where_jax_works_in_single_precision(tmp_path):
     with jax.enable_x64(False):
         sequence = imaging.flash(FOV, MATRIX, 10 * deg, te=3e-3)

@@ -86,6 +86,7 @@ def test_cosine_and_sine(rng, dtype, largest):
     assert np.abs(np.asarray(sine) - np.sin(exact)).max() < 2 * np.finfo(dtype).eps
 
 
+@pytest.mark.slow
 def test_derivatives_of_cosine_and_sine():
     angles = jnp.array([0.0, 0.7, -2.0, 5.0])
     product = lambda x: cosine_and_sine(jnp.asarray(x))[0] * cosine_and_sine(jnp.asarray(x))[1] ** 2
@@ -152,6 +153,7 @@ def test_computing_once_changes_no_value_and_no_derivative(rng):
     check_grads(computed_once(function), (x,), order=2, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_voxels", [1, 15, 16, 17, 63, 64, 200, 203])
 def test_chunks_are_joined_again(n_voxels):
     x = jnp.arange(2.0 * n_voxels).reshape(2, n_voxels)

@@ -12,7 +12,7 @@ from plain_numbers import numbers
 PROGRAM = Path(__file__).with_name("plain_numbers.py")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_plain_jax_gives_the_same_numbers(tmp_path):
     command = [sys.executable, str(PROGRAM), str(tmp_path / "plain.npz")]
     subprocess.run(command, env=os.environ | {"MRJAX_PLAIN_JAX": "1"}, check=True)

@@ -93,7 +93,7 @@ NETWORKS = {
 EVERY = pytest.mark.parametrize("name", NETWORKS)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @EVERY
 @RANKS
 def test_odd_sizes_go_through_with_slopes(name, rank):
@@ -144,7 +144,7 @@ def test_a_unet_leaves_what_is_far_from_its_margin_alone():
 
 
 @EVERY
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_batch_statistics_and_dropout_are_those_of_training_alone(name):
     options = {} if name == "dncnn" else {"dropout": 0.5}
     network = NETWORKS[name](2, **options)

@@ -117,7 +117,7 @@ def test_a_field_across_a_voxel_dephases_too():
     np.testing.assert_allclose(kept, np.sinc(0.4) * np.ones((2, 3)), rtol=5e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_go_through_the_maps():
     phantom = example()
 

@@ -75,7 +75,7 @@ def test_engines_agree_on_pulses_that_take_no_time():
         np.testing.assert_allclose(mr.simulate(instantaneous(), TISSUE, ENGINES[name]), expected, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_engines_agree_on_pulses_that_last():
     tissue = dataclasses.replace(LOSSLESS, z=jnp.array([-3.0, 1.0, 5.0]) * mm)
     expected = mr.simulate(lasting(), tissue, mr.BlochODE())

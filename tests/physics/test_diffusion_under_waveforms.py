@@ -52,7 +52,7 @@ def test_rf_lasts_while_magnetisation_diffuses():
     assert np.abs(isochromats[0] - isochromats[1]).max() > 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives():
     def value(numbers):
         diffusion, area, dwell = numbers
@@ -72,7 +72,7 @@ def test_derivatives():
         np.testing.assert_allclose(reverse[i] * number, (8 * near - far) / 12e-4, rtol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_solver_is_differentiated_in_diffusion():
     def value(diffusion):
         tissue = mr.Tissue(0.5, 0.04, diffusion=diffusion)

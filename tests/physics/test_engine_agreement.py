@@ -65,7 +65,7 @@ def test_bssfp_off_resonance():
     assert difference(sequence, tissue, mr.Isochromats(), mr.EPG()) < 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_cpmg_across_a_slice():
     """Crushers wind one cycle over the voxel in the plane; the slice is a map of positions."""
     flat = 1 * ms

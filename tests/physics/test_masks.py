@@ -46,7 +46,7 @@ def test_outside_of_a_mask_is_zero_and_inside_is_as_without(engine, rng, monkeyp
     np.testing.assert_allclose(onward, np.where(MASK[..., None], due, 0), rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_mask_serves_under_jit_and_grad_where_all_else_is_nan(rng):
     given = maps(rng)
     background = {name: np.where(MASK, values, np.nan) for name, values in given.items()}

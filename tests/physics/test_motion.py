@@ -88,7 +88,7 @@ def gradient_echo(n=8, spacing=5 * ms):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_shift_in_mid_scan_is_a_phase_of_the_later_lines():
     """The image is that of the object at both places, each seen by half of the lines."""
     n, shift = 8, np.array([0.013, -0.021])

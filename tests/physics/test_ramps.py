@@ -68,7 +68,7 @@ def test_one_block_of_rf_under_a_trapezoid(engine, transform, expected):
     assert np.abs(found - expected).max() < 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("engine", [mr.EPG(), mr.Isochromats()], ids=["EPG", "Isochromats"])
 def test_derivatives_in_the_height_of_the_trapezoid(engine):
     tissue = mr.Tissue(**LOSSLESS, z=0.004)
@@ -130,7 +130,7 @@ def long_samples(points, t1=np.inf, t2=np.inf):
     return played(rf, detuning, 2.8 * ms, t1, t2, n=14000)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_long_samples_under_gradients_that_jump(points):
     sequence = mr.Sequence(mr.Together(LONG_SAMPLES, ALONG_X, ALONG_Z))
     # both engines go on until the last gradient ends; what is wound until then is taken back

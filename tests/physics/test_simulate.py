@@ -54,7 +54,7 @@ def played_at_once(engine):
     return many, *mr.play(every_event(), many, engine, batch_size=21)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("engine", "batch_size"), [(mr.EPG(), 1), (mr.EPG(), 4), (mr.EPG(), 7), (mr.EPG(), 100), (mr.Isochromats(40), 4)]
 )

@@ -151,7 +151,7 @@ def test_warnings_see_nothing_that_was_added():
         mr.simulate(fisp(40), mr.Tissue(30.0, np.full(2, 30.0)), mr.EPG(5))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_and_vmap_are_as_before():
     params = jnp.linspace(0.05, 0.2, 10)
     signal = lambda t2: mr.simulate(fisp(20), mr.Tissue(1.0, t2))

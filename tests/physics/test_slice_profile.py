@@ -118,7 +118,7 @@ def test_weights_integrate_over_the_slice_relative_to_its_thickness(rng):
     np.testing.assert_allclose(np.sum(mean.weights * uneven), (uneven[0] + uneven[-1]) / 2)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_in_waveform_amplitude_and_durations():
     shape = jnp.asarray(np.hanning(12) + 0.2j * np.hanning(12) ** 2)
 

@@ -98,7 +98,7 @@ def test_after_a_reset_it_is_what_one_playing_gives():
     assert_same_state(steady_state(sequence, tissue, ENGINE), mr.play(sequence, tissue, ENGINE)[1], 1e-15)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_in_tissue_and_sequence():
     names = ("t1", "t2", "b1", "fraction", "exchange_rate", "flip_angle", "wait", "rf_amplitude")
     usual = jnp.array([0.3, 0.05, 0.9, 0.12, 25.0, 0.3, 0.02, 4e-6])

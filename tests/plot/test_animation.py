@@ -39,7 +39,7 @@ def test_a_gradient_winds_as_the_trajectory_says():
     np.testing.assert_allclose(path[..., 0] + 1j * path[..., 1], -1j * np.exp(-2j * np.pi * k * 2 * x[None]), atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_waveforms_end_where_isochromats_do():
     """A selective pulse of another frequency, its rephaser and a wait."""
     pulse = mr.sequence.pulses.sinc(70 * deg, 2 * ms, time_bandwidth_product=4, n_samples=50)

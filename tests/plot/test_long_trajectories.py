@@ -8,7 +8,7 @@ import mrjax as mr
 from mrjax.units import ms, mT
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_last_path_of_ten_minutes_is_drawn_as_the_first():
     """Single precision drew the last samples up to 8 % off."""
     with jax.enable_x64(False):

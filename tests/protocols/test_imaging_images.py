@@ -62,7 +62,7 @@ def test_an_object_off_the_centre_comes_out_upright(name):
     np.testing.assert_allclose([image[3, 9] / bright, image[5, 2] / bright], [0.5, 0.25], atol=0.06)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_volumes_are_upright_along_z():
     sequence = imaging.mprage((LX, LY, 60 * mm), (8, 4, 6), 9 * deg, 0.3, 6 * ms, 8.0)
     at = lambda index, n, length: (index - n // 2) * length / n
@@ -116,7 +116,7 @@ def test_tags_have_their_spacing(directions):
         assert np.argmax(np.abs(np.fft.rfft(after[:, 0] - after[:, 0].mean()))) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_spatiotemporal_images_appear_in_the_time_domain():
     ny, length, n = 40, 120 * mm, 480
     sequence = imaging.spen((160 * mm, length), (4, ny), time_bandwidth_product=160.0, flip_angle=60 * deg)
@@ -135,7 +135,7 @@ def test_spatiotemporal_images_appear_in_the_time_domain():
     assert np.corrcoef(profile, np.abs(np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(lines[2])))))[0, 1] < 0.5
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_overlapping_echoes_lie_apart_in_k_space():
     te = np.array([20.0, 36.0]) * ms
     sequence = imaging.oled(160 * mm, 32, te=te, echo_shifts=(-8.0, 8.0), dwell_time=4 * us)

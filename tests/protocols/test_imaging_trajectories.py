@@ -90,7 +90,7 @@ def test_a_file_holds_the_same_trajectory(played, tmp_path):
         np.testing.assert_array_equal(tables[0].label(name), tables[1].label(name))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", list(CARTESIAN))
 def test_timelines_have_the_same_trajectory(name):
     protocol, arguments, options = CARTESIAN[name]

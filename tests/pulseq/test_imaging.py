@@ -411,7 +411,7 @@ def tse(n_trains: int, n_echoes: int = 16) -> mr.Sequence:
     return mr.Sequence(mr.Repeat(excitation, before, echo, mr.Delay(0.5), n_repetitions=n_trains))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ten_thousand_blocks_become_nested_repeats(tmp_path):
     path = tmp_path / "tse.seq"
     sequence = tse(150)
@@ -429,7 +429,7 @@ def test_ten_thousand_blocks_become_nested_repeats(tmp_path):
         np.testing.assert_allclose(leaf, np.broadcast_to(expected, leaf.shape), rtol=1e-9, atol=1e-15)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_twice_the_blocks_take_twice_the_work(tmp_path):
     write(tse(60), tmp_path / "tse.seq")
     file = read(tmp_path / "tse.seq")
@@ -469,6 +469,7 @@ def test_nested_loops_are_found_in_proportion_to_their_length():
     assert more < 150 * 66 * 2 * 66
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["truncated", "garbled", "a line lost", "a line doubled", "a number changed"])
 def test_damage_of_any_kind_gives_a_pulseq_error_or_a_sequence(tmp_path, reference_data, kind):
     rng = random.Random(f"imaging, {kind}")

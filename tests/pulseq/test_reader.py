@@ -356,6 +356,7 @@ def mutated(data: bytes, kind: str, rng: random.Random) -> bytes:
     return b"\n".join(lines)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["truncated", "garbled", "a line lost", "a line doubled", "a number changed"])
 def test_damage_of_any_kind_gives_a_pulseq_error_or_a_file(tmp_path, reference_data, kind):
     rng = random.Random(kind)

@@ -24,6 +24,7 @@ def stated(pulse, center):
     return dataclasses.replace(pulse, center=center)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("pulse", [HALF, mr.ContinuousWave(1e-6, 1 * ms, use="excitation")])
 @pytest.mark.parametrize("center", [0.0, 0.3 * ms, 1 * ms])
 def test_k_counts_from_the_stated_center(pulse, center):
@@ -55,6 +56,7 @@ def test_centers_do_not_change_what_is_played():
     np.testing.assert_array_equal(signal(stated(HALF, 0.9 * ms)), signal(HALF))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("pulse", [HALF, mr.ContinuousWave(1e-6, 1 * ms, use="excitation")])
 def test_a_center_is_written_and_read_and_survives_folding(tmp_path, pulse):
     moved = stated(dataclasses.replace(pulse, phase=np.arange(3) * 0.5), 812.5 * us)
@@ -113,6 +115,7 @@ def half_pulse_of_pypulseq(path):
         return judge.calculate_kspace()
 
 
+@pytest.mark.slow
 def test_k_of_a_half_pulse_is_that_of_pypulseq(tmp_path):
     trajectory, _, excitations, _, _ = half_pulse_of_pypulseq(tmp_path / "half.seq")
     timeline = to_sequence(read(tmp_path / "half.seq")).timeline()

@@ -116,6 +116,7 @@ def assert_same_events(found, reference):
             np.testing.assert_allclose(one[name], other[name], rtol=1e-9, atol=1e-15, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_converted_file_plays_the_events_of_the_reference_table(reference_data, name):
     table, meta, file = protocol(reference_data, name)
@@ -206,6 +207,7 @@ def test_equal_pulses_of_an_inversion_are_played_thrice(reference_data):
     assert shapes(outer.events[-2]) == {"duration": (18,)}
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_file_to_the_last_digit(reference_data):
     _, meta, file = protocol(reference_data, "bmsim_case7")
     _, (inner,) = outer_and_inner(converted(file, meta))

@@ -39,6 +39,7 @@ def test_a_file_that_is_written_reads_as_the_same(tmp_path, reference_data, name
     assert_same_shapes(again.shapes, file.shapes, rounding=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["seq5", "simple_mprage131", "write_epi_label", "write_gre_label_softdelay", "write_tse"]
 )

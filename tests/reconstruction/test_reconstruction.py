@@ -128,7 +128,7 @@ def test_radial_images(radial):
     assert jnp.unravel_index(jnp.argmax(jnp.where(upright > 0.5, 1.0, 0.0).sum(1)), (32,))[0] > 12
 
 
-@pytest.mark.slow  # the encoding itself is compared with the exact sum
+@pytest.mark.exhaustive
 def test_off_resonance_is_corrected(radial):
     spokes, voxel_size, image = radial
     k, times = spokes.reshape(-1, 2), np.tile(np.linspace(0, 12e-3, 64), 64)
@@ -168,6 +168,7 @@ def test_root_sum_of_squares():
     np.testing.assert_array_equal(slopes, 0)
 
 
+@pytest.mark.slow
 def test_espirit_finds_smooth_coils():
     shape = (40, 36)
     coils = smooth_coils(shape)
@@ -228,7 +229,7 @@ def test_total_variation_of_a_step_in_closed_form():
     np.testing.assert_allclose(found, jnp.where(jnp.arange(20) < 8, 0.4 / 8, 1 - 0.4 / 12), atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("method", [rec.wavelet_sparse, rec.total_variation])
 def test_sparse_images_from_few_samples(method):
     shape = (18, 20)  # not divisible by 8
@@ -240,7 +241,7 @@ def test_sparse_images_from_few_samples(method):
     assert jnp.linalg.norm(found - image) < 0.5 * zero_filled
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("method", [rec.wavelet_sparse, rec.total_variation])
 def test_derivatives_of_sparse_images(method):
     full, image = enc.Fourier((8, 8)), jnp.asarray(RNG.normal(size=(8, 8)) + 0j)
@@ -251,7 +252,7 @@ def test_derivatives_of_sparse_images(method):
     np.testing.assert_allclose(compiled_quickly(jax.jacfwd(loss))(0.3), expected, rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_brain(reference_data):
     """Coil maps leave little of the calibration data unexplained, and the objective is where its gradient is zero."""
     k_space = np.load(reference_data("sigpy_cartesian/cartesian_ksp.npy"))

@@ -45,6 +45,7 @@ def test_a_number_times_a_sequence_repeats_it(three):
     np.testing.assert_allclose(mr.simulate(3 * FIRST, WATER), mr.simulate(FIRST + FIRST + FIRST, WATER), atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_a_repeat_is_repeated_whole():
     np.testing.assert_allclose(mr.simulate(2 * TRAIN, WATER), mr.simulate(TRAIN + TRAIN, WATER), atol=1e-12)
     np.testing.assert_allclose((2 * TRAIN).timeline().duration, (TRAIN + TRAIN).timeline().duration)

@@ -38,6 +38,7 @@ def k_by_definition(dwell=DWELL, amplitude=AMPLITUDE):
     return -GAMMA / (2 * np.pi) * amplitude * (times - 0.05 * ms)
 
 
+@pytest.mark.slow
 def test_known_times_and_trajectories_of_ten_minutes():
     """Single precision made the last dwell times 0 or 61 us."""
     sequence = gradient_echoes()
@@ -71,7 +72,7 @@ def last_steps(values):
 VALUES = jnp.array([DWELL, AMPLITUDE, TR], jnp.float32)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_traced_values_and_derivatives_of_ten_minutes():
     per_area = -GAMMA / (2 * np.pi)
     value = [1, per_area * AMPLITUDE * DWELL, 1 + (BEFORE + DWELL / 2) / ms]
@@ -108,7 +109,7 @@ def test_absolute_times_find_their_place_where_the_sequence_is_traced():
     np.testing.assert_allclose(k, k_by_definition(), rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_moments_and_diffusion_of_the_last_repetition():
     timeline = gradient_echoes().timeline()
     once = gradient_echoes(n=1).timeline()

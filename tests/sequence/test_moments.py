@@ -53,6 +53,7 @@ def b_of(values):
     return b_value(spin_echo(*values).timeline())[0]
 
 
+@pytest.mark.slow
 def test_derivatives_of_b():
     """In amplitude, duration, separation and ramp, beside the closed form and finite differences."""
     values = jnp.array([40 * mT, 12 * ms, 25 * ms, 0.5 * ms])
@@ -66,6 +67,7 @@ def test_derivatives_of_b():
         np.testing.assert_allclose(exact[i], slope, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_b_tensor_counts_cross_terms_and_what_pulses_do():
     """Any gradients along all axes, pulses within them, and an excitation that begins anew."""
     rng = np.random.default_rng(0)
@@ -90,6 +92,7 @@ def test_the_b_tensor_counts_cross_terms_and_what_pulses_do():
     np.testing.assert_array_equal(b_tensor(timeline, timeline.rf_centers[3]), 0.0)
 
 
+@pytest.mark.slow
 def test_diffusion_in_a_simulation_is_that_of_b():
     """Of a sequence whose gradients are wound as one."""
     order, size, lasting = 2, 0.1 * mm, 5 * ms
@@ -117,6 +120,7 @@ def test_another_nucleus_is_weighted_by_its_own_ratio():
 # moments
 
 
+@pytest.mark.exhaustive
 def test_moments_are_the_integrals_of_the_waveform():
     rng = np.random.default_rng(1)
     gradient = mr.Gradient(
@@ -142,6 +146,7 @@ def test_closed_forms_of_moments():
         np.testing.assert_allclose(gradient_moment(timeline, order, 5 * ms)[2], expected, rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_moments_follow_the_pulses():
     """Refocused, a pair of equal lobes has no area, and a first moment of its separation; the area is the trajectory."""
     timeline = spin_echo(40 * mT, 5 * ms, 9 * ms, 0.2 * ms).timeline()

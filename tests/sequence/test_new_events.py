@@ -120,6 +120,7 @@ PULSE = HannPulse(8e-6, 2 * ms, offset=50.0, phase=0.3)
 OWN, SHAPED = scan(PULSE), scan(as_shaped(PULSE))
 
 
+@pytest.mark.exhaustive
 def test_a_new_shape_of_rf_has_the_timeline_of_its_samples():
     own, shaped = OWN.timeline(), SHAPED.timeline()
     assert own.b1.any()
@@ -162,6 +163,7 @@ ENGINES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_new_shape_of_rf_is_played(name):
     tissue = mr.Tissue(t1=1.0, t2=0.1)
@@ -179,6 +181,7 @@ def test_a_new_shape_of_rf_is_played_under_gradients():
     np.testing.assert_allclose(own, shaped, atol=2e-6)
 
 
+@pytest.mark.exhaustive
 def test_a_slice_profile_plays_a_new_shape_of_rf():
     positions = jnp.linspace(-2e-2, 2e-2, 5)
     own, shaped = (mr.slice_profile(pulse, positions, gradient=5 * mT) for pulse in (PULSE, as_shaped(PULSE)))

@@ -76,6 +76,7 @@ def phases_of(sequence):
     return sequence.events[0].events[0].phase
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("protocol", [lambda i: spgr(0.3, 10 * ms, 3 * ms, N, i), lambda i: bssfp(0.3, 10 * ms, N, i)])
 def test_phases_built_under_a_trace_keep_their_digits(protocol):
     increment = np.float32(117 * deg)

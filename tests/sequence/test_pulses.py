@@ -42,6 +42,7 @@ def excitations():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHAPES)
 def test_flip_angle_on_resonance_is_exact(name, excitations):
     for angle in (5, 90):
@@ -178,6 +179,7 @@ GRADIENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_derivatives_in_every_argument(name):
     parts = lambda x: (lambda value: jnp.stack([value.real, value.imag]))(GRADIENTS[name](x) * (1 + 0j))

@@ -114,6 +114,7 @@ GRADIENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_derivatives_in_every_argument(name):
     def values(x):
@@ -125,6 +126,7 @@ def test_derivatives_in_every_argument(name):
     check_grads(jax.jit(values), (point,), order=1, modes=("fwd", "rev"), rtol=1e-6, atol=1e-8, eps=1e-5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -37,6 +37,7 @@ def height(deviations):
     return np.abs(deviations[1:-1][turns]).max()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("filter", ["linear", "minimum"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_profile_has_the_ripples_asked_for(kind, filter):
@@ -128,7 +129,7 @@ def test_minimum_phase_plays_late(kind):
     assert middle(minimum) > 0.7
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_in_flip_angle_and_duration():
     make = lambda x: pulses.slr(x[0], x[1] * ms, 4, 16, kind="saturation", phase=x[2], offset=x[3])
     values = lambda x: (lambda p: jnp.concatenate([p.waveform * 1e6, jnp.stack([p.dt * 1e3, p.phase, p.offset])]))(
@@ -140,6 +141,7 @@ def test_derivatives_in_flip_angle_and_duration():
     np.testing.assert_allclose(vmapped[1], values(0.5 * point), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_derivatives_of_the_transforms(rng):
     """Also where a complex coefficient or sample is zero."""
     parts = jnp.asarray(rng.normal(size=(2, 6))).at[:, 2].set(0.0)

@@ -78,6 +78,7 @@ def test_the_sample_times_of_a_sequence_within_a_sequence():
     assert sequence.n_samples == 4
 
 
+@pytest.mark.exhaustive
 def test_duration_and_sample_times_are_differentiable():
     gradient = jax.grad(lambda sequence: sequence.duration)(nested())
     shots = gradient[2]

@@ -35,6 +35,7 @@ def directly(gradient, start, times):
 # what is played when
 
 
+@pytest.mark.exhaustive
 def test_a_timeline_gives_the_waveforms_at_any_time():
     pulse, slice_select = excitation().tracks[0][1], excitation().tracks[1][0]
     rewind = trapezoid(-8 * mT, "x")
@@ -69,6 +70,7 @@ def test_jumps_within_a_gradient():
     np.testing.assert_allclose(steps.area, (0.5 - 2.0) * mT * ms)
 
 
+@pytest.mark.exhaustive
 def test_durations_add_up():
     sequence = mr.Sequence(
         mr.Pulse(1.0),
@@ -89,6 +91,7 @@ def test_durations_add_up():
     assert np.all(np.diff(timeline.sample_times) > 0)
 
 
+@pytest.mark.exhaustive
 def test_what_nested_repeats_play_is_what_is_written_out():
     """Repeats are flattened without being written out, but to the same."""
     amplitude, wait = np.array([[1.0], [-2.0]]) * mT, np.array([1.0, 2.0, 3.0]) * ms
@@ -320,7 +323,7 @@ def shaped(values):
 VALUES = jnp.array([7 * mT, 0.1 * ms, 1 * ms, 0.1 * ms, 0.3 * ms, 0.1 * ms])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_agree_with_finite_differences():
     """In amplitude, ramp, flat top, sample, delay and dwell time; pulse and flat top end together."""
     exact = jax.jit(jax.grad(shaped))(VALUES)

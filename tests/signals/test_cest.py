@@ -117,6 +117,7 @@ def test_off_resonance_moves_the_whole_spectrum_and_b1_scales_the_field():
     np.testing.assert_allclose(maps[1], cest.spin_lock(offset - 40.0, 0.8e-6, 2.0, T1, T2, pool), rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_spin_lock_is_differentiable_also_where_nothing_is_left():
     def z(b1, t1, t2, fraction, k, shift):
         pool = mr.Pool(fraction, k, 1.0, 0.05, shift)

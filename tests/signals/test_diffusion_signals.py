@@ -95,6 +95,7 @@ def test_without_blood_ivim_is_one_exponential():
     np.testing.assert_allclose(both[1], 0.8 * np.exp(-2e-9 * BVALS) + 0.2 * np.exp(-2e-8 * BVALS), rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_derivatives_pass_b_values_directions_and_tensors(rng):
     bvecs, tensor = unit_vectors(rng, 6), 1e9 * elements(tensors(rng, 1)[0])
     kurtosis = elements(symmetrised(rng.normal(size=(3, 3, 3, 3))))

@@ -41,6 +41,7 @@ def test_amplitude_and_shapes():
     np.testing.assert_allclose(signal[1, 1], (2 + 1j) * one, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_differences():
     # of factors near one, as steps are absolute
     train = jax.jit(lambda a, b, c, d, e: echo_train(7, 0.01 * a, T1[:3] * b, T2[:3] * c, 2.4 * d, b1=B1[:3] * e))

@@ -36,6 +36,7 @@ def after(duration, offset, b1, pool):
     return expm(duration * a) @ np.array([0, 0, 1, f, 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [Lorentzian(), Gaussian(), SuperLorentzian()])
 @pytest.mark.parametrize("b1", [0.5e-6, 2e-6, 10e-6])
 @pytest.mark.parametrize("shift", [0.0, -3.0])
@@ -95,6 +96,7 @@ def test_intrinsic_t1_gives_back_the_slow_recovery(pool_t1):
     np.testing.assert_allclose(rates.min(), 1 / 1.1, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [mt.steady_state, mt.ramani])
 def test_derivatives(form):
     def z(b1, t1, t2, fraction, k, log_t2b):

@@ -36,7 +36,7 @@ def test_convolutions_are_those_of_quadrature():
         np.testing.assert_allclose(row, expected, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_convolutions_have_the_derivatives_of_differences():
     between = jnp.asarray([2.0, 4.0, 5.5, 12.0, 33.0, 149.0])
     time = jnp.asarray(TIME[1:])
@@ -57,7 +57,7 @@ def test_convolutions_have_the_derivatives_of_differences():
     np.testing.assert_allclose(at_zero, moment, rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_single_precision_loses_no_more_than_rounding():
     low = lambda value: jnp.asarray(value, jnp.float32)
     found = perfusion.exponential_convolution(ArterialInput(low(KNOTS), low(VALUES)), low(RATES), low(TIME))
@@ -85,6 +85,7 @@ def test_exchange_solves_its_differential_equations():
     np.testing.assert_allclose(found, vp * at[0] + ve * at[1], rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_limits_are_those_of_simpler_models():
     patlak = perfusion.patlak(TIME, PLASMA, 2e-3, 0.05)
     np.testing.assert_allclose(perfusion.extended_tofts(TIME, PLASMA, 2e-3, 1e9, 0.05), patlak, rtol=1e-8)
@@ -122,6 +123,7 @@ def test_the_input_of_a_population():
     )  # what is before zero is cut
 
 
+@pytest.mark.exhaustive
 def test_concentrations_come_back_from_signals():
     concentration = np.array([[0.0, 0.01, 1.0, 8.0], [0.0, 0.02, 2.0, -0.01]])
     t1, b1 = np.array([1.4, 0.9]), np.array([0.9, 1.1])
@@ -152,6 +154,7 @@ def labelled(t, flow, delay, duration, t1, t1_blood, efficiency, partition, puls
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kinetics", "pulsed"), [(perfusion.pcasl, False), (perfusion.pasl, True)])
 def test_labelled_blood_is_that_of_the_convolution(kinetics, pulsed):
     time, flow = np.array([0.5, 1.0, 2.0, 3.0, 4.0]), np.array([0.01, 0.02])

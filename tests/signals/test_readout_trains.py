@@ -79,6 +79,7 @@ def test_the_uniform_image_knows_no_amplitude_and_no_phase():
     np.testing.assert_array_equal(jax.grad(uniform_image)(jnp.zeros(2)), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "signal",
     [

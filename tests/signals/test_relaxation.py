@@ -105,6 +105,7 @@ def test_iteration_follows_the_conventions():
 # Closed forms against the iteration
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("te", [0.0, 1.3 * ms, 4 * ms])
 @pytest.mark.parametrize("increment", [0.0, 0.4, np.pi, 4.0])
 @pytest.mark.parametrize("off_resonance", [-180.0, 0.0, 23.0, 111.0])
@@ -301,6 +302,7 @@ COMPUTE = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("mode", COMPUTE)
 @pytest.mark.parametrize("infinite", SINGULAR, ids="+".join)
 def test_infinite_times_are_limits(infinite, mode):
@@ -340,6 +342,7 @@ def test_t2star_without_any_dephasing_has_finite_derivatives(jacobian):
 # Derivatives against finite differences
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(everything()))
 def test_derivatives_match_finite_differences(name):
     # arguments of order one: finite differences in seconds would lose digits for those of some milliseconds
@@ -347,6 +350,7 @@ def test_derivatives_match_finite_differences(name):
     check_grads(f, (dict.fromkeys(REGULAR, jnp.array(1.0)),), order=1, modes=("fwd", "rev"), rtol=1e-6, eps=1e-4)
 
 
+@pytest.mark.slow
 def test_second_derivatives_match_finite_differences():
     def f(flip, t1, t2, df):
         return jnp.abs(relaxation.bssfp(flip, 0.02, t1, 0.1 * t2, off_resonance=10 * df))
@@ -354,6 +358,7 @@ def test_second_derivatives_match_finite_differences():
     check_grads(jax.jit(f), (0.5, 1.1, 0.9, 0.7), order=2, modes=("rev",), rtol=1e-5, eps=1e-4)
 
 
+@pytest.mark.slow
 def test_complex_m0_and_b1_have_derivatives():
     f = lambda re, im, b1, df: relaxation.bssfp(0.5, 0.02, 0.9, 0.1, off_resonance=10 * df, m0=re + 1j * im, b1=b1)
     check_grads(lambda *x: jnp.stack([f(*x).real, f(*x).imag]), (0.8, -0.3, 0.9, 0.7), 1, ("fwd", "rev"), rtol=1e-6)
@@ -463,6 +468,7 @@ def test_complex_m0_makes_the_signal_complex_in_the_same_precision():
     np.testing.assert_allclose(signal, 1j * relaxation.spgr(0.1, 0.005, 1.0), rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("tr", [1 * ms, 0.02 * ms])
 def test_single_precision_holds_for_short_tr_and_small_angles(tr):
     """Where 1 - E1 and 1 - E1 cos(flip), taken literally, would lose three to six of the seven digits."""
@@ -503,6 +509,7 @@ def test_jit_vmap_and_one_trace():
     close(jax.jit(everything)()["spgr"], everything()["spgr"])
 
 
+@pytest.mark.slow
 def test_gradient_of_vmap_and_jvp_agree():
     t1 = jnp.array([0.8, 1.2, 2.0])
     f = lambda t1: relaxation.spgr(jnp.array([0.1, 0.3]), 0.01, t1)

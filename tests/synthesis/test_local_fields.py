@@ -98,7 +98,7 @@ def test_patches_are_cut_at_one_place_from_all():
     assert max(z for _, z in corners) == 11
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_k_space_is_that_of_sense_with_noise_where_it_is_sampled():
     key = jax.random.key(0)
     contrasts = (
@@ -142,7 +142,7 @@ def test_mistakes_are_named(make, message, dipole):
         make(dipole)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_stream_makes_volumes_and_fields():
     def sample(key):
         for_volume, for_direction, for_size, for_noise, for_patch = jax.random.split(key, 5)

@@ -135,7 +135,7 @@ def test_brains_differ_and_fill_their_mask(brains):
     assert float((first.mask != second.mask).mean()) > 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nuclei_are_where_anatomy_has_them_on_average(brains):
     """At the place of a nucleus in an undeformed brain the mean of many is well above that of all tissue."""
     many = [brains(seed, 1.0).susceptibility for seed in range(24)]

@@ -58,6 +58,7 @@ def brain(reference_data):
     return models.DiffusionTensor(bvals / mm**2, bvecs), images
 
 
+@pytest.mark.slow
 def test_exact_signals_give_back_their_tensors(rng):
     for model, truth in ((TENSOR, turned(rng, THREE)[0]), (KURTOSIS, with_kurtosis(rng, THREE))):
         fit = diffusion.weighted_fit(model, model(truth))
@@ -157,7 +158,7 @@ def test_single_precision_keeps_five_digits(rng):
     np.testing.assert_allclose(fit.parameters["w_xxyy"], truth["w_xxyy"], atol=2e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_no_tensor_of_a_brain_has_a_negative_eigenvalue(brain):
     model, images = brain
     images = images.reshape(-1, model.n_samples)
@@ -233,6 +234,7 @@ def test_noise_alone_gives_tensors_that_exist(rng):
     assert np.all(diffusion.kurtosis_maps(kept.parameters).mean_kurtosis_tensor > -1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["generic", "generic_brain"])
 def test_ivim_signals_of_osipi_are_fitted_within_their_tolerances(reference_data, name):
     """Those of OSIPI TF2.4 are 10 % and 0.2 for f, 5e-4 mm^2/s for D, 0.04 mm^2/s for D* above that; these are narrower."""

@@ -65,7 +65,7 @@ def test_kurtosis_of_a_fibre_is_that_of_integrals():
     np.testing.assert_allclose(maps.mean_kurtosis_tensor, scipy.integrate.quad(by_tensor, 0, 1)[0], rtol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_of_kurtosis_maps_are_those_of_differences(rng):
     parameters = along_an_axis(1.9e-9, 0.4e-9, 0.9, 1.4, 0.2)
     parameters = {name: jnp.asarray(value, float) for name, value in parameters.items()} | {

@@ -40,6 +40,7 @@ def error(found, truth, inside):
     return np.linalg.norm((np.asarray(found) - truth)[inside]) / np.linalg.norm(truth[inside])
 
 
+@pytest.mark.slow
 def test_without_noise_the_maps_are_the_true_ones(scan):
     model, encoding, clean, _, truth, inside = scan
     found = maps_from_k_space(model, clean, encoding, noise_std=NOISE, n_steps=12, n_draws=0)
@@ -49,7 +50,7 @@ def test_without_noise_the_maps_are_the_true_ones(scan):
     assert np.isnan(found.standard_deviation["t2"]).all()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_misfit_is_that_of_noise_and_deviations_are_those_of_repetitions(scan):
     model, encoding, clean, noisy, _, inside = scan
     found = maps_from_k_space(model, noisy, encoding, noise_std=NOISE, n_draws=48)
@@ -64,6 +65,7 @@ def test_the_misfit_is_that_of_noise_and_deviations_are_those_of_repetitions(sca
     np.testing.assert_allclose(np.median(ratio), 1.0, atol=0.15)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", [TotalVariation(10.0), SparseDetails((N, N), 30.0, wavelet="haar")])
 def test_penalties_make_the_maps_better(scan, penalty):
     model, encoding, _, noisy, truth, inside = scan
@@ -99,7 +101,7 @@ def test_unknowns_come_back():
     np.testing.assert_allclose(far["inversion_efficiency"], 1.5, rtol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_in_k_space_are_those_of_differences(scan):
     model, encoding, clean, noisy, *_ = scan
     settings = {

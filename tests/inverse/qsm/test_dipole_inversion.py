@@ -63,6 +63,7 @@ def test_differences_are_products_in_k_space():
     np.testing.assert_allclose(differences_adjoint(differences(x)), expected, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_total_variation_is_the_least_of_its_sum():
     """No step from it makes the sum smaller; the truth and other solutions are larger."""
     truth, mask = blocks()
@@ -148,6 +149,7 @@ def solvers():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tkd", "tikhonov", "tv", "ndi"])
 def test_derivatives_are_those_of_differences(name):
     truth, _ = blocks()
@@ -201,6 +203,7 @@ def test_nothing_is_found_in_nothing():
     np.testing.assert_array_equal(qsm.ndi(zero, dipole(), mask, 16.0), zero)
 
 
+@pytest.mark.exhaustive
 def test_a_brain(reference_data):
     """In single precision; the errors are those of `docs/guides/susceptibility.md`."""
     phantom = np.load(reference_data("qsm_phantom/brain_2mm.npz"))

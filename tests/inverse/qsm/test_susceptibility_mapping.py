@@ -26,6 +26,7 @@ def scan():
     return truth, np.abs(images), np.angle(images), ball
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("background", ["v_sharp", "resharp", "pdf", "lbv"])
 def test_a_source_is_found_beside_air(scan, background):
     truth, magnitude, phase, ball = scan
@@ -44,6 +45,7 @@ def test_a_source_is_found_beside_air(scan, background):
     np.testing.assert_allclose(np.median(np.asarray(result.field_std)[ball]), 1.1e-3, rtol=0.25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inversion", ["tv", "medi", "tikhonov", "tkd", "ndi"])
 def test_every_inversion_finds_it(scan, inversion):
     truth, magnitude, phase, ball = scan
@@ -72,6 +74,7 @@ def test_one_echo_and_no_background_serve(scan):
     assert np.corrcoef(np.asarray(result.susceptibility)[ball], truth[ball])[0, 1] > 0.95
 
 
+@pytest.mark.exhaustive
 def test_single_precision_is_kept(scan):
     _, magnitude, phase, ball = scan
     result = qsm.qsm(magnitude.astype(np.float32), phase.astype(np.float32), TE, SIZE, B0, TILTED, ball)

@@ -70,6 +70,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_proximal_step_solves_its_equation(name):
     encoding, image, data, weights = CASES[name]()
@@ -108,6 +109,7 @@ def test_the_closed_form_is_what_conjugate_gradients_find(name):
     np.testing.assert_allclose(closed, found, atol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_the_preconditioner_saves_iterations():
     """Of a dipole with uneven weights, as `qsm_relaxometry.md` measured: five steps with it beat ten without."""
     shape, strength = (24, 24, 24), 5e-3
@@ -123,6 +125,7 @@ def test_the_preconditioner_saves_iterations():
     assert distance(found) < distance(plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["circular dipole", "weighted dipole", "masked Fourier", "coils"])
 def test_the_gradient_of_the_fidelity_is_that_of_differences(name):
     encoding, image, data, weights = CASES[name]()
@@ -154,6 +157,7 @@ def of_steps(name):
     return number, arguments
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["circular dipole", "weighted dipole", "coils"])
 def test_derivatives_of_a_proximal_step_are_those_of_differences(name):
     number, arguments = of_steps(name)
@@ -168,6 +172,7 @@ def test_derivatives_of_a_proximal_step_are_those_of_differences(name):
     np.testing.assert_allclose(backward, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_derivatives_do_not_depend_on_the_number_of_iterations():
     number, arguments = of_steps("weighted dipole")
     slopes = [jax.grad(number)(arguments, n) for n in (100, 400)]
@@ -175,6 +180,7 @@ def test_derivatives_do_not_depend_on_the_number_of_iterations():
         np.testing.assert_allclose(one, other, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_nothing_is_nan_long_after_convergence_in_float32():
     dipole = Dipole(VOLUME, jnp.float32(1e-3), jnp.array(TILTED, jnp.float32))
     weights = jnp.where(positive(2) > 1, 0.0, positive(2)).astype(jnp.float32)
@@ -190,7 +196,7 @@ def test_nothing_is_nan_long_after_convergence_in_float32():
     assert (ProximalStep()(jnp.zeros(VOLUME, jnp.float32), nothing, 0.0) == 0).all()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_many_measurements_with_operators_of_their_own():
     directions = jnp.array([TILTED, (0, 0, 1.0)])
     images, data = drawn(0, (2, *VOLUME)), drawn(1, (2, *VOLUME))
@@ -234,7 +240,7 @@ def test_gauss_newton_finds_maps_from_the_k_space_of_coils():
     np.testing.assert_allclose(found, truth, rtol=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_of_a_gauss_newton_step_are_those_of_differences():
     encoding, truth = relaxometry()
     data, start = encoding(truth), jnp.ones_like(truth)
@@ -264,7 +270,7 @@ def test_an_encoded_model_is_the_model_then_the_encoding():
         np.testing.assert_allclose(found[i], expected, atol=1e-14)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_engine_stands_in_for_a_model():
     sequence = mr.protocols.cpmg(jnp.full(3, 2.5), echo_spacing=10e-3)
     decoder = mr.nn.BlochDecoder(sequence)

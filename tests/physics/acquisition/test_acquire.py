@@ -154,7 +154,7 @@ def test_parts_add_up(batch_size):
             assert error(found, due) < 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_spins_within_voxels_are_those_of_the_engine():
     with jax.enable_x64(True):
         for effects, engine in (
@@ -336,7 +336,7 @@ def test_a_phantom_is_acquired_where_its_affine_says():
         assert error(signal, summed(echo_planar(), tissue, coils)) < 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_gradients_of_one_kind_serve_where_the_other_does():
     tissue = grid()
     loss = lambda m0, gradient: jnp.sum(

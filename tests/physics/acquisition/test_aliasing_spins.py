@@ -49,7 +49,7 @@ def check(sequence, matrix, transmit, counts):
     }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("transmit", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_warning_says_which_spins_alias(transmit):
     sequence = imaging.moled(FOV, 32, np.array([16, 22, 28, 34]) * ms)
@@ -58,7 +58,7 @@ def test_a_warning_says_which_spins_alias(transmit):
     assert (errors[2] > 0.01) == transmit
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("transmit", "enough"), [(False, 2), (True, 5)])
 def test_few_spins_corrupt_overlapping_echoes_and_more_of_them_cure_it(transmit, enough):
     """As in a published figure: 128 x 128 spins do not do for 128 x 128 pixels, by any field; 256 x 256 only by a perfect one.

@@ -78,7 +78,7 @@ def test_a_field_that_rises_along_the_lines_compresses_or_stretches(turned):
     np.testing.assert_allclose(image, expected, atol=2e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("reversible", [False, True])
 def test_decay_blurs_a_point_as_the_transform_of_its_exponential(reversible):
     sequence, rate = SEQUENCES["gradient echo"](), 1 / (12 * ms)
@@ -109,7 +109,7 @@ def test_gradient_echoes_decay_by_t2_and_spin_echoes_refocus_t2_prime():
     assert decayed(spin_echo, 40 * ms, 60 * ms) == pytest.approx(np.exp(-20 / 60), rel=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_partial_fourier_leaves_out_the_first_lines_and_their_time():
     share, left_out = 0.75, NY // 4
     whole, part = (SEQUENCES["gradient echo"](partial_fourier=p) for p in (1.0, share))

@@ -42,7 +42,7 @@ def object_at_rest():
     return blob(FOV, MATRIX, (1, 2), 1.4, n_spins=2, t1=1e-3, t2=2e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore:When samples are taken")  # nothing is left of what is wound
 def test_a_shift_between_lines_ghosts_as_its_closed_form():
     sequence, still = single_lines(), object_at_rest()
@@ -56,7 +56,7 @@ def test_a_shift_between_lines_ghosts_as_its_closed_form():
     assert np.abs(ghost - clean).max() > 0.1 * clean.max()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore:When samples are taken")
 def test_a_rotation_between_lines_turns_the_rest_of_k_space():
     sequence, still, angle = single_lines(), object_at_rest(), 0.3
@@ -71,7 +71,7 @@ def test_a_rotation_between_lines_turns_the_rest_of_k_space():
     assert np.abs(after - before).max() > 0.01 * np.abs(before).max()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_shift_within_an_echo_planar_readout_turns_by_what_is_wound_from_there():
     """What was wound before the shift stays: later lines are turned by k as counted from where k was then."""
     sequence = imaging.gre_epi(FOV, MATRIX, 90 * deg, te=20 * ms)

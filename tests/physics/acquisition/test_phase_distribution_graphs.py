@@ -58,7 +58,7 @@ def points(file, per_voxel=None, reach=3):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("n_spins", "bound"), [(30, 1.2e-2), (300, 1.2e-3)])
 def test_an_echo_planar_image_of_a_brain_converges_with_the_number_of_spins(reference_data, n_spins, bound):
     """T2' is what is left to spins: 0.3 / n of the signal, down to 8e-5 with 4,000 of them."""
@@ -68,7 +68,7 @@ def test_an_echo_planar_image_of_a_brain_converges_with_the_number_of_spins(refe
     assert bound / 3 < error < bound
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore:When samples are taken")  # of what is wound in later repetitions
 @pytest.mark.parametrize(("n_spins", "bound"), [(16, 0.12), (64, 0.025)])
 def test_a_spoiled_gradient_echo_of_a_brain_converges_with_the_number_of_spins(reference_data, n_spins, bound):

@@ -39,7 +39,7 @@ def echoes(n_spins, b1=1.0):
     return np.asarray(signal).reshape(4, NY, NX)[:, :, NX // 2]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("b1", [1.0, pytest.param(0.8, marks=pytest.mark.slow)])
 def test_fast_spin_echoes_have_the_contrast_of_phase_graphs(b1):
     expected = mr.simulate(echo_train(), mr.Tissue(**TISSUES, b1=b1), mr.EPG())
@@ -80,7 +80,7 @@ def along_z(sequence):
     return signal.reshape(Z.size, NY, NX)[:, NY // 2, NX // 2]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_excited_slices_have_their_profile():
     sequence = imaging.gre_epi(FOV, MATRIX, 60 * deg, te=15 * ms, slice_thickness=THICKNESS)
     profile = mr.slice_profile(selective(sequence)["excitation"], Z, thickness=THICKNESS)

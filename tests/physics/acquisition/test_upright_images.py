@@ -64,7 +64,7 @@ def test_an_object_in_one_octant_stays_there():
     np.testing.assert_allclose(volume, m0, atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_coils_see_the_object_at_the_same_place():
     m0 = np.zeros(MATRIX)
     for place, brightness in POINTS:
@@ -75,7 +75,7 @@ def test_coils_see_the_object_at_the_same_place():
     np.testing.assert_allclose(volumes, -1j * coils * m0, atol=3e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("rank", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_phantom_that_lies_askew_is_imaged_where_its_affine_puts_it(rank):
     """The adjoint of the encoding at the places that the affine gives to voxels, worked out here, is brightest in them."""

@@ -183,7 +183,7 @@ def test_wrong_orders_are_named(call, message):
     assert message in str(error.value)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_pathways_are_drawn_in_cycles():
     axes = mr.plot.coherence_pathways(mr.Sequence(*events()[:8]))
     ends = np.concatenate([np.asarray(lines.get_segments()).reshape(-1, 2)[:, 1] for lines in axes.collections])

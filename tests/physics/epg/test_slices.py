@@ -90,7 +90,7 @@ def test_a_state_with_a_slice_profile_is_played_on(profile):
     np.testing.assert_allclose(jnp.concatenate([first, second], axis=1), whole, atol=1e-14)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_pass_through_the_slice(profile):
     """Those of every voxel by themselves, and by the Jacobian."""
     engine = mr.EPG(slice_profile=profile)
@@ -207,7 +207,7 @@ def test_a_gradient_during_a_pulse_winds_before_and_after_its_middle():
     np.testing.assert_allclose(signal, mr.simulate(sequence(hard), lossless), atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_diffusion_takes_the_true_shape_of_a_gradient():
     """A Stejskal-Tanner echo of trapezoids, by the formula with ramps; then a decay under a constant gradient."""
     d, ramp, flat, gap = 2e-9, 1e-3, 4e-3, 15e-3
@@ -244,7 +244,7 @@ def test_a_readout_without_gradients_is_a_row_of_samples():
     np.testing.assert_allclose(mr.simulate(rows, TISSUE), mr.simulate(one_by_one, TISSUE), atol=1e-14)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_of_what_lasts():
     cycle, half = wind(1.0), wind(0.5)  # traced, if they were made below
 

@@ -17,7 +17,7 @@ def echoes():
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_line_decays_by_the_time_to_the_echo():
     with jax.enable_x64(True):
         t2_prime = jnp.array([5 * ms, 20 * ms])

@@ -143,7 +143,7 @@ def test_concomitant_fields_act_under_rf_as_off_resonance():
 PULSE = mr.Together(mr.ShapedPulse(np.full(4, 3e-6), 40 * us), mr.Gradient([40 * mT, 40 * mT], [0.0, 0.16 * ms], "x"))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_concomitant_fields_have_derivatives_in_field_and_gradient():
     with jax.enable_x64(True):
 

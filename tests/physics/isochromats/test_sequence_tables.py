@@ -94,7 +94,7 @@ def test_a_table_is_the_sequence_event_by_event(kind, monkeypatch):
         np.testing.assert_allclose(got, due, rtol=0, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_table_goes_on_from_a_state(monkeypatch):
     with jax.enable_x64(True):
         sequence, voxels = irregular(), tissue()
@@ -107,7 +107,7 @@ def test_a_table_goes_on_from_a_state(monkeypatch):
     np.testing.assert_array_equal(end.wound, due.wound)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_are_those_of_differences():
     with jax.enable_x64(True):
         voxels, weight = tissue(), np.random.default_rng(0).normal(size=(5, 45))
@@ -127,7 +127,7 @@ def test_derivatives_are_those_of_differences():
     np.testing.assert_allclose([inner, forward], slope, rtol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_in_the_sequence_are_those_of_differences(monkeypatch):
     with jax.enable_x64(True):
         voxels, weight = tissue(), np.random.default_rng(0).normal(size=(5, 45))

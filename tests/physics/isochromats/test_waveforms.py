@@ -88,7 +88,7 @@ PLAYED = mr.Sequence(SELECTIVE, READOUT, mr.ContinuousWave(3e-6, 1e-3, 50.0, 0.2
 MOVING = mr.Tissue(**TISSUE, off_resonance=20.0, b1=0.9, z=jnp.array([-2e-3, 0.0, 1e-3]), velocity_z=0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_solver_of_waveforms_agrees():
     """Isochromats take the gradient of a moving spin as constant over each sample: that is their error, 1e-5 here."""
     signal, state = mr.play(PLAYED, MOVING, mr.BlochODE())

@@ -172,7 +172,7 @@ def test_reverse_mode_gives_the_same_derivatives(experiment, jacobians):
 # what was published is z itself, not divided by the measurement far from resonance
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_case_lies_inside_the_published_cluster(experiment, reference_data):
     tolerances = np.genfromtxt(reference_data("cest/bmsim_S01/consensus_tolerances.csv"), delimiter=",", names=True)
     for case in (1, 2, 3, 5, 7):

@@ -110,7 +110,7 @@ def test_a_constant_gradient_is_an_offset_of_every_pool():
     assert np.ptp(found[:, 1].real) > 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_in_positions_and_amplitudes():
     pool = mr.Pool(**POOL)
 

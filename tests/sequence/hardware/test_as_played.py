@@ -41,7 +41,7 @@ def opposed(timeline, times, amplitudes=AMPLITUDES, constants=CONSTANTS):
     return lost
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_eddy_currents_are_the_sum_of_those_of_all_straight_pieces(exact):
     asked = train().timeline()
     played = mr.hardware.as_played(train(), mr.hardware.EddyCurrents(AMPLITUDES, CONSTANTS)).timeline()
@@ -82,7 +82,7 @@ def test_responses_that_do_nothing_change_nothing(exact):
         np.testing.assert_allclose(played.sample_times, train().sample_times, rtol=0, atol=1e-15)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_delay_shifts_a_trajectory_along_its_axis(exact):
     asked, delay = train().timeline(), np.array([7.3, -4.0, 0.0]) * us
     played = mr.hardware.as_played(train(), mr.hardware.GradientDelay(delay)).timeline()
@@ -100,7 +100,7 @@ def test_a_delay_shifts_a_trajectory_along_its_axis(exact):
     np.testing.assert_allclose(traced(delay), played.trajectory(), rtol=0, atol=0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_gradients_that_go_on_from_event_to_event_are_delayed_as_one(exact):
     whole = mr.Sequence(mr.Gradient([0.0, 8 * mT, 0.0], [0.0, 1 * ms, 2 * ms], "x"), mr.Delay(1 * ms))
     halves = [mr.Gradient([0.0, 8 * mT], [0.0, 1 * ms], "x"), mr.Gradient([8 * mT, 0.0], [0.0, 1 * ms], "x")]
@@ -111,7 +111,7 @@ def test_gradients_that_go_on_from_event_to_event_are_delayed_as_one(exact):
         np.testing.assert_allclose(two.at(times)[1], one.at(times)[1], rtol=0, atol=2e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_measured_response_of_exponentials_is_that_of_eddy_currents(exact):
     f = np.concatenate([np.linspace(0, 3000, 6001), np.linspace(3000, 50e3, 2001)[1:]])
     each = 2j * np.pi * f * CONSTANTS[:, None]
@@ -146,7 +146,7 @@ def test_a_delay_makes_the_ghost_of_an_epi(exact):
     np.testing.assert_allclose(np.delete(np.abs(lines), [0, 4], axis=0), 0.0, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_are_those_of_differences(exact):
     sequence, of_lobe = train(), lambda sequence: sequence.events[1].events[0].waveform
 
@@ -166,7 +166,7 @@ def test_derivatives_are_those_of_differences(exact):
     np.testing.assert_allclose([inner, forward], slope, rtol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_in_a_measured_response_are_those_of_differences(exact):
     f = np.linspace(0, 50e3, 501)
 

@@ -14,6 +14,7 @@ T1 = jnp.array([0.5, 0.9, 1.5])
 MP2RAGE = ([0.7, 2.5], np.radians([4.0, 5.0]), (80, 80), 7e-3, 5.0)
 
 
+@pytest.mark.exhaustive
 def test_the_look_locker_correction_is_right_to_first_order_in_the_distance_of_readouts():
     """The angle falls with the root of the distance, so that readouts hasten the recovery alike."""
     errors = []
@@ -28,6 +29,7 @@ def test_the_look_locker_correction_is_right_to_first_order_in_the_distance_of_r
     np.testing.assert_allclose(errors[0] / errors[1], 2.0, rtol=0.05)
 
 
+@pytest.mark.exhaustive
 def test_the_uniform_image_gives_t1_within_its_range():
     model = models.MP2RAGE(*MP2RAGE)
     shortest, longest = model.monotone_range()
@@ -42,6 +44,7 @@ def test_the_uniform_image_gives_t1_within_its_range():
     assert (parameter.lower, parameter.upper) == (shortest, longest)
 
 
+@pytest.mark.exhaustive
 def test_maps_of_b1_correct_mp2rage():
     b1 = jnp.array([0.8, 1.0, 1.2])
     data = uniform_image(mp2rage(*MP2RAGE, T1, b1=b1))[:, None]
@@ -51,6 +54,7 @@ def test_maps_of_b1_correct_mp2rage():
     assert np.abs(nominal.parameters["t1"] / T1 - 1)[0] > 0.02
 
 
+@pytest.mark.exhaustive
 def test_off_resonance_is_found_at_both_ends():
     te = 0.002 + 0.003 * np.arange(6)
     model = models.T2StarWithField(te)
@@ -61,6 +65,7 @@ def test_off_resonance_is_found_at_both_ends():
         np.testing.assert_allclose(fit.parameters[name], value, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_angles_above_half_a_turn_are_those_below():
     train = mr.protocols.cpmg(jnp.full(16, np.pi), echo_spacing=0.01)
     data = mr.simulate(train, mr.Tissue(1.0, jnp.array([0.06, 0.12]), b1=jnp.array([0.8, 1.15]))).real
@@ -69,6 +74,7 @@ def test_angles_above_half_a_turn_are_those_below():
     np.testing.assert_allclose(fit.parameters["b1"], [0.8, 0.85], rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_a_known_field_is_not_fitted():
     b1 = jnp.array([0.8, 1.15])
     train = mr.protocols.cpmg(jnp.full(16, 2.6), echo_spacing=0.01)

@@ -29,6 +29,9 @@ LINES = 127.73 * (np.array([[2.01, 2.49], [3.03, 3.91], [1.28, 1.34]]) - 4.65)
 DECAYS = np.exp(2j * np.pi * LINES[:, :, None] * 1e-3 * np.arange(256)).sum(axis=1)
 MP2RAGE = ([0.7, 2.5], np.radians([4.0, 5.0]), (40, 80), 7e-3, 5.0)
 
+ALWAYS_TRIED = ("t2", "vfa", "ir", "tensor", "t2star with field")
+"""Whose fits and derivatives every run tries."""
+
 COMPILES_FOR_LONG = ("spectrum", "damped exponentials", "pulsed magnetization transfer", "dispersed neurites")
 """Whose fits and derivatives are tried where every test is."""
 
@@ -156,7 +159,13 @@ EXAMPLES = {
 """A model of each kind, and parameters within its limits."""
 
 
-OF_EACH = [pytest.param(name, marks=pytest.mark.exhaustive if name in COMPILES_FOR_LONG else ()) for name in EXAMPLES]
+def _how_often(name):
+    if name in ALWAYS_TRIED:
+        return ()
+    return pytest.mark.exhaustive if name in COMPILES_FOR_LONG else pytest.mark.slow
+
+
+OF_EACH = [pytest.param(name, marks=_how_often(name)) for name in EXAMPLES]
 
 
 def of_voxels(parameters, n=5):
@@ -247,7 +256,7 @@ SIGNAL_TO_NOISE = dict.fromkeys(
 """Of models that are far from linear over noise of a fiftieth of the signal, where no estimator reaches the bound."""
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.exhaustive if name == "myelin water" else ()) for name in EXAMPLES]
 )

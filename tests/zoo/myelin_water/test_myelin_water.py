@@ -68,7 +68,7 @@ def test_the_fit_is_judged(fit):
     assert abs(float(bias.split()[0])) < 3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_network_is_better_than_the_fit(tmp_path, fit):
     config = zoo.configured(SYSTEM, "smoke", {"steps": "800", "batch_size": "500"})
     zoo.trained(SYSTEM, config, tmp_path, progress=False)

@@ -135,7 +135,7 @@ def test_no_slice_is_learned_from_and_judged_on(monkeypatch):
     assert min(abs(i - j) for i in asked for j in objects.SLICES) >= 2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_methods_find_the_maps_where_all_is_measured(easy):
     model, inside = easy["model"], easy["inside"]
     t1, m0 = model.parted(easy["maps"])
@@ -146,7 +146,7 @@ def test_the_methods_find_the_maps_where_all_is_measured(easy):
     assert relaxometry.nrmse(found["m0"], m0, inside) < 2e-3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_physics_of_all_contrasts_beats_images_one_by_one():
     scan = relaxometry.test_scan(RelaxometryConfig(**SMALL | {"n_contrasts": 6}), options(acceleration=3.0, snr=200.0))
     t2, inside = scan["model"].parted(scan["maps"])[0], scan["inside"]
@@ -178,7 +178,7 @@ def test_a_report_says_what_was_scanned():
         relaxometry.EVALUATION.report(CONFIG, truth, options(parameter="t1"))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_maps_of_a_user_are_scanned(tmp_path):
     t2 = np.zeros((12, 10, 9))
     t2[3:9, 2:8, 1:8] = 60.0

@@ -52,7 +52,7 @@ def dipole_of(batch, i):
     return Dipole(batch["field"].shape[1:], batch["voxel_size"][i], batch["b0_direction"][i])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_field_is_that_of_the_volume_with_its_own_voxels_and_direction(whole):
     assert {values.shape[0] for values in whole.values()} == {2}
     assert np.ptp(whole["voxel_size"]) > 0.1 * SHAPES.voxel_size
@@ -70,7 +70,7 @@ def test_scales_are_of_the_size_of_the_data(whole):
         assert 0.3 < np.asarray(whole[name])[inside].std() / scale < 3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_patches_are_cut_from_volumes_with_their_field():
     patches = stream(CUT).batch(4)
     volumes = stream(
@@ -268,7 +268,7 @@ def test_files_that_do_not_fit(files):
         test_sets.simulated(files / "chi.nii", SHAPES, files / "small.nii")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_methods_are_judged_on_brains_that_are_tilted_and_of_other_voxels():
     rows = {}
     for name in ("tkd", "tv_admm"):

@@ -38,7 +38,7 @@ def configured(name, **changes):
 
 
 @pytest.mark.parametrize("name", CHANGES)
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_system_learns_and_is_judged(tmp_path, name):
     system, config = configured(name, steps="30", learning_rate="0.01")
     zoo.trained(system, config, tmp_path, progress=False)
@@ -59,7 +59,7 @@ def test_a_system_learns_and_is_judged(tmp_path, name):
     assert len(report.rows[0]) == len(report.columns)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_mantis_goes_on_bit_for_bit_with_statistics_and_dropout(tmp_path):
     """Killed after its checkpoint at step 2 of 4."""
     system, config = configured("mantis", steps="4")
@@ -139,7 +139,7 @@ def test_losses_are_zero_for_what_they_ask_for():
     np.testing.assert_allclose(relaxometry.total_variation(step) - 3e-3, 3 * 8 / 64, rtol=0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_dopamine_steps_towards_the_data():
     system, config = configured("dopamine")
     batch = system.data(config).batch(0)

@@ -40,7 +40,7 @@ def unseen():
     return stream(tiny("modl_qsm")).batch(1000)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_susceptibility_system_is_trained_kept_and_loaded(tmp_path, name, unseen):
     system, config = zoo.system_called(name), tiny(name)
@@ -56,7 +56,7 @@ def test_a_susceptibility_system_is_trained_kept_and_loaded(tmp_path, name, unse
     assert "synthetic shapes in cubes of 16 voxels of 4 mm" in (tmp_path / "card.md").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_loss_of_one_batch_falls(name):
     system, config = zoo.system_called(name), tiny(name)
@@ -69,7 +69,7 @@ def test_the_loss_of_one_batch_falls(name):
     assert losses[-1] == losses[6:].min()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["modl_qsm", "vandi_qsm"])
 def test_the_gradient_of_the_loss(name, unseen):
     """Along a random direction, against a difference in float64."""
@@ -91,7 +91,7 @@ def test_the_gradient_of_the_loss(name, unseen):
         np.testing.assert_allclose(slope, (moved(1e-7) - moved(-1e-7)) / 2e-7, rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_network_with_statistics_and_dropout_resumes_bit_for_bit(tmp_path):
     system, config = zoo.system_called("modl_qsm"), tiny("modl_qsm", dropout="0.5", steps="3")
     straight = zoo.trained(system, config, folder=None, progress=False)
@@ -118,7 +118,7 @@ def _is_key(leaf):
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_vandi_without_regularisers_is_nonlinear_dipole_inversion(unseen):
     config = tiny("vandi_qsm", stages="3")
     network = zoo.system_called("vandi_qsm").network(config, nnx.Rngs(0))

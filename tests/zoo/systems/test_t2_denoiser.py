@@ -37,7 +37,7 @@ def fitted(echoes):
     return t2_denoiser.logarithmic_fit(echoes, t2_denoiser.echo_times(CONFIG))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_it_beats_the_fit_of_each_pixel_on_unseen_images(folder, images):
     evaluation, config, estimate = zoo.judged(str(folder))
     report = evaluation.report(config, estimate, argparse.Namespace(images=12))
@@ -51,7 +51,7 @@ def test_it_beats_the_fit_of_each_pixel_on_unseen_images(folder, images):
     assert float(report.rows[0][2]) < straight
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_running_statistics_are_learned_kept_and_used(folder, images):
     system, config, network = zoo.load(folder)
     assert (system, config) == (SYSTEM, CONFIG)

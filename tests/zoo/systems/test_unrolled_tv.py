@@ -42,7 +42,7 @@ def learned(config):
     return network
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_it_starts_as_total_variation(config, batch):
     found = estimator(SYSTEM, SYSTEM.network(config, nnx.Rngs(0)))(batch)["susceptibility"]
     for i in range(2):
@@ -76,7 +76,7 @@ def test_the_mean_is_zero_and_so_is_the_outside(batch, learned):
     np.testing.assert_allclose([found[i][mask[i]].mean() for i in range(2)], 0, atol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_training_makes_it_better(config):
     network = trained(SYSTEM, config, folder=None, progress=False)
     unseen = susceptibility.stream(config).batch(2**31)
