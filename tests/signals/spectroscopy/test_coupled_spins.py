@@ -159,6 +159,7 @@ def test_editing_leaves_what_is_coupled_to_the_edited(reference_data):
     np.testing.assert_allclose(other, 1 + 2 * np.cos(np.pi * 7.3 * 0.068), atol=0.02)
 
 
+@pytest.mark.exhaustive
 def test_derivatives_are_those_of_differences():
     weights = jnp.exp(1j * jnp.arange(16.0))
 
