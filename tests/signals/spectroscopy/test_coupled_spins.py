@@ -159,6 +159,7 @@ def test_editing_leaves_what_is_coupled_to_the_edited(reference_data):
     np.testing.assert_allclose(other, 1 + 2 * np.cos(np.pi * 7.3 * 0.068), atol=0.02)
 
 
+@pytest.mark.exhaustive
 def test_derivatives_are_those_of_differences():
     weights = jnp.exp(1j * jnp.arange(16.0))
 
@@ -177,6 +178,7 @@ def test_derivatives_are_those_of_differences():
     np.testing.assert_allclose(reverse, difference, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_many_couplings_at_once_and_in_single_precision():
     couplings = jnp.array([2.0, 5.0, 8.0])
     many = jax.vmap(lambda coupling: spectroscopy.pulse_acquire(pair(15.0, coupling), DWELL, N))(couplings)
