@@ -61,8 +61,8 @@ def sled_pike(
     **Returns:** Transverse magnetisation right after the excitation over the equilibrium of the water, shape
     `(*voxels, n_samples)`.
 
-    **Error:** Of the model: within 0.3 % of what `BlochMcConnell` gives for a train of Gaussian pulses of 10 ms and up to
-    650 degrees every 30 ms, in white matter from 1 kHz on (`tests/signals/test_pulsed_saturation.py`). It leaves the pool's
+    **Error:** Of the model: within 0.2 % of what `BlochMcConnell` gives for a train of Gaussian pulses of 10 ms and
+    426 degrees every 30 ms, in white matter from 1 to 20 kHz (`tests/signals/test_pulsed_saturation.py`). It leaves the pool's
     saturation by the excitation out.
 
     **Derivatives:** everywhere in the ranges above, where the line shape has them.
