@@ -10,7 +10,7 @@ import numpy as np
 
 import mrjax as mr
 from mrjax._names import did_you_mean
-from mrjax.cli.designs.experiment import Experiment, Setting
+from mrjax.cli.designs.experiment import DesignSetting, Experiment
 from mrjax.phantoms import brain
 
 Numbers = dict[str, Any]
@@ -127,14 +127,14 @@ def _bounds(experiment: Experiment, settings: Numbers, options: argparse.Namespa
     return bounds
 
 
-def _named(name: str, own: dict[str, Setting], option: str) -> Setting:
+def _named(name: str, own: dict[str, DesignSetting], option: str) -> DesignSetting:
     found = name.strip("-").replace("-", "_")
     if found not in own:
         raise ValueError(f"{option} takes one of {', '.join(own)}, but got {name!r}.{did_you_mean(found, own)}")
     return own[found]
 
 
-def _pair(text: str, pair: str, setting: Setting) -> tuple[float, float]:
+def _pair(text: str, pair: str, setting: DesignSetting) -> tuple[float, float]:
     try:
         low, high = (setting.quantity.read(part) for part in pair.split(":"))
     except (ValueError, argparse.ArgumentTypeError) as error:
