@@ -31,8 +31,8 @@ print(model)
 
 # %% [markdown]
 # ## A map, and its uncertainty
-# A slice of a brain without its CSF, eight echoes, noise of 2 % of the brightest tissue. `least_squares` starts where a few trials fit best, fits
-# all voxels at once, and returns the standard deviation of each parameter beside it.
+# A slice of a brain without its CSF, eight echoes, noise of 2 % of pure water. `least_squares` starts where a few trials fit
+# best, fits all voxels at once, and returns the standard deviation of each parameter beside it.
 
 # %%
 brain = mr.phantoms.brain(shape=(56, 64))
@@ -78,7 +78,7 @@ print(f"{100 * np.mean(off[inside] < 1.96):.1f} % of {inside.sum()} voxels")
 # %%
 tissues = {"t2": jnp.geomspace(0.02, 0.3, 10), "m0": jnp.full(10, 0.7)}
 bound = mr.inverse.crlb(model, tissues, noise_std)
-found = mr.inverse.monte_carlo(model, tissues, noise_std, jax.random.key(1), 1000)
+found = mr.inverse.monte_carlo(model, tissues, noise_std, jax.random.key(1), 500)
 mr.plot.precision(bound, found)[0].figure
 
 # %% [markdown]
@@ -99,10 +99,10 @@ of_parts = jax.random.normal(jax.random.key(2), (2, *clean.shape))
 k_space = jnp.where(clean == 0, 0, clean + noise_std / 2 * (of_parts[0] + 1j * of_parts[1]))
 
 images = mr.reconstruction.cg_sense(encoding, k_space, n_iterations=12)
-one_by_one = mr.inverse.least_squares(model, jnp.moveaxis(images, 0, -1).real)
+one_by_one = mr.inverse.least_squares(model, jnp.moveaxis(images, 0, -1).real, noise_std=noise_std)
 smooth = mr.inverse.TotalVariation(40.0)
 straight = mr.inverse.maps_from_k_space(
-    model, k_space, encoding, noise_std=noise_std / 2, regularisation=smooth, n_steps=10, n_draws=8
+    model, k_space, encoding, noise_std=noise_std / 2, regularisation=smooth, n_steps=8, n_draws=8
 )
 maps = {
     "CG-SENSE, then fit": one_by_one.parameters["t2"],
@@ -130,7 +130,9 @@ objective = mr.design.crlb(of_angles, brain_tissues, noise_std=2e-4, weights={"t
 start = jnp.array([4.0, 7.0, 10.0]) * deg
 result = mr.design.optimise(objective, start, free=lambda angles: angles, bounds=(1 * deg, 30 * deg), progress=False)
 print(f"angles {np.round(start / deg, 1)} deg become {np.round(result.best / deg, 1)} deg")
-print(f"the variance of T1 is divided by {result.factor:.2f}")
+print(f"the variance of T1, averaged over both tissues, is divided by {result.factor:.2f}")
+predicted = [objective.relative_deviation(angles)["t1"] for angles in (start, result.best)]
+print(f"that of grey matter by {float((predicted[0] / predicted[1])[1]) ** 2:.2f}")
 
 # %% [markdown]
 # A promise of the bound; fits to signals with noise have to keep it. Here are 4000 voxels of grey matter, before and after.

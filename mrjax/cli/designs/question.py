@@ -176,7 +176,9 @@ def _tissues(experiment: Experiment, options: argparse.Namespace) -> tuple[dict[
         if not np.all(values > 0):
             raise ValueError(f"--{name} must be positive, but got {values.min():g}.")
     shown = {"t1": ("T1", 1.0, "s"), "t2": ("T2", 1e3, "ms"), "diffusion": ("D", 1e9, "um2/ms")}
-    label = lambda i: ", ".join("{} {:.4g} {}".format(*_scaled(shown[name], v[i])) for name, v in tissues.items())
+    label = lambda i: ", ".join(
+        "{} {:.4g} {}".format(*_scaled(shown[name], float(v[i]))) for name, v in tissues.items()
+    )
     return tissues, [label(i) for i in range(len(next(iter(tissues.values()))))]
 
 
