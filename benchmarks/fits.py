@@ -31,7 +31,7 @@ MOST_SHOWN = 10
 INTRODUCTION = """# Signal models: needs, gives, speed
 
 What each model of `mrjax.signals.models` has to be told, and what a fit then gives in every voxel, beside standard deviations,
-residual and status. Needs in [brackets] may be maps, and have defaults; what is given without a unit is relative, or in the unit of
+residual and status. Needs in [brackets] may be maps, and have defaults; what is given without a unit is relative, or in that of
 the data. The last columns say how many voxels a CPU second fits, how many of them converged, and how long the first call takes,
 which compiles. `python -m benchmarks.fits` times the fits and writes this page, `--table` the page alone.
 """

@@ -1,6 +1,6 @@
 """The experiments that `mrjax design` knows, by name."""
 
-from .experiment import Experiment as Experiment, Setting as Setting
+from .experiment import DesignSetting as DesignSetting, Experiment as Experiment
 from .few_images import ADC, IR, MP2RAGE, T2, VFA
 from .trains import FSE, MRF
 

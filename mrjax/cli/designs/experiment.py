@@ -35,7 +35,7 @@ COUNT = Quantity(int, "", "", 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
+class DesignSetting:
     """A setting of an experiment, an option of the command."""
 
     name: str
@@ -67,7 +67,7 @@ class Experiment:
 
     name: str
     help: str
-    settings: tuple[Setting, ...]
+    settings: tuple[DesignSetting, ...]
     tissue: tuple[str, ...]
     """What must be known of a tissue."""
     unknown: Mapping[str, float]
@@ -108,7 +108,7 @@ class Experiment:
             raise ValueError(f"--{self.samples} must be at least 2, but got {n}.")
         return {one.name: self._checked(one, found[one.name], n) for one in self.settings}
 
-    def _checked(self, setting: Setting, values: list, n: int | None) -> Any:
+    def _checked(self, setting: DesignSetting, values: list, n: int | None) -> Any:
         if not setting.per_sample:
             if len(values) != max(len(setting.default), 1):
                 raise ValueError(f"{setting.option} takes {len(setting.default)} values, but got {len(values)}.")

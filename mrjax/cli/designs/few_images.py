@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from mrjax.cli.designs.experiment import ANGLE, B_VALUE, COUNT, TIME, Experiment, Setting, Values
+from mrjax.cli.designs.experiment import ANGLE, B_VALUE, COUNT, TIME, DesignSetting, Experiment, Values
 from mrjax.design import Constraint
 from mrjax.signals import models
 from mrjax.units import deg, ms
@@ -11,10 +11,10 @@ VFA = Experiment(
     "vfa",
     "flip angles of spoiled gradient echoes, for T1",
     (
-        Setting(
+        DesignSetting(
             "flip_angle", ANGLE, "flip angle of each image", (4 * deg, 10 * deg), True, lambda _: (1 * deg, 90 * deg)
         ),
-        Setting("tr", TIME, "repetition time", (5 * ms,)),
+        DesignSetting("tr", TIME, "repetition time", (5 * ms,)),
     ),
     tissue=("t1",),
     unknown={"m0": 1.0},
@@ -26,7 +26,7 @@ IR = Experiment(
     "ir",
     "inversion times, for T1",
     (
-        Setting(
+        DesignSetting(
             "inversion_time",
             TIME,
             "inversion time of each image",
@@ -34,7 +34,7 @@ IR = Experiment(
             True,
             lambda values: (20 * ms, values["tr"]),
         ),
-        Setting("tr", TIME, "from one inversion to the next", (5.0,)),
+        DesignSetting("tr", TIME, "from one inversion to the next", (5.0,)),
     ),
     tissue=("t1",),
     unknown={"m0": 1.0, "inversion_efficiency": 0.95},
@@ -66,7 +66,7 @@ MP2RAGE = Experiment(
     "mp2rage",
     "inversion times and flip angles of MP2RAGE, for T1",
     (
-        Setting(
+        DesignSetting(
             "inversion_time",
             TIME,
             "from the inversion to the middle of each train",
@@ -74,12 +74,12 @@ MP2RAGE = Experiment(
             True,
             _between_inversions,
         ),
-        Setting(
+        DesignSetting(
             "flip_angle", ANGLE, "flip angle of each train", (4 * deg, 5 * deg), True, lambda _: (1 * deg, 20 * deg)
         ),
-        Setting("n_readouts", COUNT, "readouts of a train before and after its middle", (80, 80)),
-        Setting("echo_spacing", TIME, "from one readout to the next", (7 * ms,)),
-        Setting("tr", TIME, "from one inversion to the next", (5.0,)),
+        DesignSetting("n_readouts", COUNT, "readouts of a train before and after its middle", (80, 80)),
+        DesignSetting("echo_spacing", TIME, "from one readout to the next", (7 * ms,)),
+        DesignSetting("tr", TIME, "from one inversion to the next", (5.0,)),
     ),
     tissue=("t1",),
     unknown={"m0": 1.0},
@@ -92,7 +92,7 @@ T2 = Experiment(
     "t2",
     "echo times of spin echoes, for T2",
     (
-        Setting(
+        DesignSetting(
             "te",
             TIME,
             "echo time of each image",
@@ -110,7 +110,7 @@ T2 = Experiment(
 ADC = Experiment(
     "adc",
     "b-values, for the apparent diffusion coefficient",
-    (Setting("bvals", B_VALUE, "b-value of each image", (0.0, 0.5e9, 1e9), True, lambda _: (0.0, 2e9)),),
+    (DesignSetting("bvals", B_VALUE, "b-value of each image", (0.0, 0.5e9, 1e9), True, lambda _: (0.0, 2e9)),),
     tissue=("diffusion",),
     unknown={"s0": 1.0},
     wanted=("diffusion",),

@@ -10,7 +10,7 @@ import numpy as np
 
 import mrjax as mr
 from mrjax._names import did_you_mean
-from mrjax.cli.designs.experiment import Experiment, Setting
+from mrjax.cli.designs.experiment import DesignSetting, Experiment
 from mrjax.phantoms import brain
 
 Numbers = dict[str, Any]
@@ -127,14 +127,14 @@ def _bounds(experiment: Experiment, settings: Numbers, options: argparse.Namespa
     return bounds
 
 
-def _named(name: str, own: dict[str, Setting], option: str) -> Setting:
+def _named(name: str, own: dict[str, DesignSetting], option: str) -> DesignSetting:
     found = name.strip("-").replace("-", "_")
     if found not in own:
         raise ValueError(f"{option} takes one of {', '.join(own)}, but got {name!r}.{did_you_mean(found, own)}")
     return own[found]
 
 
-def _pair(text: str, pair: str, setting: Setting) -> tuple[float, float]:
+def _pair(text: str, pair: str, setting: DesignSetting) -> tuple[float, float]:
     try:
         low, high = (setting.quantity.read(part) for part in pair.split(":"))
     except (ValueError, argparse.ArgumentTypeError) as error:
@@ -176,7 +176,9 @@ def _tissues(experiment: Experiment, options: argparse.Namespace) -> tuple[dict[
         if not np.all(values > 0):
             raise ValueError(f"--{name} must be positive, but got {values.min():g}.")
     shown = {"t1": ("T1", 1.0, "s"), "t2": ("T2", 1e3, "ms"), "diffusion": ("D", 1e9, "um2/ms")}
-    label = lambda i: ", ".join("{} {:.4g} {}".format(*_scaled(shown[name], v[i])) for name, v in tissues.items())
+    label = lambda i: ", ".join(
+        "{} {:.4g} {}".format(*_scaled(shown[name], float(v[i]))) for name, v in tissues.items()
+    )
     return tissues, [label(i) for i in range(len(next(iter(tissues.values()))))]
 
 

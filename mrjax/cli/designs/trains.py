@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mrjax as mr
-from mrjax.cli.designs.experiment import ANGLE, TIME, Experiment, Setting, Values
+from mrjax.cli.designs.experiment import ANGLE, TIME, DesignSetting, Experiment, Values
 from mrjax.design import Constraint, energy
 from mrjax.units import deg, ms
 
@@ -31,10 +31,10 @@ FSE = Experiment(
     "fse",
     "refocusing angles of a train of spin echoes, for T2 (T1 is taken as known)",
     (
-        Setting(
+        DesignSetting(
             "refocusing_angle", ANGLE, "refocusing angle of each echo", (60 * deg,), True, lambda _: (0.0, 180 * deg)
         ),
-        Setting("echo_spacing", TIME, "from one echo to the next", (10 * ms,)),
+        DesignSetting("echo_spacing", TIME, "from one echo to the next", (10 * ms,)),
     ),
     tissue=("t1", "t2"),
     unknown={"m0": 1.0},
@@ -59,10 +59,10 @@ MRF = Experiment(
     "mrf",
     "flip angles and repetition times of FISP fingerprinting, for T1 and T2",
     (
-        Setting("flip_angle", ANGLE, "flip angle of each repetition", (), True, lambda _: (10 * deg, 70 * deg)),
-        Setting("tr", TIME, "repetition times", (13 * ms,), True),
-        Setting("te", TIME, "echo time", (3 * ms,)),
-        Setting("inversion_time", TIME, "from the inversion to the first pulse", (20 * ms,)),
+        DesignSetting("flip_angle", ANGLE, "flip angle of each repetition", (), True, lambda _: (10 * deg, 70 * deg)),
+        DesignSetting("tr", TIME, "repetition times", (13 * ms,), True),
+        DesignSetting("te", TIME, "echo time", (3 * ms,)),
+        DesignSetting("inversion_time", TIME, "from the inversion to the first pulse", (20 * ms,)),
     ),
     tissue=("t1", "t2"),
     unknown={"m0": 1.0},
