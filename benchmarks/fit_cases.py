@@ -153,4 +153,41 @@ CASES = {
         {"cbf": (5e-3, 0.015), "arrival_time": (0.5, 1.3)},
         20_000,
     ),
+    "pulsed magnetization transfer": Case(
+        "12 offsets and angles",
+        models.PulsedMagnetizationTransfer(
+            np.tile([500.0, 1e3, 3e3, 1e4, 2e4, 5e4], 2),
+            np.radians(np.repeat([142.0, 600.0], 6)),
+            np.exp(-0.5 * np.linspace(-3, 3, 24) ** 2),
+            0.01,
+            0.03,
+            np.radians(7.0),
+            1.1,
+        ),
+        {"pool_fraction": (0.08, 0.15), "exchange_rate": (20.0, 40.0), "pool_t2": (9e-6, 12e-6), "t2": (0.015, 0.03)}
+        | M0,
+        1_000,
+        signal_to_noise=1000.0,
+    ),
+    "neurites": Case(
+        "2 shells of 50 directions",
+        models.DispersedNeurites(
+            1e9 * np.r_[0.0, 0.7 * np.ones(50), 2 * np.ones(50)], np.r_[np.zeros((1, 3)), DIRECTIONS, DIRECTIONS]
+        ),
+        {"s0": (0.5, 1.0), "neurite_density": (0.5, 0.7), "dispersion": (0.1, 0.2), "free_water": (0.05, 0.15)}
+        | {"polar": (0.5, 1.5), "azimuth": (0.3, 1.0)},
+        1_000,
+    ),
+    "damped exponentials": Case(
+        "2 lines, 96 samples",
+        models.DampedExponentials(1e-3 * np.arange(96), [(-60.0, -35.0), (10.0, 30.0)]),
+        {"frequency_1": (-50.0, -45.0), "frequency_2": (17.0, 22.0), "t2star_1": (0.04, 0.06), "t2star_2": (0.06, 0.1)}
+        | {
+            "m0_real_1": (0.5, 1.0),
+            "m0_imaginary_1": (-0.5, 0.5),
+            "m0_real_2": (0.5, 1.0),
+            "m0_imaginary_2": (-0.5, 0.5),
+        },
+        2_000,
+    ),
 }
