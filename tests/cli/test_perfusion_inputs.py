@@ -44,6 +44,7 @@ def test_times_from_an_interval_a_list_or_a_sidecar(options_of, tmp_path):
         read("--interval", "2s", "--time", "0s")
 
 
+@pytest.mark.slow
 def test_the_input_of_a_population_arrives_and_is_that_of_plasma(options_of):
     model = model_of("tofts", options_of("tofts", "--aif", "population", "--interval", "2s", "--arrival", "10s"))
     time = np.array([5.0, 20.25, 40.0])

@@ -242,6 +242,7 @@ SUBSPACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SUBSPACES)
 def test_subspaces_have_adjoints_and_normal_operators_of_any_weights(name):
     encoding = SUBSPACES[name]()

@@ -77,6 +77,7 @@ def test_derivatives_agree_with_differences():
     check_grads(jax.jit(bound), (jnp.asarray(TE),), order=1, modes=("fwd", "rev"), atol=1e-6, rtol=1e-6, eps=1e-6)
 
 
+@pytest.mark.slow
 def test_the_bound_inverts_the_same_matrix():
     turning = lambda p: mr.signals.models.Decay(te=TE)(p) * jnp.exp(1j * p["m0"][..., None])
     information = mr.inverse.fisher_information(turning, parameters(), SIGMA)

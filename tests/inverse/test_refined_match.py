@@ -24,6 +24,7 @@ N, NOISE = 2000, 0.01
 """The same for most tests, so that one program serves them."""
 
 
+@pytest.mark.exhaustive
 def test_without_noise_the_parameters_are_the_true_ones(dictionary):
     t2, m0 = jnp.geomspace(0.03, 0.25, N), jnp.linspace(-1, 2, N)
     fit = refined_match(dictionary, decay, m0[:, None] * decay({"t2": t2}), noise_std=NOISE)
@@ -54,6 +55,7 @@ def test_a_fit_stays_within_the_grid_or_other_bounds(dictionary):
     np.testing.assert_allclose(wider.parameters["t2"][jnp.array([0, 2])], [0.01, 0.06], rtol=1e-7)
 
 
+@pytest.mark.exhaustive
 def test_known_maps_are_taken_as_they_are_in_batches():
     pairs = Dictionary.build(decay, {"t2": GRID, "b1": [0.8, 1.0]})
     b1, t2 = jnp.array([0.83, 0.95, 1.02]), jnp.array([0.05, 0.08, 0.11])

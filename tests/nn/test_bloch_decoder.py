@@ -22,6 +22,7 @@ def test_decoded_signals_are_simulated_ones(engine):
     np.testing.assert_array_equal(decoder(PARAMETERS), mr.simulate(fisp(ANGLES[0]), mr.Tissue(**PARAMETERS), engine))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*truncates")
 def test_gradients_against_finite_differences():
     decoder = mr.nn.BlochDecoder(fisp(ANGLES[0]), ENGINE)
@@ -35,6 +36,7 @@ def test_gradients_against_finite_differences():
             np.testing.assert_allclose(slope[voxel], numeric, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_every_schedule_is_played_on_its_own_samples():
     decoder = mr.nn.BlochDecoder(jax.vmap(fisp)(ANGLES), ENGINE)
     parameters = {name: jnp.stack([value, 1.1 * value, 0.9 * value]) for name, value in PARAMETERS.items()}
@@ -44,6 +46,7 @@ def test_every_schedule_is_played_on_its_own_samples():
         np.testing.assert_allclose(signals[i], alone, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_a_schedule_for_every_sample_and_its_gradient():
     decoder = mr.nn.BlochDecoder(jax.vmap(fisp)(ANGLES), ENGINE)
     loss = lambda p: jnp.sum(jnp.abs(decoder.per_schedule(p)) ** 2)
@@ -56,6 +59,7 @@ def test_a_schedule_for_every_sample_and_its_gradient():
             np.testing.assert_allclose(slopes[name][i, 0], alone[name], rtol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_memory_does_not_grow_with_repetitions_times_states():
     """Reverse mode keeps signal and Jacobian, whatever the number of states."""
 

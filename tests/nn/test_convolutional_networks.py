@@ -28,6 +28,7 @@ def n_weights(network):
     return sum(array.size for array in jax.tree.leaves(arrays))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])
 def test_a_volume_is_convolved_plane_by_plane(kernel):
     x, taps = (array.astype(float) for array in (image((2, 5, 4, 3, 2)), image((kernel, kernel, kernel, 2, 3), 1)))
@@ -49,6 +50,7 @@ def test_a_layer_convolves_as_flax_does(rank):
     np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.exhaustive
 @RANKS
 def test_doubling_is_a_transposed_convolution(rank):
     ours = Doubling(3, 2, rank=rank, rngs=nnx.Rngs(0))
@@ -110,6 +112,7 @@ def test_odd_sizes_go_through_with_slopes(name, rank):
     assert all(bool(jnp.isfinite(leaf).all() & jnp.any(leaf != 0)) for leaf in leaves)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "reach"), [("unet", None), ("residual", 5), ("dncnn", 3)])
 def test_a_voxel_is_seen_as_far_as_the_layers_reach(name, reach):
     network = NETWORKS[name](2, normalisation=None)
@@ -123,6 +126,7 @@ def test_a_voxel_is_seen_as_far_as_the_layers_reach(name, reach):
         np.testing.assert_array_equal(seen, abs(np.arange(17) - 8) <= reach)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "options", "is_identity"),
     [("unet", {"residual": True}, True), ("unet", {}, False), ("residual", {}, False), ("dncnn", {}, True)],

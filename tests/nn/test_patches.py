@@ -12,6 +12,7 @@ def volume(shape=(11, 7, 9, 2)):
     return jax.random.normal(jax.random.key(0), shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("patch", "overlap", "batch_size"),
     [((4, 4, 4), 2, 1), ((4, 4, 4), 0, 3), ((5, 3, 9), (4, 1, 0), 2), ((16, 4, 4), 3, 4), ((16, 16, 16), 8, 2)],

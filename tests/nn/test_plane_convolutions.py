@@ -31,6 +31,7 @@ def test_values_and_gradients():
     agree(lambda f: jax.grad(number(f), (0, 1)), IMAGES, KERNEL)
 
 
+@pytest.mark.slow
 def test_forward_mode_and_second_derivatives():
     tangents = jnp.cos(IMAGES), jnp.cos(KERNEL)
     along = lambda f: lambda *x: jax.jvp(number(f), x, tangents)
@@ -40,6 +41,7 @@ def test_forward_mode_and_second_derivatives():
     agree(lambda f: jax.grad(slope(f), (0, 1)), IMAGES, KERNEL)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
 def test_many_at_once(axes):
     images, kernels = jnp.stack([IMAGES, IMAGES**2, IMAGES + 1]), jnp.stack([KERNEL, KERNEL**2, KERNEL + 1])
@@ -48,6 +50,7 @@ def test_many_at_once(axes):
     agree(lambda f: jax.vmap(jax.grad(number(f), (0, 1)), axes), *arguments)
 
 
+@pytest.mark.slow
 def test_derivatives_inside_a_loop():
     def looped(f):
         body = lambda image, kernel: (jnp.tanh(f(image, kernel)), None)

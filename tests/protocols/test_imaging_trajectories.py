@@ -122,6 +122,7 @@ def test_spokes_turn_by_the_golden_angle(options):
     np.testing.assert_allclose(np.diff(found.pulses), 8 * ms, rtol=0, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["bssfp", "radial"])
 def test_balanced_repetitions_have_no_area(name):
     balanced = {"n_dummies": 2, "slice_thickness": 5 * mm}
@@ -149,6 +150,7 @@ def test_spirals_are_archimedean(n_shots):
     np.testing.assert_allclose(found.since_excitation.reshape(n_shots, -1)[:, 0], 2 * ms + 2 * us, rtol=0, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_lines_sampled_on_ramps():
     sequence = imaging.gre_epi(FOV, (NX, NY), 90 * deg, ramp_sampling=True)
     k = played_by(sequence).k.reshape(NY, -1, 3)

@@ -57,6 +57,7 @@ def test_one_spin_echo_time_at_several_repetition_times():
     close(signal, -1j * relaxation.spin_echo(20 * ms, T1, T2, tr), 1e-13)
 
 
+@pytest.mark.exhaustive
 def test_eight_preparations_are_enough_where_b1_is_not_one(monkeypatch):
     """To the 1e-4 of M0 that `N_PREPARATIONS` promises, against ten times as many; and eight are not far too many."""
     module = sys.modules["mrjax.protocols.spin_echo"]
@@ -72,6 +73,7 @@ def test_eight_preparations_are_enough_where_b1_is_not_one(monkeypatch):
     assert np.abs(signal(4) - steady).max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off_resonance", [0.0, OFF_RESONANCE])
 def test_cpmg_with_ideal_pulses_decays_with_t2(off_resonance):
     echo_spacing = 7 * ms
@@ -102,6 +104,7 @@ def test_multi_echo_gre_decays_with_t2star():
     close(signal, relaxation.t2star_decay(te, relaxation.t2star(T2, t2_prime), -1j, OFF_RESONANCE), 5e-4)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("n", "angle"), [(1500, 10 * deg), (400, 30 * deg)])
 def test_ideally_spoiled_spgr_converges_to_the_ernst_formula(n, angle):
     sequence = spgr(angle, tr=15 * ms, te=4 * ms, n_repetitions=n, phase_increment=None)
@@ -111,6 +114,7 @@ def test_ideally_spoiled_spgr_converges_to_the_ernst_formula(n, angle):
     assert np.abs(signal[:, 5] - signal[:, -1]).min() > 1e-3
 
 
+@pytest.mark.slow
 def test_rf_spoiled_spgr_comes_near_the_ernst_formula():
     """The magnitude, within 5 % with 117 degrees; the same train without RF spoiling is off by more than 20 %."""
     t1, t2 = 0.9, jnp.array([0.03, 0.08])
@@ -125,6 +129,7 @@ def test_rf_spoiled_spgr_comes_near_the_ernst_formula():
     assert deviation(20 * deg, 0.0).min() > 0.2
 
 
+@pytest.mark.exhaustive
 def test_rf_spoiling_by_default_is_117_degrees():
     train = lambda **increment: spgr(0.3, 10 * ms, 3 * ms, n_repetitions=40, **increment)
     phases = np.rad2deg(train()[0].events[0].phase)
@@ -133,6 +138,7 @@ def test_rf_spoiling_by_default_is_117_degrees():
     np.testing.assert_array_equal(default, explicit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase_increment", [np.pi, 0.0, 2.0])
 @pytest.mark.parametrize("te", [None, 2 * ms])
 def test_bssfp_converges_to_its_closed_form_across_its_bands(te, phase_increment):
@@ -143,6 +149,7 @@ def test_bssfp_converges_to_its_closed_form_across_its_bands(te, phase_increment
     close(signal, relaxation.bssfp(angle, tr, 0.3, 0.06, te, off_resonance, phase_increment), 1e-8)
 
 
+@pytest.mark.exhaustive
 def test_bssfp_is_dark_between_its_bands():
     tissue = mr.Tissue(T1, T2, off_resonance=jnp.array([[0.0], [100.0]]), b1=B1)  # 0 and 1 / (2 TR)
     bright, dark = np.abs(mr.simulate(bssfp(40 * deg, 5 * ms, 9000), tissue)[..., -1])
@@ -160,6 +167,7 @@ def test_inversion_recovery_with_an_imperfect_angle():
 # fingerprinting
 
 
+@pytest.mark.exhaustive
 def test_a_phase_by_which_samples_are_demodulated_does_not_show():
     angles, tissue = jnp.linspace(0.1, 1.2, 20), mr.Tissue(T1, T2, off_resonance=OFF_RESONANCE, b1=B1)
     played = lambda phase: mr.simulate(mrf_fisp(angles, 12 * ms, 3 * ms, phase, inversion_time=20 * ms), tissue)
@@ -206,6 +214,7 @@ PER_REPETITION = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", PER_REPETITION)
 def test_one_value_equals_the_same_value_in_each_repetition(name):
     scalar, array, single = (
@@ -233,6 +242,7 @@ def parts(signal):
     return jnp.stack([signal.real, signal.imag])
 
 
+@pytest.mark.slow
 def test_derivatives_in_the_arguments_of_a_fingerprint():
     tissue = mr.Tissue(T1, T2, off_resonance=OFF_RESONANCE, b1=B1)
     # times in units of 10 ms, so that all arguments are of one size
@@ -241,6 +251,7 @@ def test_derivatives_in_the_arguments_of_a_fingerprint():
     check_grads(jax.jit(signal), arguments, order=1, modes=("fwd", "rev"), rtol=1e-6, atol=1e-8, eps=1e-5)
 
 
+@pytest.mark.slow
 def test_derivatives_in_the_echo_time_of_a_spin_echo():
     signal = lambda te: parts(mr.simulate(spin_echo(0.01 * te, 0.4), mr.Tissue(T1, T2)))
     te = jnp.array([0.5, 2.0, 8.0])

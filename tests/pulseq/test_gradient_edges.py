@@ -56,6 +56,7 @@ def area_of(sequence) -> float:
     return float(sequence.timeline().area_until(np.array([np.asarray(sequence.duration)]))[0, 0]) * GAMMA_BAR
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minor", [2, 3, 4])
 def test_edges_do_not_drift_from_block_to_block(tmp_path, minor):
     # lines through the samples lead to zero at both ends of each lobe; 350 kHz/m * 8.25 rasters of 10 us * 40 less what the

@@ -33,6 +33,7 @@ def from_text(folder, text: str, minor: int = 5):
     return read(path)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", IMAGING)
 def test_a_file_lasts_as_long_and_samples_as_often(reference_data, name):
     file = read(reference_data(f"pulseq/{name}.seq"))
@@ -44,6 +45,7 @@ def test_a_file_lasts_as_long_and_samples_as_often(reference_data, name):
     assert len(list(events_of(sequence.events))) <= min(len(file.blocks), 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "blocks"), [("write_gre", (0, 10)), ("write_epi", (0, 390)), ("write_tse", (70, 81)), ("write_radial_gre", (0, 10))]
 )  # fmt: skip

@@ -17,7 +17,7 @@ T1, T2 = 1.05, 0.05
 TRAIN = (GAUSS, DURATION, TR, EXCITATION)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_it_is_near_the_coupled_equations():
     offsets, angle = np.array([1e3, 2e3, 5e3, 2e4]), np.radians(426.0)
     field = angle * GAUSS / (GAUSS.sum() * DURATION / STEPS) / mr.units.GAMMA["1H"]

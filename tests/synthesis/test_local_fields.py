@@ -29,6 +29,7 @@ def uniform(magnitude):
     return SusceptibilityVolume(chi, jnp.ones(SHAPE, bool).at[:, :, :3].set(False), jnp.full(SHAPE, magnitude))
 
 
+@pytest.mark.exhaustive
 def test_without_noise_it_is_the_field_of_the_whole(dipole):
     volume = uniform(0.5)
     field = local_field(jax.random.key(0), volume, dipole, snr=jnp.inf, **SCAN)
@@ -56,6 +57,7 @@ def test_noise_alone_has_a_uniform_phase(dipole):
     assert float(noise.std()) * 2 * np.pi * 42.577478 * 3.0 * 0.02 == pytest.approx(np.pi / np.sqrt(3), rel=0.03)
 
 
+@pytest.mark.slow
 def test_a_field_has_slopes_in_the_susceptibility(dipole):
     volume, direction = uniform(0.5), jnp.zeros(SHAPE).at[5, 5, 8].set(1.0)
     weight = jax.random.normal(jax.random.key(2), SHAPE)

@@ -20,6 +20,7 @@ PRIORS = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("prior", PRIORS.values(), ids=PRIORS)
 def test_the_same_key_gives_the_same_numbers_in_and_out_of_jit(prior):
     outside = prior.sample(KEY, 300)
@@ -47,6 +48,7 @@ MAKERS = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_a_prior_can_be_made_inside_jit(make):
     inside = jax.jit(lambda key: make().sample(key, 20))(KEY)
@@ -58,6 +60,7 @@ def test_limits_are_checked_inside_jit():
         jax.jit(lambda key: LogUniform({"t1": (-1.0, 1.0)}).sample(key, 20))(KEY)
 
 
+@pytest.mark.exhaustive
 def test_many_samples_under_vmap():
     keys = jax.random.split(KEY, 4)
     many = jax.vmap(lambda key: PRIORS["uniform-where"].sample(key, 30)["t1"])(keys)
@@ -92,6 +95,7 @@ def test_draws_are_even_between_their_limits(name, of):
     assert abs(np.corrcoef(samples["t1"], samples["t2"])[0, 1]) < 0.015
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", [Uniform, LogUniform])
 def test_where_cuts_the_distribution_and_changes_nothing_else(kind):
     cut = kind(LIMITS, where=lambda p: p["t1"] < 0.4).sample(KEY, 20_000)

@@ -10,6 +10,7 @@ from data_sets import CHUNK, N, bytes_of, check_is_whole, counted, create, make,
 from mrjax.synthesis import Store
 
 
+@pytest.mark.exhaustive
 def test_a_store_gives_back_what_was_made(tmp_path):
     attributes = {"seed": 1, "flip_angle": [0.1, 0.2]}
     created = create(tmp_path / "new" / "data", attributes=attributes)

@@ -97,6 +97,7 @@ def test_textures_have_a_variance_of_one():
     np.testing.assert_allclose([many.mean(), many.var()], [0, 1], atol=0.05)
 
 
+@pytest.mark.exhaustive
 def test_shapes_lie_in_a_head_within_their_limits(draw):
     volumes = [draw(jax.random.key(i), 0.0) for i in range(6)]
     for volume in volumes:
@@ -121,6 +122,7 @@ def test_many_are_drawn_at_once_each_from_its_key(draw):
     assert not np.allclose(together.susceptibility[0], together.susceptibility[1])
 
 
+@pytest.mark.exhaustive
 def test_brains_differ_and_fill_their_mask(brains):
     first, second = brains(0), brains(1)
     for volume in (first, second):

@@ -24,6 +24,7 @@ def many(draw):
     return jax.jit(jax.vmap(lambda i: draw(jax.random.fold_in(key, i))))(jnp.arange(64))
 
 
+@pytest.mark.exhaustive
 def test_an_object_lies_about_the_centre(draw):
     tissue = draw(jax.random.key(0))
     assert tissue.voxel_shape == SHAPE
@@ -46,6 +47,7 @@ def test_values_come_from_the_prior(draw):
         assert 0.2 <= m0 <= 1
 
 
+@pytest.mark.exhaustive
 def test_maps_keep_within_their_limits(many):
     assert np.all(np.abs(many.off_resonance) <= 150)
     assert np.all((many.b1 >= 0.7) & (many.b1 <= 1.3))
@@ -91,6 +93,7 @@ def test_the_number_of_a_sample_decides_alone(draw, many):
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12), alone, together)
 
 
+@pytest.mark.exhaustive
 def test_fields_may_be_left_out_and_a_prior_may_know_no_m0():
     tissue = random_template(
         jax.random.key(0), Uniform({"t1": (1.0, 2.0), "t2": (0.1, 0.2)}), (16, 16), off_resonance=None, b1=None
@@ -118,6 +121,7 @@ def test_a_smooth_field_is_smooth_and_reaches_one_and_another_value():
     assert steps.max() < 0.2
 
 
+@pytest.mark.exhaustive
 def test_single_precision():
     with jax.enable_x64(False):
         prior = Uniform({"t1": (1.0, 2.0), "t2": (0.1, 0.2)})

@@ -47,6 +47,7 @@ def error(found, truth, inside):
     return np.linalg.norm((np.asarray(found) - truth)[inside]) / np.linalg.norm(truth[inside])
 
 
+@pytest.mark.slow
 def test_without_undersampling_coefficients_are_those_of_the_images(scan):
     dictionary, encoding, *_, images, _, _ = scan
     coils = jnp.asarray(encoding.inner.operator.inner.maps)
@@ -57,6 +58,7 @@ def test_without_undersampling_coefficients_are_those_of_the_images(scan):
     np.testing.assert_allclose(found, expected, atol=2e-3 * abs(expected).max())
 
 
+@pytest.mark.exhaustive
 def test_maps_from_k_space_are_those_of_the_object_and_penalties_make_them_better(scan):
     dictionary, encoding, clean, noisy, _, truth, inside = scan
     known = fingerprint_maps(dictionary, clean, encoding, model=decay, n_iterations=60)
@@ -70,6 +72,7 @@ def test_maps_from_k_space_are_those_of_the_object_and_penalties_make_them_bette
         assert error(smooth.parameters["t2"], truth, inside) < 0.8 * error(plain.parameters["t2"], truth, inside)
 
 
+@pytest.mark.exhaustive
 def test_maps_that_are_known_are_kept(scan):
     _, encoding, clean, *_, truth, inside = scan
     scaled = lambda p: decay({"t2": p["t2"] * p["b1"]})
@@ -81,6 +84,7 @@ def test_maps_that_are_known_are_kept(scan):
     np.testing.assert_array_equal(found.parameters["b1"], 0.8)
 
 
+@pytest.mark.exhaustive
 def test_one_block_is_shrunk_as_its_singular_values_are(rng):
     """With all voxels in one block, measured directly, the minimum is known: smaller singular values, the same vectors."""
     signal = jnp.asarray(rng.normal(size=(2, 4, 4)) + 1j * rng.normal(size=(2, 4, 4)))
@@ -95,6 +99,7 @@ def test_one_block_is_shrunk_as_its_singular_values_are(rng):
     np.testing.assert_allclose(found.reshape(2, -1), left * shrunk[None] @ right, atol=1e-3)
 
 
+@pytest.mark.exhaustive
 def test_weighted_squares_touch_the_nuclear_norm(rng):
     penalty = LocallyLowRank(2.0, rounding=0.1, block_size=3)
     maps, other = (jnp.asarray(rng.normal(size=(5, 7, 4))) for _ in range(2))
@@ -113,6 +118,7 @@ def test_weighted_squares_touch_the_nuclear_norm(rng):
     np.testing.assert_allclose(as_real(as_complex(maps)), maps)
 
 
+@pytest.mark.slow
 def test_inverse_roots_and_their_derivatives(rng):
     factor = jnp.asarray(rng.normal(size=(2, 3, 2)) + 1j * rng.normal(size=(2, 3, 2)))
     matrix = lambda factor: factor @ factor.conj().mT + 0.5 * jnp.eye(3)[None]  # with two equal eigenvalues

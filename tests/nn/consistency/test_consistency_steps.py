@@ -208,6 +208,7 @@ def test_many_measurements_with_operators_of_their_own():
         np.testing.assert_allclose(together[i], alone, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_gradient_step_of_phases_is_that_of_nonlinear_dipole_inversion():
     dipole, phase, chi, weights = Dipole(VOLUME, 1e-3, TILTED), drawn(1), drawn(0), positive(2)
     fidelity = Fidelity(lambda x: jnp.exp(1j * dipole.mv(x)), jnp.exp(1j * phase), weights)
@@ -215,6 +216,7 @@ def test_a_gradient_step_of_phases_is_that_of_nonlinear_dipole_inversion():
     np.testing.assert_allclose(GradientStep()(chi, fidelity, jnp.log(0.7)), expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["weighted dipole", "coils"])
 def test_gauss_newton_of_what_is_linear_is_a_proximal_step(name):
     encoding, image, data, weights = CASES[name]()
@@ -232,6 +234,7 @@ def relaxometry():
     return encoding, truth
 
 
+@pytest.mark.exhaustive
 def test_gauss_newton_finds_maps_from_the_k_space_of_coils():
     encoding, truth = relaxometry()
     fidelity = Fidelity(encoding, encoding(truth))
@@ -259,6 +262,7 @@ def test_derivatives_of_a_gauss_newton_step_are_those_of_differences():
     np.testing.assert_allclose(jax.jvp(at, (0.0,), (1.0,))[1], expected, rtol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_an_encoded_model_is_the_model_then_the_encoding():
     te = jnp.array([0.01, 0.05])
     model = lambda maps: t2_decay(te, t2=maps[..., 0], m0=maps[..., 1])

@@ -37,6 +37,7 @@ def model(stage=None, network=Regularised, n_stages=3, **options):
     return Unrolled(stage, network, n_stages, rngs=nnx.Rngs(0), **options)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("share_network", [True, False])
 @pytest.mark.parametrize("share_strength", [True, False])
 def test_it_is_its_stages_one_after_the_other(share_network, share_strength):
@@ -69,6 +70,7 @@ def test_the_network_may_come_first():
     np.testing.assert_allclose(found[:, sampled], jnp.array([0.0, 1.0, 4.0])[None] + jnp.zeros((2, 1)), atol=1e-6)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("share_network", [True, False])
 def test_statistics_and_random_numbers_go_on_from_call_to_call(share_network):
     unrolled = model(share_network=share_network)

@@ -90,6 +90,7 @@ def test_equivalent_spins_do_not_show_their_coupling():
     np.testing.assert_allclose(derivative, 0.0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_doublet_of_lactate_turns_over_and_comes_back(reference_data):
     (lactate,) = mr.io.read_spin_systems(reference_data("mrs/fida_spin_systems.json"))["Lac"]
     echoes = [spectroscopy.press(lactate, te / 2, te / 2, DWELL, 2048) for te in (0.144, 0.288)]
@@ -159,7 +160,7 @@ def test_editing_leaves_what_is_coupled_to_the_edited(reference_data):
     np.testing.assert_allclose(other, 1 + 2 * np.cos(np.pi * 7.3 * 0.068), atol=0.02)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_derivatives_are_those_of_differences():
     weights = jnp.exp(1j * jnp.arange(16.0))
 
