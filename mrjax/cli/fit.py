@@ -104,6 +104,7 @@ def run(contrast: Contrast, options: argparse.Namespace) -> int:
             f"{options.out / unfinished.FOLDER} holds what a fit that was stopped has done; that is not done again"
         )
     model = contrast.model(Known(played, options, _in_single(measured.maps), measured.affine))
+    options.out.mkdir(parents=True, exist_ok=True)  # before a long fit, not after it
     with bars(console=console) as progress:
         result = _fit(contrast, options, model, played, measured, signs, progress)
     if not result.finished.any():
