@@ -1,7 +1,7 @@
 """Every example in a docstring runs, as a user would run it: every other one in float64, the rest in float32.
 
-The first of each module is quick; the others are slow together. Each runs in one precision: the other would take as long
-again, for digits that are printed.
+The first of each room runs with every test, the first of each module with the slow ones, and all of them with the exhaustive
+ones. Each runs in one precision: the other would take as long again, for digits that are printed.
 """
 
 import doctest
@@ -14,6 +14,12 @@ import pytest
 import mrjax
 
 MODULES = [module.name for module in pkgutil.walk_packages(mrjax.__path__, "mrjax.") if "__main__" not in module.name]
+
+
+def _room(example):
+    return example.name.split(".")[1]
+
+
 WITH_EXAMPLES = [
     example
     for name in MODULES
@@ -23,14 +29,18 @@ WITH_EXAMPLES = [
 
 
 FIRST_OF_THEIR_MODULE = {example.filename: example.name for example in reversed(WITH_EXAMPLES)}.values()
+FIRST_OF_THEIR_ROOM = {_room(example): example.name for example in reversed(WITH_EXAMPLES)}.values()
+
+
+def _how_often(example):
+    if example.name in FIRST_OF_THEIR_ROOM:
+        return ()
+    return pytest.mark.slow if example.name in FIRST_OF_THEIR_MODULE else pytest.mark.exhaustive
 
 
 @pytest.mark.parametrize(
     ("example", "x64"),
-    [
-        pytest.param(example, bool(i % 2), marks=[] if example.name in FIRST_OF_THEIR_MODULE else pytest.mark.slow)
-        for i, example in enumerate(WITH_EXAMPLES)
-    ],
+    [pytest.param(example, bool(i % 2), marks=_how_often(example)) for i, example in enumerate(WITH_EXAMPLES)],
     ids=lambda value: {True: "float64", False: "float32"}[value] if isinstance(value, bool) else value.name,
 )
 def test_example(example, x64):
@@ -40,5 +50,5 @@ def test_example(example, x64):
 
 
 def test_there_are_examples_in_every_room():
-    rooms = {example.name.split(".")[1] for example in WITH_EXAMPLES}
+    rooms = {_room(example) for example in WITH_EXAMPLES}
     assert {"tissue", "sequence", "protocols", "physics", "signals", "inverse", "phantoms"} <= rooms
