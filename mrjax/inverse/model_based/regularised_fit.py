@@ -58,7 +58,7 @@ def regularised_fit(
         >>> model = mr.signals.models.Decay(te=[0.02, 0.05, 0.1])
         >>> images = model({"t2": jnp.full((16, 16), 0.08), "m0": jnp.ones((16, 16))})
         >>> images = images + 0.02 * jax.random.normal(jax.random.key(0), images.shape)
-        >>> alike = mr.inverse.Tikhonov(300.0)
+        >>> alike = mr.inverse.Tikhonov(1000.0)
         >>> found = mr.inverse.regularised_fit(model, images, noise_std=0.02, regularisation=alike)
         >>> bool(abs(found.parameters["t2"] - 0.08).max() < 0.004)
         True
