@@ -1,7 +1,7 @@
 """Every example in a docstring runs, as a user would run it: every other one in float64, the rest in float32.
 
-The first of each room runs with every test, the first of each module with the slow ones, and all of them with the exhaustive
-ones. Each runs in one precision: the other would take as long again, for digits that are printed.
+The first of each room runs with every test, all of them where every test runs (`MRJAX_ALL_TESTS=1 pytest tests/test_examples.py`).
+Each runs in one precision: the other would take as long again, for digits that are printed.
 """
 
 import doctest
@@ -28,14 +28,11 @@ WITH_EXAMPLES = [
 ]
 
 
-FIRST_OF_THEIR_MODULE = {example.filename: example.name for example in reversed(WITH_EXAMPLES)}.values()
 FIRST_OF_THEIR_ROOM = {_room(example): example.name for example in reversed(WITH_EXAMPLES)}.values()
 
 
 def _how_often(example):
-    if example.name in FIRST_OF_THEIR_ROOM:
-        return ()
-    return pytest.mark.slow if example.name in FIRST_OF_THEIR_MODULE else pytest.mark.exhaustive
+    return () if example.name in FIRST_OF_THEIR_ROOM else pytest.mark.exhaustive
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ def test_super_lorentzian_is_the_powder_average(x):
     np.testing.assert_allclose(at(SuperLorentzian(cutoff=1.0), x), super_lorentzian(x), rtol=2e-8)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("x", np.geomspace(1e-3, 10, 5))
 def test_slope_of_the_super_lorentzian(x):
     h = 2e-4 * x
@@ -50,6 +51,7 @@ def test_slope_of_the_super_lorentzian(x):
     np.testing.assert_allclose(jax.grad(lambda x: at(SuperLorentzian(cutoff=1.0), x))(x), slope, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_super_lorentzian_in_float32():
     """Against float64 at the very numbers that float32 holds: what rounding them costs is not the function's."""
     offset, t2 = jnp.asarray(np.geomspace(1e-3, 3, 40) / (2 * np.pi * T2), jnp.float32), jnp.float32(T2)
@@ -74,6 +76,7 @@ def test_lines_have_unit_area_over_angular_frequency(line):
         np.testing.assert_allclose(area + 2e-3 * (super_lorentzian(1e-3) + b), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_super_lorentzian_crosses_its_cutoff_with_two_continuous_derivatives():
     line = lambda f: SuperLorentzian()(f, jnp.array(T2), 0.0) / T2
     slope = jax.grad(line)
@@ -92,6 +95,7 @@ def test_super_lorentzian_below_its_cutoff_is_even_and_falls_from_the_middle():
     np.testing.assert_allclose(np.diff(values, 5) / values[:-5], 0, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("line", ALL)
 @pytest.mark.parametrize("offset", [0.0, 60.0, 450.0, -3e3, 2e4])
 def test_lines_are_differentiable_in_offset_and_t2(line, offset):
@@ -111,6 +115,7 @@ def test_lines_vanish_far_away_without_nan(line):
         assert np.all(np.isfinite(jnp.stack(gradients)))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("line", ALL)
 def test_lines_map_over_voxels_and_offsets(line):
     offset, t2 = jnp.array([[-4e3, 100.0, 2e4]]), jnp.array([[8e-6], [12e-6]])
@@ -155,6 +160,7 @@ def generator(pools, larmor, offset, w1, phase, line):
     return a
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["apt000_3p_MT_SL", "apt003_3p_MT_SL"])
 def test_pulseq_cest_super_lorentzian_gives_the_spectra_of_that_program(reference_data, name):
     data = np.load(reference_data(f"cest/protocols/{name}.npz"))
@@ -184,6 +190,7 @@ def test_pulseq_cest_super_lorentzian_gives_the_spectra_of_that_program(referenc
     np.testing.assert_allclose(mz, data["mz_bmctool"], atol=1e-10)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("lowest", "highest", "error"), [(130, 400, 0.031), (400, 4e3, 0.01), (4e3, 4e4, 0.17)])
 def test_the_pulseq_cest_rule_is_as_far_from_the_integral_as_documented(lowest, highest, error):
     offset, t2 = jnp.linspace(lowest, highest, 200)[None], jnp.array([[9e-6], [12e-6]])

@@ -164,6 +164,7 @@ def test_statistics_that_are_not_finite_are_not_kept(tmp_path):
     assert not any((tmp_path / "checkpoints").iterdir())
 
 
+@pytest.mark.exhaustive
 def test_a_system_keeps_and_loads_all_state(tmp_path):
     of_batch = lambda net, now: (fingerprints.label_error(net(now["signal"]), now), {})
     system = dataclasses.replace(

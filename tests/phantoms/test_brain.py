@@ -95,6 +95,7 @@ def test_the_default_slice_shows_ventricles():
     assert inside(np.asarray(phantom.fractions), 2).sum() * 4e-6 > 4e-4  # m^2
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("shape", [(64, 64, 48), (50, 60, 30), (128, 128, 96), (217, 30, 20)])
 def test_resampling_keeps_volumes_and_positions(volume, shape):
     phantom = brain(shape=shape)
@@ -163,6 +164,7 @@ def test_the_embedded_file_is_small_and_comes_with_its_notice():
     assert "nilearn" in notice
 
 
+@pytest.mark.exhaustive
 def test_the_script_rebuilds_the_embedded_file(reference_data):
     folder = reference_data("mni152/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz").parent
     spec = importlib.util.spec_from_file_location("build_brain_phantom", SCRIPT)

@@ -79,6 +79,7 @@ def test_rings_lie_above_each_other():
     np.testing.assert_allclose(above[4:], below[:4], rtol=1e-9)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("coils", KINDS)
 def test_maps_have_the_shape_of_the_phantom_and_of_its_spins(coils):
     maps = coils(PHANTOM, n_coils=3)

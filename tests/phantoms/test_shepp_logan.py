@@ -65,6 +65,7 @@ def test_borders_are_mixed_and_interiors_pure():
     assert ((largest > 0.1) & (largest < 0.9)).sum() > 500
 
 
+@pytest.mark.exhaustive
 def test_volume_in_three_dimensions():
     phantom = shepp_logan((40, 40, 40))
     assert phantom.shape == (40, 40, 40)

@@ -43,6 +43,7 @@ def test_protons_are_shared_by_the_spins_of_a_voxel():
         np.testing.assert_allclose(within, np.broadcast_to(within[:, :, :1, :, :1], within.shape))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("shape", [(1, 3), (2, 1), (1, 1)])
 def test_an_axis_of_one_voxel_has_sub_spins_too(shape):
     spins = example(np.full((2, *shape), 0.5)).spins(4, off_resonance=np.ones(shape))
@@ -94,6 +95,7 @@ def test_maps_may_be_complex_of_each_compartment_or_absent():
     assert not example().spins(2).has("b1")
 
 
+@pytest.mark.slow
 def test_a_gradient_across_a_voxel_dephases_as_its_integral():
     """Of n spins it is the Dirichlet kernel, which tends to a sinc."""
     phantom = example()

@@ -49,6 +49,7 @@ def turned_by_hand(sequence, tissue, engine):
     return jnp.stack([signal[voxel] for voxel, signal in enumerate(signals)])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "sequence"),
     [
@@ -89,6 +90,7 @@ def test_the_bare_kernel_agrees():
     np.testing.assert_allclose(end.transverse, signal[:, 0], atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_a_field_without_phase_is_a_real_one():
     pulse = mr.ShapedPulse(SHAPE, 0.1 * ms, offset=40.0, phase=0.4)
     for sequence in (instantaneous(), mr.Sequence(pulse, mr.Sample())):
@@ -99,6 +101,7 @@ def test_a_field_without_phase_is_a_real_one():
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["EPG", *(pytest.param(name, marks=pytest.mark.slow) for name in ("Isochromats", "BlochMcConnell"))]
 )
@@ -123,6 +126,7 @@ def test_derivatives_in_both_parts(name, b1):
     np.testing.assert_allclose(jnp.sum(gradient * direction), jnp.sum(weight * difference), rtol=1e-7)
 
 
+@pytest.mark.exhaustive
 def test_its_jacobian_is_carried_along_with_the_signal():
     def loss(b1, **options):
         signal = mr.simulate(instantaneous(), dataclasses.replace(TISSUE, b1=b1), **options)
@@ -133,6 +137,7 @@ def test_its_jacobian_is_carried_along_with_the_signal():
     assert np.abs(carried.imag).min() > 1e-3
 
 
+@pytest.mark.exhaustive
 def test_single_precision_is_kept():
     narrow = lambda leaf: leaf.astype(jnp.complex64 if jnp.iscomplexobj(leaf) else jnp.float32)
     sequence, tissue = jax.tree.map(narrow, (instantaneous(), TISSUE))

@@ -106,6 +106,7 @@ def test_each_measurement_begins_with_the_magnetisation_and_the_recovery_it_is_g
     )
 
 
+@pytest.mark.slow
 def test_derivatives_in_the_arguments_of_a_train():
     @jax.jit
     @jax.value_and_grad
@@ -293,11 +294,13 @@ def qmt_signals(t1, fraction, tip, angles):
     return jax.vmap(signal)(MT_OFFSETS, angles)
 
 
+@pytest.mark.exhaustive
 def test_without_a_pool_and_a_pulse_for_transfer_it_is_the_ernst_formula():
     expected = mr.signals.relaxation.spgr(7 * deg, 25 * ms, 1.3, te=3 * ms, t2star=0.05)
     np.testing.assert_allclose(qmt_signals(1.3, 0.0, 7 * deg, 0 * MT_ANGLES), np.repeat(expected, 8), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_with_small_tips_transfer_is_that_of_the_continuous_wave_of_equal_power():
     tip, shape = 0.05 * deg, pulse_shapes.gaussian(40)
     z = qmt_signals(1.0, 0.14, tip, MT_ANGLES) / (np.sin(tip) * np.exp(-3 / 50))
@@ -322,6 +325,7 @@ def test_rf_spoiling_comes_near_ideal_spoiling():
 # fingerprinting
 
 
+@pytest.mark.slow
 def test_fingerprints_are_those_of_a_published_dictionary(reference_data):
     """Fifty atoms of open-py-cest-mrf, played from a file that writes frequency and amplitudes in Hz with six digits."""
     schedule = json.loads(reference_data("cest/schedules/larg_cest_mrf_protocol.json").read_text())

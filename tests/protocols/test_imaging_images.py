@@ -100,6 +100,7 @@ def test_fast_spin_echoes_have_the_contrast_of_phase_graphs():
     assert np.ptp(expected) > 0.1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("directions", ["x", "xy"])
 def test_tags_have_their_spacing(directions):
     tagging = imaging.spamm(10 * mm, (45 * deg, 45 * deg), directions=directions)

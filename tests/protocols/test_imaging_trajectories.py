@@ -51,6 +51,7 @@ def played(request):
     return request.param, sequence, played_by(sequence), options
 
 
+@pytest.mark.exhaustive
 def test_lines_are_where_their_labels_say(played):
     _, sequence, found, _ = played
     expected = cartesian(sequence)
@@ -78,6 +79,7 @@ def test_echoes_and_repetitions_are_in_time(played):
         np.testing.assert_allclose(after[:, 1:] / spacing, np.broadcast_to(np.arange(4) + 0.5, (2, 4)), atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_a_file_holds_the_same_trajectory(played, tmp_path):
     _, sequence, found, _ = played
     mr.pulseq.write(sequence, tmp_path / "image.seq", scanner=mr.Scanner())

@@ -122,6 +122,7 @@ def error(found, due):
     return float(np.abs(np.asarray(found) - np.asarray(due)).max() / np.abs(np.asarray(due)).max())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", OBJECTS)
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_it_is_the_sum_over_voxels(kind, name):
@@ -142,6 +143,7 @@ def test_one_coil_has_no_axis():
     np.testing.assert_allclose(alone, mr.acquire(sequence, tissue, coils=jnp.ones((1, 5)))[0], rtol=0, atol=1e-4)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 1000])
 def test_parts_add_up(batch_size):
     with jax.enable_x64(True):
@@ -171,6 +173,7 @@ def test_spins_within_voxels_are_those_of_the_engine():
                     assert error(found, due) < max(tolerance, 1e-12)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("engine", [mr.EPG(), mr.BlochMcConnell(b0=3.0)])
 def test_other_engines_are_encoded_too(engine):
     with jax.enable_x64(True):
@@ -183,6 +186,7 @@ def test_other_engines_are_encoded_too(engine):
             assert error(found, due) < max(1e-13, tolerance)
 
 
+@pytest.mark.exhaustive
 def test_samples_off_a_readout_and_of_z():
     with jax.enable_x64(True):
         sequence = mr.Sequence(mr.SampleLongitudinal(), echo_planar(), mr.Sample(0.4))
@@ -193,6 +197,7 @@ def test_samples_off_a_readout_and_of_z():
             assert error(found, summed(end, tissue, coils)) < 1e-5
 
 
+@pytest.mark.exhaustive
 def test_moving_spins_go_sample_by_sample():
     with jax.enable_x64(True):
         tissue = grid(velocity_x=0.3)
@@ -244,12 +249,14 @@ def slopes():
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fast", "exact", "sequence"])
 def test_derivatives_are_those_of_differences(slopes, name):
     difference, reverse, forward = slopes[name]
     np.testing.assert_allclose([reverse, forward], difference, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_it_works_under_jit_and_vmap():
     tissue, sequence = grid(), echo_planar()
     due = mr.acquire(sequence, tissue)
@@ -267,6 +274,7 @@ def test_traced_values_beyond_what_is_plausible_are_refused():
         jax.block_until_ready(traced(tissue.off_resonance + 600))
 
 
+@pytest.mark.slow
 def test_lines_are_found_and_encoded_as_such():
     tissue = grid()
     with jax.enable_x64(True):
@@ -320,6 +328,7 @@ def test_neighbours_that_alias_are_told():
         mr.acquire(echo_planar(), far)
 
 
+@pytest.mark.slow
 def test_a_phantom_is_acquired_where_its_affine_says():
     affine = np.diag([4.0, 5.0, 3.0, 1.0])
     affine[:3, 3] = -12.0, -7.5, 0.0

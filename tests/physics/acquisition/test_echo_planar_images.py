@@ -35,6 +35,7 @@ def mirrored_back(image):
     return np.roll(image[:, ::-1], 1 - image.shape[1] % 2, axis=1)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name == "gradient echo" else pytest.mark.slow) for name in SEQUENCES]
 )
@@ -52,6 +53,7 @@ def test_displacement_is_off_resonance_times_the_time_of_a_line(name):
         assert abs(pixels) > 0.1
 
 
+@pytest.mark.exhaustive
 def test_phase_encoding_the_other_way_round_displaces_the_other_way_round():
     sequence = SEQUENCES["gradient echo"]()
     other = mirrored(sequence)
@@ -96,6 +98,7 @@ def test_decay_blurs_a_point_as_the_transform_of_its_exponential(reversible):
     assert expected[NY // 2 + 4] > 0.2 * expected.max()
 
 
+@pytest.mark.slow
 def test_gradient_echoes_decay_by_t2_and_spin_echoes_refocus_t2_prime():
     middle = lambda sequence: NX * (NY // 2) + NX // 2
     tissue = mr.Tissue(t1=np.inf, t2=60 * ms, t2_prime=15 * ms, x=np.array([0.0]), y=np.array([0.0]))

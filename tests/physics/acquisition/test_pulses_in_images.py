@@ -48,6 +48,7 @@ def test_fast_spin_echoes_have_the_contrast_of_phase_graphs(b1):
     assert np.ptp(np.abs(expected[:, 4])) > 0.3
 
 
+@pytest.mark.exhaustive
 def test_few_spins_in_a_pixel_do_not_crush():
     expected = mr.simulate(echo_train(), mr.Tissue(**TISSUES), mr.EPG())
     with pytest.warns(UserWarning, match="from one spin to the next along x"):
@@ -98,6 +99,7 @@ def test_excited_slices_have_their_profile():
     np.testing.assert_allclose(middle, integral[0], atol=3e-3)
 
 
+@pytest.mark.exhaustive
 def test_refocused_slices_have_the_product_of_their_profiles():
     sequence = imaging.se_epi(FOV, MATRIX, te=30 * ms, slice_thickness=THICKNESS)
     excitation, refocusing = (

@@ -34,12 +34,14 @@ def error(found, due):
     return np.abs(np.asarray(found) - due).max() / np.abs(due).max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*CASES, SIZE_OF_A_BENCHMARK])
 def test_every_spin_at_every_sample_is_exact(reference_data, name):
     sequence, tissue, coils, due = loaded(reference_data, name)
     assert error(mr.acquire(sequence, tissue, coils=coils, tolerance=0), due) < 1e-12
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [*CASES, SIZE_OF_A_BENCHMARK])
 def test_a_tolerance_is_kept(reference_data, name):
     sequence, tissue, coils, due = loaded(reference_data, name)
@@ -48,6 +50,7 @@ def test_a_tolerance_is_kept(reference_data, name):
     assert found < 1e-5
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", [*(pytest.param(name, marks=_how_often(name)) for name in CASES), SIZE_OF_A_BENCHMARK])
 @pytest.mark.parametrize("tolerance", [0, pytest.param(1e-5, marks=pytest.mark.exhaustive)])
 def test_single_precision_keeps_its_digits(reference_data, name, tolerance):

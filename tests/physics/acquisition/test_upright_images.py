@@ -49,6 +49,7 @@ def grid(**leaves):
     return mr.Tissue(t1=1.0, t2=np.inf, x=x[:, None, None], y=y[:, None], z=z, **leaves)
 
 
+@pytest.mark.slow
 def test_three_points_come_out_in_their_voxels():
     m0 = np.zeros(MATRIX)
     for place, brightness in POINTS:

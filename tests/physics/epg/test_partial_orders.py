@@ -65,11 +65,13 @@ def test_parts_of_cycles_agree_with_spins():
     np.testing.assert_allclose(signal, spins(events(), TISSUE), atol=1e-7)
 
 
+@pytest.mark.exhaustive
 def test_parts_of_cycles_are_repeated():
     train = mr.Sequence(mr.Repeat(*events(), n_repetitions=4))
     np.testing.assert_allclose(mr.simulate(train, TISSUE), spins(events() * 4, TISSUE), atol=1e-7)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("cut", [2, 6])
 def test_a_state_takes_its_parts_of_cycles_along(cut):
     """After the cut the second half has, by itself, a coarser grid than the first, or another."""
@@ -120,6 +122,7 @@ def test_chunks_of_voxels_give_what_few_voxels_give():
     np.testing.assert_allclose(together, jnp.tile(mr.simulate(train, TISSUE), (75, 1)), atol=1e-14)
 
 
+@pytest.mark.slow
 def test_derivatives_of_a_train_in_parts_of_cycles():
     def signal(t2, angle, duration):
         train = mr.Repeat(

@@ -33,6 +33,7 @@ def cpmg(reference) -> mr.Sequence:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("x64", "tolerance"), [(True, 1e-13), (False, 2e-6)])
 def test_fisp_with_all_orders(reference_data, x64, tolerance):
     reference = np.load(reference_data("epg/fisp_mrf_exact.npz"))
@@ -54,6 +55,7 @@ def test_fisp_with_twenty_states(reference_data):
     np.testing.assert_allclose(signal, exact, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("x64", "tolerance"), [(True, 1e-13), (False, 2e-6)])
 def test_cpmg_with_b1(reference_data, x64, tolerance):
     reference = np.load(reference_data("epg/cpmg_exact.npz"))

@@ -48,6 +48,7 @@ def train(phase: jax.Array | float = 0.0) -> mr.Sequence:
     )
 
 
+@pytest.mark.exhaustive
 def test_a_slice_profile_is_the_sum_over_its_positions(profile):
     tissue = dataclasses.replace(TISSUE, m0=jnp.array([2.0, 0.5 + 1.0j]))
     signal = mr.simulate(train(), tissue, mr.EPG(slice_profile=profile))
@@ -65,6 +66,7 @@ def test_a_slice_profile_is_the_sum_over_its_positions(profile):
     np.testing.assert_allclose(signal, expected, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_a_perfect_slice_changes_nothing():
     n, angle = 5, 1.1
     ones = jnp.ones(n)
@@ -107,6 +109,7 @@ def test_derivatives_pass_through_the_slice(profile):
         np.testing.assert_allclose(gradient[name], 2 * jnp.sum((signal.conj() * column).real, axis=-1), rtol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_the_pulse_behind_a_profile_is_differentiated():
     def signal(amplitude):
         pulse = mr.ShapedPulse(amplitude * 1e-6 * jnp.hanning(8), dt=0.2e-3)
@@ -128,6 +131,7 @@ def shaped() -> mr.Sequence:
     )
 
 
+@pytest.mark.slow
 def test_shaped_pulses_are_exact_without_relaxation():
     lossless = dataclasses.replace(TISSUE, t1=jnp.inf, t2=jnp.inf)
     expected = mr.simulate(shaped(), lossless, mr.Isochromats())
@@ -135,6 +139,7 @@ def test_shaped_pulses_are_exact_without_relaxation():
     np.testing.assert_allclose(mr.simulate(shaped(), lossless), expected, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_relaxation_during_a_pulse_converges_with_the_square_of_its_parts():
     def error(n_parts):
         # as many parts in every case, of which some take no time, are compiled once
@@ -149,6 +154,7 @@ def test_relaxation_during_a_pulse_converges_with_the_square_of_its_parts():
     np.testing.assert_allclose(np.divide(errors[:-1], errors[1:]), 4, rtol=0.1)
 
 
+@pytest.mark.exhaustive
 def test_a_slice_is_selected_by_positions():
     lossless = mr.Tissue(
         jnp.inf, jnp.inf, off_resonance=TISSUE.off_resonance[:, None], z=jnp.linspace(-3e-3, 3e-3, 7)[None]
@@ -171,6 +177,7 @@ def gradient_echo() -> mr.Sequence:
     return mr.Sequence(mr.Repeat(*repetition), mr.Readout(4, 1e-4))
 
 
+@pytest.mark.slow
 def test_a_readout_under_a_gradient_agrees_with_many_spins():
     signal = mr.simulate(gradient_echo(), TISSUE, mr.EPG(voxel_size=VOXEL))
     # of a midpoint rule over 2000 spins

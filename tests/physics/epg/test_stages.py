@@ -85,6 +85,7 @@ def test_a_loop_is_whole_where_nothing_is_known_or_little_is_saved():
     assert kept.stages(loop, 10, 2**30) == start.stages(loop, 10, 2) == (LoopStage(0, 30),)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.filterwarnings("ignore:.*truncates")
 def test_stages_change_no_bit(in_whole_loops, always_in_stages, name):
@@ -110,6 +111,7 @@ def test_what_cannot_return_is_no_truncation(always_in_stages):
     np.testing.assert_array_equal(left.truncation_error, before.truncation_error)
 
 
+@pytest.mark.slow
 def test_gradients_through_stages(always_in_stages):
     loss = lambda t2: jnp.sum(jnp.abs(mr.simulate(fisp(), mr.Tissue(1.0, t2))) ** 2)
     value_and_grad, step = compiled_quickly(jax.value_and_grad(loss)), 1e-6

@@ -32,6 +32,7 @@ def with_all_orders(name):
     return np.asarray(mr.simulate(trains()[name], tissue()))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_states", [8, 20, 32])
 @pytest.mark.parametrize("name", trains())
 def test_estimate_is_near_the_true_error_of_the_worst_voxel(name, n_states):

@@ -89,6 +89,7 @@ def test_agrees_with_instantaneous_pulses():
     np.testing.assert_allclose(free.transverse, expected[0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_gradients_in_every_array(rng):
     b1 = jnp.asarray(rng.normal(size=(2, 7)))
 
@@ -104,6 +105,7 @@ def test_gradients_in_every_array(rng):
     check_grads(jax.jit(both), arguments, order=1, modes=("fwd", "rev"), rtol=1e-6, atol=1e-8, eps=1e-5)
 
 
+@pytest.mark.slow
 def test_gradient_is_finite_without_any_field():
     loss = lambda b1: mr.bloch(b1, 1e-5, mr.Tissue(1.0, 0.1)).longitudinal
     gradient = jax.grad(loss)(jnp.zeros(5))

@@ -49,6 +49,7 @@ def signal(scale, kind):
     return mr.simulate(varying(scale), TISSUE, mr.BlochODE(**KINDS[kind]))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "kind", [kind if kind in SHOWN else pytest.param(kind, marks=pytest.mark.exhaustive) for kind in KINDS]
 )

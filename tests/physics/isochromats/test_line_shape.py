@@ -35,6 +35,7 @@ def test_a_line_decays_by_the_time_to_the_echo():
     np.testing.assert_allclose(found, by_spins, rtol=0, atol=6e-3)
 
 
+@pytest.mark.slow
 def test_a_line_has_derivatives():
     with jax.enable_x64(True):
         value = lambda t: jnp.sum(
@@ -47,6 +48,7 @@ def test_a_line_has_derivatives():
         np.testing.assert_allclose(jax.jvp(value, (t,), (1.0,))[1], slope, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_a_line_says_where_it_is_not_the_answer():
     tissue, engine = mr.Tissue(1.0, 0.08, t2_prime=0.01), mr.Isochromats(line_shape="analytic")
     steady = mr.Repeat(mr.Pulse(0.3), mr.Delay(5 * ms), mr.Readout(2, 10 * us), mr.Delay(5 * ms), n_repetitions=3)

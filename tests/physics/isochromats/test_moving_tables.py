@@ -86,6 +86,7 @@ def bent(t):
     return x, np.where((t > 0.5) & (t < 2.5), 0.3 - t / 10, 0.0)
 
 
+@pytest.mark.slow
 def test_products_of_gradients_are_integrated_exactly():
     courses = {
         0: [GradientCourse.of(np.zeros(1), mr.Gradient(np.array([[0.0, 0.2, 0.0]]), np.array([[0.0, 1.0, 3.0]]), "x"))],

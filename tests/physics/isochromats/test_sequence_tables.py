@@ -78,6 +78,7 @@ def step_by_step(monkeypatch):
 MORE_OF_THE_SAME = ("nothing", "complex field")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=pytest.mark.exhaustive) if kind in MORE_OF_THE_SAME else kind for kind in TISSUES]
 )
@@ -155,6 +156,7 @@ def test_derivatives_in_the_sequence_are_those_of_differences(monkeypatch):
     np.testing.assert_allclose(in_rows, expected, rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_single_precision_keeps_its_digits_through_thousands_of_steps():
     """What relaxes in one step of RF is less than the rounding of what is left."""
     pulse = mr.Together(hann(2000, 1.5, 4 * ms), mr.Gradient.trapezoid(10 * mT, rise=0.1 * ms, flat=4 * ms, axis="z"))
@@ -177,6 +179,7 @@ def spoiled_echoes(n, flip_angle, spacing=1.0):
     return mr.Repeat(excitation, lines, readout, mr.Delay(spacing * ms), n_repetitions=n)
 
 
+@pytest.mark.slow
 def test_files_of_a_like_size_share_a_program():
     voxels = tissue(30)
     mr.simulate(spoiled_echoes(23, 0.3), voxels, mr.Isochromats())
@@ -198,6 +201,7 @@ def image(reference_data, name, dtype):
     return mr.pulseq.to_sequence(mr.pulseq.read(reference_data(f"imaging/{name}.seq"))), voxels, coils, signal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_are_those_of_an_independent_program(name, reference_data):
     with jax.enable_x64(True):
@@ -238,6 +242,7 @@ def test_equal_pulses_are_worked_out_once():
     assert len(changes) == 1
 
 
+@pytest.mark.slow
 def test_integrals_of_gradients_are_those_of_straight_lines():
     gradients = [
         (np.zeros(1), mr.Gradient(np.array([[0.0, 1.0, 1.0, 0.0]]), np.array([[0.0, 1.0, 3.0, 4.0]]), "x")),

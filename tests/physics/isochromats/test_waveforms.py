@@ -53,6 +53,7 @@ def test_a_short_shaped_pulse_is_an_instantaneous_one():
     np.testing.assert_allclose(errors[0] / errors[1], 10, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_constant_rf_is_exact_in_one_step_and_samples_of_any_length_come_to_it():
     tissue = mr.Tissue(**TISSUE, off_resonance=jnp.array([0.0, 12.0]), b1=0.9)
     block = mr.ContinuousWave(4e-6, 0.3, offset=25.0, phase=0.7)
@@ -124,6 +125,7 @@ def test_a_readout_is_the_free_induction_decay():
     np.testing.assert_allclose(fid.sample_times, t + 1e-3)
 
 
+@pytest.mark.exhaustive
 def test_pulses_and_readouts_take_turns_in_one_track():
     tissue = mr.Tissue(**TISSUE, off_resonance=70.0, z=1e-3)
     events = (mr.Readout(2, 1e-4), mr.ContinuousWave(3e-6, 1e-3), mr.Delay(1e-4), mr.Readout(3, 2e-4))
@@ -165,6 +167,7 @@ def spin_warp():
     return mr.Sequence(mr.Repeat(mr.Reset(), mr.Pulse(np.pi / 2, np.pi / 2), encode, before, line))
 
 
+@pytest.mark.slow
 def test_an_image_comes_out_upright():
     """signal(k) = sum m(r) exp(-2 pi i k r), with k rising along the readout and the encoding."""
     pixels = [(3, 5), (-6, 2), (0, -4)]
@@ -240,6 +243,7 @@ def test_flow_gives_the_phase_of_the_first_moment():
     np.testing.assert_allclose(mr.simulate(bipolar(), tissue, mr.Isochromats())[:, 0], expected, atol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_rigid_translation_is_flow_and_rotation_moves_by_its_arc():
     times = [0.0, 0.1]
     flowing = mr.simulate(bipolar(), mr.Tissue(np.inf, np.inf, z=0.02, velocity_z=0.3), mr.Isochromats())
@@ -271,6 +275,7 @@ TIGHT = mr.BlochODE(stepsize_controller=diffrax.PIDController(rtol=1e-11, atol=1
 """So that differences show no noise of the steps."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "engine", [mr.Isochromats(), pytest.param(TIGHT, marks=pytest.mark.slow)], ids=["isochromats", "ode"]
 )

@@ -35,6 +35,7 @@ def test_water_alone_is_an_isochromat():
     np.testing.assert_allclose(mr.simulate(played, tissue, ENGINE), expected, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_water_alone_dephases_as_in_extended_phase_graphs():
     n = np.arange(12.0)
     train = mr.Repeat(
@@ -47,6 +48,7 @@ def test_water_alone_dephases_as_in_extended_phase_graphs():
     np.testing.assert_allclose(mr.simulate(played, tissue, ENGINE), mr.simulate(played, tissue, mr.EPG()), atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_pools_dephase_as_a_sum_over_the_voxel():
     """A gradient of one cycle in 1 ms, and many voxels, each with the off-resonance that the gradient makes at its place."""
     wait, n = 1e-3, 32
@@ -228,6 +230,7 @@ def test_samples_are_of_all_pools_or_of_the_water():
     np.testing.assert_allclose(mr.simulate(tip, tissue, water), [-1j], atol=1e-14)
 
 
+@pytest.mark.exhaustive
 def test_splitting_converges_with_the_square_of_its_parts():
     pulse = 10e-6 * np.hanning(34)[None, 1:-1]
     saturation = (mr.ShapedPulse(pulse, 1e-4, 200.0),)
@@ -242,6 +245,7 @@ def test_splitting_converges_with_the_square_of_its_parts():
     np.testing.assert_allclose(np.log2(np.divide(errors[:-1], errors[1:])), 2.0, atol=0.05)
 
 
+@pytest.mark.slow
 def test_ode_solvers_agree_with_the_propagator():
     pulse = 10e-6 * np.hanning(34)[None, 1:-1]
     tissue = mr.Tissue(1.0, 0.05, pools=(SEMISOLID, AMIDE))
@@ -250,6 +254,7 @@ def test_ode_solvers_agree_with_the_propagator():
     np.testing.assert_allclose(z_spectrum(saturation, tissue, ode), z_spectrum(saturation, tissue), atol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_fine_samples_converge_to_the_continuous_waveform():
     shape = lambda n: 10e-6 * np.sin(np.pi * (np.arange(n) + 0.5) / n)[None]
     tissue = mr.Tissue(1.0, 0.05, pools=(SEMISOLID, AMIDE))
@@ -299,12 +304,14 @@ def signal_of(relative):
     return jnp.concatenate([signal.real, signal.imag])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fwd", "rev"])
 def test_derivatives_in_every_leaf(mode):
     ones = jax.tree.map(lambda value: jnp.sign(value) if value.dtype == float else jnp.ones(value.shape), SCALE)
     check_grads(signal_of, (ones,), order=1, modes=(mode,), atol=1e-6, rtol=1e-6, eps=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_engines_without_pools_say_so():
     tissue = mr.Tissue(1.0, 0.1, pools=(AMIDE,))
     for engine in (mr.EPG(), mr.Isochromats()):

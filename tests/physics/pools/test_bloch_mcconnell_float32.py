@@ -30,6 +30,7 @@ def tissue():
     return mr.Tissue(t1=3.0, t2=2.0, pools=(creatine,))
 
 
+@pytest.mark.exhaustive
 def test_seven_thousand_pulse_steps_keep_their_digits():
     # with the same rounded numbers in both, what is left are errors of the arithmetic
     sequence = cast(train(), jnp.float32)
@@ -91,6 +92,7 @@ def test_derivatives_go_through_in_either_mode():
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_pulse_in_float32_is_that_in_float64():
     def z(b1):
         pulse = mr.ShapedPulse(b1 * jnp.array([0.5, 1.0, 0.5], b1.dtype), 2.0**-9, offset=20.0)

@@ -33,6 +33,7 @@ EVENTS = (
 SCAN = mr.Repeat(*EVENTS, n_repetitions=2)
 
 
+@pytest.mark.slow
 def test_without_pools_they_are_isochromats():
     tissue = mr.Tissue(np.inf, np.inf, off_resonance=20.0, b1=0.9, x=X, z=Z, m0=1.5)
     of_spins = mr.simulate(SCAN, tissue, mr.Isochromats())
@@ -68,6 +69,7 @@ def generator(field, detuning):
     return matrix
 
 
+@pytest.mark.slow
 def test_two_pools_under_gradients_match_matrix_exponentials():
     samples, offset = np.array([3, 7 - 2j, 4 + 1j]) * uT, 210.0
     slope_z = lambda t: np.interp(t, [0, 0.5e-3, 1.5e-3, 2e-3], [0, 6e-3, 6e-3, 0.0])
@@ -95,6 +97,7 @@ def test_two_pools_under_gradients_match_matrix_exponentials():
     assert np.abs(expected).min() > 0.05
 
 
+@pytest.mark.slow
 def test_a_constant_gradient_is_an_offset_of_every_pool():
     """That of semisolid pools too, at which their line shape is taken."""
     semisolid = mr.Pool(0.1, 30.0, t1=0.5, t2=12e-6, shift_ppm=-2.0, lineshape=mr.lineshapes.SuperLorentzian())
@@ -127,6 +130,7 @@ def test_derivatives_in_positions_and_amplitudes():
     np.testing.assert_allclose(jax.grad(signal, (0, 1))(0.01, 3.0), (by_position, by_height), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", [mr.Readout(2, 1e-4), mr.Gradient([0, 1e-3, 0], [0, 1e-3, 2e-3], "z")])
 def test_voxels_without_a_position_are_in_the_middle(event):
     sequence, tissue = mr.Sequence(mr.Pulse(1.0), event, mr.Sample()), mr.Tissue(0.3, 0.05)

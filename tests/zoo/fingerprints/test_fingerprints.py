@@ -22,6 +22,7 @@ def test_the_grids_have_the_published_number_of_atoms():
         assert np.all(grid.all()["t1"] >= grid.all()["t2"])
 
 
+@pytest.mark.slow
 def test_batches_are_fingerprints_of_the_published_schedule():
     batch = fingerprints.stream(SHORT).batch(3)
     flip_angle, tr = mr.protocols.published_fisp_schedule()
@@ -46,6 +47,7 @@ def test_the_relaxation_after_the_echo_is_in():
     assert np.abs(decoded - mr.simulate(public, tissue, mr.EPG(10))).max() > 1e-2
 
 
+@pytest.mark.exhaustive
 def test_half_of_each_batch_is_played_with_each_spline():
     config = FingerprintConfig(train_on="splines", n_repetitions=60, n_states=10, batch_size=8)
     batch = fingerprints.stream(config).batch(0)
@@ -91,6 +93,7 @@ def test_a_voxel_without_signal_is_not_scored_as_seen():
     assert scores.all_voxels > 0
 
 
+@pytest.mark.exhaustive
 def test_dictionary_matching_answers_with_the_nearest_atom(monkeypatch):
     coarse = mr.synthesis.Grid({"t1": np.array([0.5, 1.0, 2.0]), "t2": np.array([0.05, 0.1])})
     monkeypatch.setattr(dictionary_matching, "grid", lambda offset: coarse)
@@ -101,6 +104,7 @@ def test_dictionary_matching_answers_with_the_nearest_atom(monkeypatch):
     assert (float(found["t1"][0]), float(found["t2"][0])) == (1.0, 0.1)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("t1_start", [1.0, 4.9])
 def test_refinement_finds_the_truth_from_afar(t1_start):
     config = FingerprintConfig(n_repetitions=200, n_states=20)

@@ -27,6 +27,7 @@ def samples():
     return myelin_water.stream(CONFIG).batch(2)
 
 
+@pytest.mark.exhaustive
 def test_echoes_are_magnitudes_of_three_pools_with_noise(samples):
     batch = samples
     assert batch["echoes"].shape == (500, 32)
@@ -48,6 +49,7 @@ def test_the_signal_is_the_sum_of_the_pools():
     np.testing.assert_allclose(found, by_hand, rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_the_fit_finds_fractions_without_noise_in_any_unit(fit):
     fraction = jnp.linspace(0.05, 0.25, 5)
     usual = {name: jnp.full(5, (low + high) / 2) for name, (low, high) in LIMITS.items()}
@@ -57,6 +59,7 @@ def test_the_fit_finds_fractions_without_noise_in_any_unit(fit):
         np.testing.assert_allclose(fit(scale * echoes), fraction, atol=1.5e-2)
 
 
+@pytest.mark.exhaustive
 def test_the_fit_is_judged(fit):
     evaluation, config = mwf_fit.METHOD.evaluation, CONFIG
     report = evaluation.report(config, fit, argparse.Namespace(**OPTIONS))

@@ -37,6 +37,7 @@ def easy():
     return relaxometry.test_scan(RelaxometryConfig(**SMALL | {"acceleration": 1.0}), options(snr=1e4, parameter="t1"))
 
 
+@pytest.mark.exhaustive
 def test_batches_follow_from_the_step(batch):
     again = relaxometry.stream(CONFIG).batch(3)
     for one, other in zip(*map(jax.tree.leaves, (batch, again)), strict=True):
@@ -45,6 +46,7 @@ def test_batches_follow_from_the_step(batch):
     assert batch["maps"].shape == (2, 16, 16, 3)
 
 
+@pytest.mark.exhaustive
 def test_masks_are_lines_that_differ_between_contrasts(batch):
     mask = np.asarray(batch["mask"])
     assert (mask == mask[:, :, :1]).all()  # whole lines along x
@@ -57,6 +59,7 @@ def test_masks_are_lines_that_differ_between_contrasts(batch):
     assert (points != points[:, :, :1]).any()
 
 
+@pytest.mark.slow
 def test_k_space_is_that_of_the_images_with_noise(batch):
     images, coils, mask = (np.asarray(batch[name]) for name in ("images", "coils", "mask"))
     np.testing.assert_allclose((np.abs(coils) ** 2).sum(0), 1, rtol=1e-6)
@@ -71,6 +74,7 @@ def test_k_space_is_that_of_the_images_with_noise(batch):
     assert relaxometry.inconsistency(batch, 0.9 * batch["maps"]) > 3 / CONFIG.snr**2
 
 
+@pytest.mark.slow
 def test_slopes_of_losses_are_those_of_differences(batch):
     precise = lambda leaf: (
         leaf.astype(jnp.result_type(leaf, float)) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
@@ -115,6 +119,7 @@ def test_maps_come_back_from_their_parts(parameter):
     assert np.isfinite(wild).all()
 
 
+@pytest.mark.exhaustive
 def test_brains_are_drawn_about_the_phantom():
     drawn = relaxometry.objects.learned_from(RelaxometryConfig(**SMALL | {"objects": "brains"}))
     t2, m0 = jax.vmap(drawn)(jax.random.split(jax.random.key(0), 6))
@@ -157,6 +162,7 @@ def test_the_physics_of_all_contrasts_beats_images_one_by_one():
     assert found < 0.9 * fitted
 
 
+@pytest.mark.exhaustive
 def test_images_are_better_than_zero_filled_ones():
     scan = relaxometry.test_scan(CONFIG, options())
     zero_filled, found = relaxometry.zero_filled(seen(scan)), cg_sense.images(seen(scan))
@@ -166,6 +172,7 @@ def test_images_are_better_than_zero_filled_ones():
     assert report.rows[0][2] == f"{relaxometry.psnr(found, scan['images']):.2f} dB"
 
 
+@pytest.mark.exhaustive
 def test_a_report_says_what_was_scanned():
     truth = lambda measurement: {"t2": jnp.full((5, 16, 16), 0.075), "m0": jnp.full((5, 16, 16), 1.0 + 0j)}
     report = relaxometry.EVALUATION.report(CONFIG, truth, options(acceleration=3.0))

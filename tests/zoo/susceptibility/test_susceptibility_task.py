@@ -64,6 +64,7 @@ def test_a_field_is_that_of_the_volume_with_its_own_voxels_and_direction(whole):
         np.testing.assert_allclose(np.asarray(whole["weights"][i])[whole["mask"][i]].mean(), 1.0, rtol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_scales_are_of_the_size_of_the_data(whole):
     inside = np.asarray(whole["mask"])
     for name, scale in (("susceptibility", task.SCALE), ("field", task.FIELD_SCALE)):
@@ -87,6 +88,7 @@ def test_patches_are_cut_from_volumes_with_their_field():
     assert (patches["field"][0] != patches["field"][1]).any()
 
 
+@pytest.mark.slow
 def test_noise_is_that_of_the_phase():
     noisy = stream(SusceptibilityConfig(**{**vars(SHAPES), "snr": 50.0})).batch(0)
     clean = stream(SHAPES).batch(0)
@@ -97,6 +99,7 @@ def test_noise_is_that_of_the_phase():
     assert task.phase_per_ppm(SHAPES) == pytest.approx(2 * math.pi * 42.577 * 3 * 0.02, rel=1e-4)
 
 
+@pytest.mark.exhaustive
 def test_further_orientations_are_measured_or_not():
     config = SusceptibilityConfig(**{**vars(SHAPES), "n_orientations": 3, "batch_size": 6})
     batch = stream(config).batch(0)
@@ -145,6 +148,7 @@ class Same(nnx.Module):
         return images
 
 
+@pytest.mark.slow
 def test_without_a_network_proximal_gradients_go_down_the_fidelity():
     batch = with_axes()
     model = task.LearnedProximalGradient(lambda rngs: Same(), 3, step=2.0, rngs=nnx.Rngs(0))
@@ -158,6 +162,7 @@ def test_without_a_network_proximal_gradients_go_down_the_fidelity():
         np.testing.assert_allclose(answer[i], volume, atol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_several_orientations_count_by_their_mean():
     batch, other = with_axes(), with_axes()
     other = other | {"b0_direction": other["b0_direction"][::-1]}

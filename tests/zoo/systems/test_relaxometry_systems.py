@@ -98,6 +98,7 @@ def test_mantis_goes_on_bit_for_bit_with_statistics_and_dropout(tmp_path):
     assert set(counts) == {4}
 
 
+@pytest.mark.exhaustive
 def test_before_training_the_maps_are_the_linear_first_guess():
     system, config = configured("mantis")
     batch = system.data(config).batch(0)
