@@ -1,6 +1,6 @@
 """Every example in a docstring runs, as a user would run it: every other one in float64, the rest in float32.
 
-The first of each room runs with every test, all of them where every test runs (`MRJAX_ALL_TESTS=1 pytest tests/test_examples.py`).
+The first of each room runs with every test, the others where all tests run (`MRJAX_ALL_TESTS=1 pytest tests/test_examples.py`).
 Each runs in one precision: the other would take as long again, for digits that are printed.
 """
 
