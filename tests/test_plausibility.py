@@ -85,6 +85,7 @@ IMPLAUSIBLE = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", IMPLAUSIBLE)
 def test_what_is_not_plausible_is_noticed_where_it_stands(name):
     call, message = IMPLAUSIBLE[name]

@@ -26,6 +26,7 @@ def table(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.exhaustive
 def test_simulate_writes_the_spectrum_its_conventions_and_a_picture(files, reference_data, tmp_path):
     assert main(["cest", "simulate", *files, "--out", str(tmp_path)]) == 0
     rows = table(tmp_path / "z_spectrum.csv")

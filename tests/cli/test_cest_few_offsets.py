@@ -39,6 +39,7 @@ def simulated(tmp_path):
     return run
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("offsets", [(-3.5, 3.5), (-300, 3.5, -3.5), (-300, -3.5, 3.5, -3.5, 3.5)])
 def test_asymmetry_of_measured_pairs_needs_no_other_offsets(simulated, offsets):
     _, rows = simulated(offsets)
@@ -56,6 +57,7 @@ def test_what_was_not_measured_on_both_sides_has_no_asymmetry(simulated):
     assert list(rows[0]) == ["offset_ppm", "z"]
 
 
+@pytest.mark.exhaustive
 def test_fit_reads_what_simulate_wrote(simulated, tmp_path, capsys):
     paths, _ = simulated((-300, -4, -3.5, 2, 3.5, 4))
     fraction = mr.io.read_pools(paths[0]).tissue.pools[0].fraction

@@ -46,6 +46,7 @@ def fitted(tmp_path):
     return run
 
 
+@pytest.mark.exhaustive
 def test_one_slice_over_time_with_commas(fitted, t2, echoes, capsys):
     found = fitted("t2", echoes.reshape(24, 1, 1, 3)[:, 0], "--te", "10ms,30ms,60ms")
     np.testing.assert_allclose(found["T2map"], t2.reshape(24, 1, 1), rtol=1e-4)
@@ -89,6 +90,7 @@ def test_complex_images_are_refused_where_their_magnitude_is_no_spectrum(tmp_pat
     assert measurement.read_images(options, 3, "--te", complex_images=True).signals.dtype == np.complex64
 
 
+@pytest.mark.exhaustive
 def test_b1_in_percent_is_refused_and_b1_of_nothing_is_not_fitted(fitted, tmp_path, rng, capsys):
     t1, b1 = rng.uniform(0.4, 2.0, SHAPE), rng.uniform(0.8, 1.2, SHAPE)
     images = 900 * relaxation.spgr(ANGLES * deg, 5.4 * ms, t1, b1=b1)

@@ -71,6 +71,7 @@ def test_an_interrupt_has_a_status_of_its_own():
     assert outcome.exit_status("fit", measured(2), result([6, 6], finished=False)) == 130
 
 
+@pytest.mark.exhaustive
 def test_magnitudes_that_are_fitted_as_signed_end_with_a_sentence(tmp_path, rng, capsys):
     time = np.array([0.05, 0.3, 0.8, 1.6])
     images = 800 * np.abs(relaxation.inversion_recovery(time, rng.uniform(0.9, 2.0, (4, 3, 2)), tr=6.0))
@@ -125,6 +126,7 @@ def test_the_noise_floor_of_magnitudes_is_no_signal(tmp_path, rng):
     assert fitted_table(tmp_path, magnitude)["t2"].mean() > 0.032
 
 
+@pytest.mark.exhaustive
 def test_a_constant_below_the_decay_can_be_fitted(tmp_path):
     t2 = np.array([0.03, 0.05])
     decay = 25 * np.exp(-np.arange(1, 17)[None] * 10e-3 / t2[:, None])

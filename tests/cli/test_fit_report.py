@@ -69,7 +69,7 @@ def fitted(tmp_path, monkeypatch, rng):
     return truth
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_maps_have_sidecars_and_a_report_shows_them(fitted, tmp_path, capsys):
     out = tmp_path / "maps"
     names = ["S0map", "ADCmap", "desc-std_ADCmap", "desc-std_S0map", "residualmap", "statusmap"]

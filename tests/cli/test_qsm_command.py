@@ -56,6 +56,7 @@ def test_a_phantom_is_mapped(scan, tmp_path, capsys):
     assert f"wrote {out / 'sub-01_Chimap.nii.gz'}" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_volumes_of_echoes_with_sidecars_and_other_units_are_the_same_scan(scan, tmp_path, capsys):
     """In any order; phases in the scanner's integers, and the direction of an image whose axes are turned."""
     magnitude, phase, mask, *_ = scan
@@ -79,6 +80,7 @@ def test_volumes_of_echoes_with_sidecars_and_other_units_are_the_same_scan(scan,
     assert np.std(first - second) < 0.05 * np.std(first)
 
 
+@pytest.mark.exhaustive
 def test_the_direction_of_the_field_follows_from_the_header(scan, tmp_path):
     magnitude, phase, mask, *_ = scan
     turned = np.array([[0, 0, 2.0, 0], [0, 2.0, 0, 0], [2.0, 0, 0, 0], [0, 0, 0, 1]])

@@ -48,6 +48,7 @@ def value_at(image, place):
     return image.data[tuple(np.round(index).astype(int))]
 
 
+@pytest.mark.exhaustive
 def test_a_volume_is_upright_along_all_axes(tmp_path):
     (fov, matrix), place = VOLUME, (60 * mm, -60 * mm, 40 * mm)
     k, labels = cartesian(fov, matrix)

@@ -161,6 +161,7 @@ def test_large_simulations_are_told_of_before():
         heavy.said(free=3e9)
 
 
+@pytest.mark.exhaustive
 def test_what_a_sequence_remembers_takes_more_spins():
     there = scene("shepp_logan", (16, 16), None, 3.0, False)
     epi = mr.protocols.imaging.gre_epi(200 * mm, 16, 90 * deg)

@@ -41,6 +41,7 @@ def test_the_model_card_is_kept_and_printed(folder):
     assert "simulated fingerprints of the published FISP schedule, 40 repetitions" in card
 
 
+@pytest.mark.slow
 def test_the_printed_score_is_that_of_the_maps(folder, tmp_path, capsys):
     folder, _ = folder
     truth = {"t1": np.array([1.0, 0.7], np.float32), "t2": np.array([0.1, 0.005], np.float32)}
@@ -65,6 +66,7 @@ def test_the_options_of_a_task_are_its_own(folder, capsys):
     assert "--refine" in capsys.readouterr().out
 
 
+@pytest.mark.exhaustive
 def test_help_lists_all_systems_without_importing_flax():
     code = (
         "import sys; from mrjax.cli import main\n"

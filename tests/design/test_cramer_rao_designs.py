@@ -31,7 +31,7 @@ def best_angles():
     return 2 * np.arctan(np.tan(ernst / 2) * np.tan(np.pi / 8 * np.array([1, 3])))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_flip_angles_are_those_of_the_closed_form():
     start = jnp.array([4.0, 10.0]) * deg
     result = mr.design.optimise(
@@ -70,6 +70,7 @@ def test_both_parts_of_complex_signals_have_noise():
         np.testing.assert_allclose(found[name], [value], rtol=0.05)
 
 
+@pytest.mark.exhaustive
 def test_the_objective_is_the_mean_of_weighted_relative_variances():
     te, noise_std = np.array([0.01, 0.03, 0.09]), 0.1
     t2, m0 = np.array([0.05, 0.12]), np.array([2.0, 3.0])

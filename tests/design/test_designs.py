@@ -20,6 +20,7 @@ def square(x):
     return jnp.sum((x - jnp.array([2.0, 0.5])) ** 2)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("optimiser", [None, CONSTRAINED])
 def test_a_minimum_beyond_a_bound_is_found_on_it(optimiser):
     result = designed(square, jnp.array([1.0, 0.0]), bounds=(0.0, 1.0), optimiser=optimiser)
@@ -63,6 +64,7 @@ def test_a_start_that_breaks_a_constraint_is_not_the_best_however_good():
     np.testing.assert_allclose(jnp.sum(result.best), 1.0, atol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_leaves_of_a_sequence_are_free():
     """The flip angle of most signal in the steady state is that of Ernst."""
     start = mr.protocols.spgr(0.3, tr=50 * ms, te=0.0, n_repetitions=40, phase_increment=None)
@@ -76,6 +78,7 @@ def test_leaves_of_a_sequence_are_free():
     assert isinstance(result.best, mr.Sequence)
 
 
+@pytest.mark.exhaustive
 def test_leaves_keep_their_precision_and_others_their_value():
     start = {"tr": jnp.float32(0.5), "te": 3, "flip_angle": jnp.ones(2, jnp.float32)}
     objective = lambda p: (p["tr"] - 0.25) ** 2 * p["te"] + jnp.sum(p["flip_angle"] ** 2)
@@ -107,6 +110,7 @@ def test_a_search_that_leaves_where_the_objective_is_defined_ends_with_the_best(
     assert 0 < float(result.best[0]) < 0.6
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("objective", "start", "options", "sentence"),
     [

@@ -51,6 +51,7 @@ def assert_same(result, other):
     assert (result.objective, result.history.lines) == (other.objective, other.history.lines)
 
 
+@pytest.mark.exhaustive
 def test_a_design_in_two_parts_is_that_in_one(tmp_path):
     designed(tmp_path, steps=7)
     assert_same(designed(tmp_path), designed())
@@ -108,6 +109,7 @@ def constrained(folder, steps=100, start=1.0, tolerance=1e-12):
     )
 
 
+@pytest.mark.exhaustive
 def test_a_search_under_constraints_goes_on_from_its_best(tmp_path):
     whole, part = constrained(None), constrained(tmp_path, steps=3)
     assert part.objective > 1.01 * whole.objective

@@ -17,7 +17,7 @@ def volumes(n, shape=SHAPE):
     return (jax.random.normal(jax.random.key(i), shape) for i in range(n))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("padding", [1, 2])
 def test_adjoint(padding):
     x, y = volumes(2)
@@ -43,6 +43,7 @@ def test_without_padding_it_is_a_product_in_k_space():
     np.testing.assert_allclose(Dipole(SHAPE, SIZE, TILTED, padding=1)(x), expected.real, atol=1e-14)
 
 
+@pytest.mark.exhaustive
 def test_a_smooth_ball_is_a_dipole_outside():
     n, radius = 48, 8.0
     r = np.stack(np.meshgrid(*[np.arange(n) - n // 2] * 3, indexing="ij"), -1)
@@ -81,6 +82,7 @@ def test_sharp_voxels_ring(reference_data):
     np.testing.assert_allclose(np.std(found - cuboids) / np.std(cuboids), 0.08, atol=0.005)
 
 
+@pytest.mark.slow
 def test_derivatives_in_direction_and_voxel_size_are_those_of_differences():
     x, y = volumes(2)
 
@@ -108,6 +110,7 @@ def test_many_directions_at_once():
         np.testing.assert_allclose(field, Dipole(SHAPE, SIZE, direction)(x), atol=1e-14)
 
 
+@pytest.mark.exhaustive
 def test_float32_stays_float32():
     dipole = Dipole(SHAPE, jnp.float32(1e-3), jnp.array(TILTED, jnp.float32))
     assert dipole(jnp.ones(SHAPE, jnp.float32)).dtype == jnp.float32
@@ -138,6 +141,7 @@ def test_mistakes(arguments, said):
         Dipole(*arguments)
 
 
+@pytest.mark.exhaustive
 def test_complex_susceptibilities_are_refused():
     with pytest.raises(TypeError, match="real susceptibilities"):
         Dipole((4, 4, 4), 1e-3)(jnp.ones((4, 4, 4), complex))

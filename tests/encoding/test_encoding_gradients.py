@@ -49,7 +49,7 @@ def of_basis(basis):
     return jnp.sum(jnp.abs(encoding.mv(jnp.stack([IMAGE, 1j * IMAGE[::-1]]))) ** 2 * jnp.arange(13.0)[None])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("function", "at"),
     [

@@ -79,13 +79,14 @@ def pair(operator):
     return normals(10, *operator.in_structure().shape), normals(11, *operator.out_structure().shape)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_adjoint(operator):
     x, y = pair(operator)
     forward, backward = jnp.vdot(y, operator(x)), jnp.vdot(operator.adjoint(y), x)
     assert abs(forward - backward) < 1e-12 * jnp.linalg.norm(y.ravel()) * jnp.linalg.norm(operator(x).ravel())
 
 
+@pytest.mark.exhaustive
 def test_linearity(operator):
     x, _ = pair(operator)
     other = normals(12, *x.shape)
@@ -179,6 +180,7 @@ def test_nufft_in_float32():
         assert np.linalg.norm(enc.Nufft(k, SHAPE, VOXEL)(x) - expected) < 2e-6 * np.linalg.norm(expected)
 
 
+@pytest.mark.exhaustive
 def test_a_library_that_serves_all_devices_agrees():
     pytest.importorskip("nufftax")
     from mrjax.encoding import transforms
@@ -242,7 +244,7 @@ SUBSPACES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", SUBSPACES)
 def test_subspaces_have_adjoints_and_normal_operators_of_any_weights(name):
     encoding = SUBSPACES[name]()

@@ -18,6 +18,7 @@ def test_uniform_meets_the_center():
     assert patterns.uniform((64, 52), 4, n_calibration=12)[CALIBRATED].all()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("acceleration", [3, 5.5])
 def test_variable_density_is_denser_in_the_middle(acceleration):
     mask = np.asarray(patterns.variable_density(KEY, (64, 52), acceleration, n_calibration=12))

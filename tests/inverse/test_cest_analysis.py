@@ -44,6 +44,7 @@ def test_resampling_is_exact_for_the_polynomials_of_its_order(method, rng):
     np.testing.assert_allclose(values, polynomial(at), atol=1e-12)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("method", "order"), [("linear", 2), ("cubic", 3)])
 def test_resampling_converges_with_the_spacing(method, order):
     at = np.linspace(-3, 3, 77)
@@ -82,6 +83,7 @@ def test_asymmetry_of_a_known_spectrum():
     np.testing.assert_allclose(mirrored, -expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [1, 2, 3, 5, 7])
 def test_asymmetry_of_the_published_bmsim_spectra(reference_data, case):
     """At the offsets whose both sides survived in the published figure."""
@@ -97,6 +99,7 @@ def test_asymmetry_of_the_published_bmsim_spectra(reference_data, case):
     np.testing.assert_allclose(result, asymmetry[both, 1], atol=3e-8)
 
 
+@pytest.mark.exhaustive
 def test_asymmetry_is_differentiable_in_spectrum_and_shift():
     offset = np.linspace(-6, 6, 49)
     asymmetry = jax.jit(lambda z, shift: cest.mtr_asymmetry(z, offset, jnp.array([1.0, 3.5]), shift))
@@ -106,6 +109,7 @@ def test_asymmetry_is_differentiable_in_spectrum_and_shift():
     np.testing.assert_allclose(asymmetry(z, jnp.array([0.11, -0.02])), per_voxel, rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_contrasts_of_a_known_spectrum():
     offset = np.linspace(-6, 6, 241)
     z = dip(offset[None], np.array([[0.0], [0.15]]))
@@ -144,7 +148,7 @@ SIX = TRUTH | {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("truth", [TRUTH, SIX], ids=["four lines", "six lines"])
 def test_lorentzian_fit_gives_back_exact_spectra(truth):
     z = cest.lorentzian_spectrum(truth, OFFSETS)
@@ -234,6 +238,7 @@ def fitted_fields(z):
     return cest.wasabi_fit(z, AROUND, **PULSE).parameters
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("t1", "t2", "bias"), [(3.0, 2.0, 1e-3), (1.3, 0.08, 0.03), (1.0, 0.04, 0.065)])
 def test_wasabi_of_bloch_spectra_over_the_fields_of_a_head(rng, t1, t2, bias):
     """Within the bias of a model without relaxation, known for each T2, and the noise."""

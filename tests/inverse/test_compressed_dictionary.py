@@ -15,6 +15,7 @@ def dictionary():
     return Dictionary.build(turning, {"t2": np.geomspace(0.02, 0.3, 30)})
 
 
+@pytest.mark.exhaustive
 def test_what_is_left_out_follows_from_the_singular_values(dictionary):
     signals = np.asarray(dictionary.signals)
     normed = signals / np.linalg.norm(signals, axis=1, keepdims=True)

@@ -89,6 +89,7 @@ def of_decays(rng, t2=(0.05, 0.08), noise=0.02):
     return decay(TE, {"m0": jnp.ones_like(t2), "t2": t2}) + noise * rng.standard_normal((*t2.shape, 8))
 
 
+@pytest.mark.slow
 def test_the_way_to_the_minimum_does_not_matter(rng):
     """Nor do batch axes of `vmap`, and a function may close over what is differentiated."""
 
@@ -128,6 +129,7 @@ def test_a_parameter_on_a_bound_moves_with_the_bound_alone(rng):
     np.testing.assert_allclose(in_bound["m0"][0], (m0(0.06 + 1e-6) - m0(0.06 - 1e-6)) / 2e-6, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_has_not_converged_has_no_derivative_and_spoils_no_other(rng):
     data = of_decays(rng, (0.05, 0.08, 0.05)).at[2, 1].set(jnp.nan)
     start = {"m0": 1.0, "t2": jnp.array([5.0, 0.08, 0.05])}

@@ -37,6 +37,7 @@ def test_match_is_the_best_of_all_atoms_by_brute_force(rng):
     np.testing.assert_allclose(match.correlation, expected, rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_voxel_shape_and_where():
     dictionary = Dictionary.build(
         lambda p: relaxation.spin_echo(TE, p["t1"], p["t2"], tr=1.0),
@@ -49,6 +50,7 @@ def test_voxel_shape_and_where():
     assert match.m0.shape == match.parameters["t1"].shape == (2, 3)
 
 
+@pytest.mark.exhaustive
 def test_known_parameters_restrict_the_atoms():
     sequence = mr.protocols.cpmg(jnp.full(10, jnp.pi), 0.01)
     model = lambda p: mr.simulate(sequence, mr.Tissue(1.0, p["t2"], b1=p["b1"]))

@@ -49,6 +49,7 @@ def test_variances_do_not_depend_on_units():
     np.testing.assert_allclose(found, exact, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_parameters_that_cannot_be_told_apart_have_finite_variances_and_derivatives(dtype, rng):
     column = rng.standard_normal(1000)

@@ -33,6 +33,7 @@ def test_statuses_are_distinct():
     assert len({int(status) for status in FitStatus}) == 8
 
 
+@pytest.mark.exhaustive
 @PRECISIONS
 def test_a_model_that_is_nan_everywhere_but_at_the_start_stalls(dtype):
     fit = least_squares(only_where(lambda t2: t2 == START["t2"]), measured(dtype), START)
@@ -41,6 +42,7 @@ def test_a_model_that_is_nan_everywhere_but_at_the_start_stalls(dtype):
     assert fit.iterations.max() < 40
 
 
+@pytest.mark.exhaustive
 @PRECISIONS
 def test_what_is_nan_at_once_has_no_parameters(dtype):
     fit = least_squares(only_where(lambda t2: t2 > 1.0), measured(dtype), START)
@@ -65,6 +67,7 @@ def test_a_kink_that_holds_the_search_is_no_convergence():
     assert abs(fit.parameters["p"][0] - 1.0) < 1e-3
 
 
+@pytest.mark.exhaustive
 @PRECISIONS
 def test_converged_means_that_the_undamped_step_is_far_below_the_error_bar(dtype, rng):
     noise = 0.02 * rng.standard_normal((300, TE.size))
@@ -87,6 +90,7 @@ def five_times(model):
     return scaled
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("model", "factor"),
     [

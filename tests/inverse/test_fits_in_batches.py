@@ -26,6 +26,7 @@ def test_batches_of_a_model_with_maps_are_all_voxels_at_once(rng):
     assert told == [(4, 15), (8, 15), (12, 15), (15, 15)]
 
 
+@pytest.mark.exhaustive
 def test_what_belongs_to_voxels_is_cut_and_the_program_is_one(rng):
     traces = []
 

@@ -36,6 +36,7 @@ def test_noise_free_parameters_are_recovered(rng, dtype, tolerance):
     np.testing.assert_allclose(fit.residual, 0, atol=10 * tolerance)
 
 
+@pytest.mark.exhaustive
 def test_voxel_shapes_of_any_rank(rng):
     params = {name: value.reshape(2, 3, 4) for name, value in truth(24, rng).items()}
     fit = least_squares(decay, decay(params), {"m0": 1.0, "t2": jnp.full((3, 4), 0.07)})
@@ -45,6 +46,7 @@ def test_voxel_shapes_of_any_rank(rng):
     np.testing.assert_allclose(one.parameters["t2"], params["t2"][0, 0, 0], rtol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_error_bars_are_calibrated_when_the_noise_is_known(rng):
     params, noise_std = truth(10_000, rng), 0.01
     data = decay(params) + noise_std * rng.standard_normal((10_000, TE.size))
@@ -56,6 +58,7 @@ def test_error_bars_are_calibrated_when_the_noise_is_known(rng):
         assert 0.66 < np.mean(np.abs(z) < 1.0) < 0.71
 
 
+@pytest.mark.exhaustive
 def test_error_bars_follow_students_t_when_the_noise_is_estimated(rng):
     params, noise_std = truth(10_000, rng), 0.01
     data = decay(params) + noise_std * rng.standard_normal((10_000, TE.size))
@@ -98,6 +101,7 @@ def test_standard_deviation_is_that_of_the_jacobian(rng):
         np.testing.assert_allclose(got, expected, rtol=1e-8)
 
 
+@pytest.mark.exhaustive
 def test_noise_of_each_sample_weights_it(rng):
     params = truth(20, rng)
     data = decay(params).at[:, 3].add(5.0)  # an outlier that is known to be one
@@ -128,6 +132,7 @@ def test_hopeless_voxels_are_told_and_leave_the_others_alone(rng):
     assert fit.status[1] == FitStatus.AT_BOUND  # no signal: M0 goes to its lower bound
 
 
+@pytest.mark.exhaustive
 def test_a_parameter_nothing_depends_on_is_unidentifiable(rng):
     model = lambda p: decay(p) + 0.0 * p["idle"][..., None]
     params = truth(3, rng)
@@ -137,6 +142,7 @@ def test_a_parameter_nothing_depends_on_is_unidentifiable(rng):
     np.testing.assert_allclose(fit.parameters["t2"], params["t2"], rtol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_stops_after_the_given_iterations(rng):
     fit = least_squares(decay, decay(truth(5, rng)), {"m0": 1.0, "t2": 0.5}, max_iterations=2)
     assert np.all(fit.iterations == 2)
@@ -149,6 +155,7 @@ def test_works_inside_jit(rng):
     np.testing.assert_allclose(t2(decay(params)), params["t2"], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_forward_mode_gives_the_derivative_of_the_solution():
     """Scaling noise-free data scales M0 and leaves T2 alone."""
     data = decay({"m0": jnp.array([1.3]), "t2": jnp.array([0.08])})
@@ -185,6 +192,7 @@ def test_jacobian_is_that_of_finite_differences(rng):
         np.testing.assert_allclose(jacobian[name], expected, rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.exhaustive
 def test_jacobian_of_a_simulation_equals_reverse_mode():
     train = mr.protocols.cpmg(jnp.full(6, 2.2), 0.01)
     model = lambda p: mr.simulate(train, mr.Tissue(p["t1"], p["t2"])).real

@@ -36,7 +36,7 @@ def start_of(model, dtype):
     return start
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("times", "dtype", "tolerance"),
     [
@@ -70,6 +70,7 @@ def test_polarities_keep_voxel_axes_and_work_inside_jit():
     assert fit.residual.shape == (2, 3, 4)
 
 
+@pytest.mark.exhaustive
 def test_signs_of_one_alternative_do_not_spoil_the_others():
     """A start that is nan for one row of signs leaves the others, a voxel that is nan is told."""
     time = INVERSION_TIMES["four"]
@@ -93,7 +94,7 @@ def decays_of_30_ms(snr, dtype):
     return rician_magnitude(jax.random.key(7), jnp.tile(jnp.asarray(np.exp(-ECHOES / 30e-3), dtype), (3000, 1)), snr)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_rician_likelihood_does_not_take_the_floor_for_signal(dtype):
     """At an M0 of 25 times the noise a T2 of 30 ms comes out as 30 ms; least squares make 32 ms of it."""

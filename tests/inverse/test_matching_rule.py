@@ -22,6 +22,7 @@ def noisy_recoveries(rng, dtype):
     return (signals + 0.1 * rng.standard_normal(signals.shape)).astype(dtype)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_complex_and_real_matching_agree(rng, dtype):
     signals, phase = noisy_recoveries(rng, dtype), np.exp(1j * rng.uniform(0, 2 * np.pi, (200, 1)))
@@ -40,6 +41,7 @@ def test_complex_and_real_matching_agree(rng, dtype):
     np.testing.assert_allclose(with_phase.m0, expected, rtol=tolerance)
 
 
+@pytest.mark.slow
 def test_matching_of_the_zoo_is_that_of_the_dictionary(rng, monkeypatch):
     """Fingerprints of both signs and of any norm, which a rule of its own took for others."""
     config = fingerprints.FingerprintConfig(n_repetitions=40, n_states=6)

@@ -75,7 +75,7 @@ def test_float32_is_computed_in_float64(echoes):
     np.testing.assert_allclose(found, exact, atol=2e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_are_those_of_differences(rng):
     matrix, data, weight = rng.uniform(size=(6, 4)), rng.uniform(size=(3, 6)), np.array([0.1, 0.2, 0.3])
     toward = [rng.normal(size=np.shape(x)) for x in (matrix, data, weight)]
@@ -94,7 +94,7 @@ def test_derivatives_are_those_of_differences(rng):
     np.testing.assert_allclose(along, np.sum(weights * np.asarray(forward)), rtol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_by_a_matrix_for_each_voxel(rng):
     matrix, data = jnp.asarray(rng.uniform(size=(3, 6, 4))), jnp.asarray(rng.uniform(size=(3, 6)))
     gradient = jax.jit(jax.grad(lambda a: jnp.sum(non_negative_least_squares(a, data) ** 2)))(matrix)

@@ -11,6 +11,7 @@ from mrjax.inverse import FitStatus, least_squares, likelihoods
 from mrjax.inverse.noncentral_chi import noncentral_chi, noncentral_chi_information, scaled_bessel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [0, 3, 31])
 def test_bessel_functions_are_those_of_scipy(order):
     z = np.geomspace(0.1 if order else 1e-4, 1e5, 60)
@@ -21,6 +22,7 @@ def test_bessel_functions_are_those_of_scipy(order):
     assert all(np.all(np.isfinite(part)) for part in low)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("theta", [0.5, 2.0, 6.0])
 def test_information_is_the_variance_of_the_score(theta):
     n_coils = 4
@@ -38,6 +40,7 @@ SIGNAL, COLUMNS = jnp.array([[0.02, -0.4, 3.0]]), jnp.array([[[0.3, 1.0, -2.0]]]
 DATA, PRECISION = jnp.array([[0.5, 0.3, 2.8]]), jnp.array([[5.0, 10.0, 200.0]])
 
 
+@pytest.mark.exhaustive
 def test_one_coil_is_rician():
     one, rician = (
         of(SIGNAL, COLUMNS, DATA, PRECISION, *n) for of, n in ((noncentral_chi, [1]), (likelihoods.rician, []))
@@ -47,6 +50,7 @@ def test_one_coil_is_rician():
     np.testing.assert_allclose(one.information, rician.information, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_the_derivative_of_the_cost():
     of = lambda step: noncentral_chi(SIGNAL + step * COLUMNS[0], COLUMNS, DATA, PRECISION, 6)
     expected = (of(1e-6).cost - of(-1e-6).cost)[0] / 4e-6

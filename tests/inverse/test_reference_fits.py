@@ -21,7 +21,7 @@ def variable_flip_angles(path):
     return numbers("FA") * deg, numbers("TR"), numbers("s"), np.array([float(row["R1"]) for row in rows])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "n", "r1_unit"),
     [("osipi_vfa_t1/t1_brain_data.csv", 76, 1.0), ("osipi_vfa_t1/t1_quiba_data.csv", 45, 1 / ms)],
@@ -67,7 +67,7 @@ def fits_exactly(sequence, tissue_of, truth, data, bounds):
     np.testing.assert_allclose(fit.parameters["m0"], 1.7, rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("field", ["1p5T", "3T"])
 def test_t1_of_the_nist_spheres_from_inversion_recovery(reference_data, field):
     t1, t2 = spheres(reference_data("nist_phantom/nist_system_phantom.csv"), field)
@@ -77,7 +77,7 @@ def test_t1_of_the_nist_spheres_from_inversion_recovery(reference_data, field):
     fits_exactly(sequence, tissue_of, t1, data, {"t1": (1e-3, 0.5, 10.0)})
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("field", ["1p5T", "3T"])
 def test_t2_of_the_nist_spheres_from_a_train_of_spin_echoes(reference_data, field):
     t1, t2 = spheres(reference_data("nist_phantom/nist_system_phantom.csv"), field)

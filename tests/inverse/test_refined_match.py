@@ -45,6 +45,7 @@ def test_with_noise_they_are_unbiased_and_as_precise_as_can_be(dictionary, rng):
     np.testing.assert_allclose(np.median(fit.standard_deviation["t2"]), best, rtol=0.02)
 
 
+@pytest.mark.exhaustive
 def test_a_fit_stays_within_the_grid_or_other_bounds(dictionary):
     signals = decay({"t2": jnp.full(N, 0.06).at[0].set(0.01)}).at[1].set(0.0)
     fit = refined_match(dictionary, decay, signals, noise_std=NOISE)

@@ -42,6 +42,7 @@ def test_the_minimum_is_that_of_scipy_and_not_at_the_outlier(loss, spoilt):
         assert abs(squares[1] / 0.05 - 1) > 2 * abs(got[1] / 0.05 - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["huber", "cauchy", "soft_l1"])
 @pytest.mark.parametrize("is_complex", [False, True])
 def test_the_gradient_is_that_of_the_cost(loss, is_complex, rng):
@@ -54,6 +55,7 @@ def test_the_gradient_is_that_of_the_cost(loss, is_complex, rng):
     np.testing.assert_allclose(of(np.zeros(2)).gradient[0], expected, rtol=1e-7)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("is_complex", [False, True])
 def test_error_bars_of_good_and_spoilt_data_hold(is_complex, rng):
     """The mean of 30 samples, of which every tenth is ten times as noisy."""

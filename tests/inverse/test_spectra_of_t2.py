@@ -25,6 +25,7 @@ def penalised(data, weight):
     return x, np.sum((data - DECAYS @ x) ** 2)
 
 
+@pytest.mark.exhaustive
 def test_the_weight_that_raises_the_misfit_by_the_factor(echoes):
     found = t2_spectrum(echoes, TE, T2)
     for i, data in enumerate(echoes):
@@ -36,6 +37,7 @@ def test_the_weight_that_raises_the_misfit_by_the_factor(echoes):
         np.testing.assert_allclose(found.density[i], spectrum, atol=1e-4)
 
 
+@pytest.mark.exhaustive
 def test_another_factor(echoes):
     found, least = (t2_spectrum(echoes, TE, T2, regularisation=rule) for rule in ("chi_square", 0.0))
     wider = t2_spectrum(echoes, TE, T2, chi_square_factor=1.1)
@@ -101,6 +103,7 @@ def test_more_voxels_than_are_held_at_once(monkeypatch, rng):
         np.testing.assert_allclose(together.misfit[i], one.misfit, rtol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_float32(echoes):
     low = t2_spectrum(np.float32(echoes), np.float32(TE), np.float32(T2))
     assert low.density.dtype == jnp.float32

@@ -35,6 +35,7 @@ def random_mixing(rng, is_complex, absent=()):
     return mixing.Mixing(**{name: draw(name) for name in sorted(names)})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("is_complex", [False, True])
 @pytest.mark.parametrize(
     "absent", [(), ("swap", "tip", "untip", "tipped"), ("stay", "swap", "tip", "tipped", "recovered")]
@@ -59,6 +60,7 @@ def test_composed_mixings_do_what_one_after_the_other_does(rng, is_complex):
         np.testing.assert_allclose(second.plus_of_order(components, order), mixing.mixed(components, second)[0][order])
 
 
+@pytest.mark.exhaustive
 def test_rotations_agree_with_the_plain_form(rng):
     """From no angle at all to many turns in one step, and across the limit where the series takes over."""
     scale = jnp.asarray([0.0, 1e-9, 4e-3, 9e-3, 1.2e-2, 1.0, 3.1, 60.0])
@@ -75,6 +77,7 @@ def test_rotations_agree_with_the_plain_form(rng):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("largest", [1.0, 30.0, 1e4])
 def test_cosine_and_sine(rng, dtype, largest):
@@ -86,7 +89,7 @@ def test_cosine_and_sine(rng, dtype, largest):
     assert np.abs(np.asarray(sine) - np.sin(exact)).max() < 2 * np.finfo(dtype).eps
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_of_cosine_and_sine():
     angles = jnp.array([0.0, 0.7, -2.0, 5.0])
     product = lambda x: cosine_and_sine(jnp.asarray(x))[0] * cosine_and_sine(jnp.asarray(x))[1] ** 2
@@ -133,6 +136,7 @@ def test_marks_are_on_nothing_that_is_not_understood(monkeypatch):
     assert not of(lambda x: jnp.sin(jnp.cos(jnp.exp(x))))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_voxels", [1, 2, 64])
 def test_spoiled_trains_of_one_order_compile(n_voxels):
     """Their transverse states are constants between repetitions; once that ended in an abort of the compiler."""
@@ -146,6 +150,7 @@ def test_spoiled_trains_of_one_order_compile(n_voxels):
     np.testing.assert_allclose(-signal[:, -1].imag, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_computing_once_changes_no_value_and_no_derivative(rng):
     function = lambda x: jnp.sin(x) * x
     x = jnp.asarray(rng.normal(size=7))
@@ -162,6 +167,7 @@ def test_chunks_are_joined_again(n_voxels):
     np.testing.assert_array_equal(outputs[1], 2 * x.T)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_parts", [2, 3])
 def test_cores_give_what_one_gives(monkeypatch, n_parts):
     sequence = mr.protocols.mrf_fisp(np.linspace(0.1, 1.0, 30), 12e-3, te=5e-3)

@@ -13,7 +13,7 @@ PROGRAM = Path(__file__).with_name("random_sequences.py")
 MANY = [("all", 3), ("all", 4), *(("few", *range(first, first + 5)) for first in range(0, 50, 5))]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "arguments", [("few", 0), *(pytest.param(each, marks=pytest.mark.exhaustive) for each in MANY)]
 )

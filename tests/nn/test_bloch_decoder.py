@@ -16,6 +16,7 @@ def fisp(flip_angle):
     return mr.protocols.mrf_fisp(flip_angle, 12e-3, 5e-3)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("engine", [ENGINE, mr.Isochromats(24)])
 def test_decoded_signals_are_simulated_ones(engine):
     decoder = mr.nn.BlochDecoder(fisp(ANGLES[0]), engine)
@@ -46,7 +47,7 @@ def test_every_schedule_is_played_on_its_own_samples():
         np.testing.assert_allclose(signals[i], alone, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_schedule_for_every_sample_and_its_gradient():
     decoder = mr.nn.BlochDecoder(jax.vmap(fisp)(ANGLES), ENGINE)
     loss = lambda p: jnp.sum(jnp.abs(decoder.per_schedule(p)) ** 2)

@@ -41,6 +41,7 @@ def test_a_volume_is_convolved_plane_by_plane(kernel):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10), *slopes)
 
 
+@pytest.mark.exhaustive
 @RANKS
 def test_a_layer_convolves_as_flax_does(rank):
     ours = convolution(2, 3, 3, rank, nnx.Rngs(0))
@@ -63,12 +64,14 @@ def test_doubling_is_a_transposed_convolution(rank):
     np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.exhaustive
 @RANKS
 def test_halved_is_the_maximum_of_pairs(rank):
     x = image((2, *(4, 6, 2)[:rank], 3))
     np.testing.assert_array_equal(halved(x), nnx.max_pool(x, (2,) * rank, (2,) * rank))
 
 
+@pytest.mark.exhaustive
 def test_a_learned_step_of_modl_qsm_has_the_published_weights():
     """448,259 are stored with those of BatchNorm; one is the length of the step, which is no part of the network."""
     network = mr.nn.ResidualNetwork(2, 2, rank=3, dropout=0.5, rngs=nnx.Rngs(0))
@@ -138,6 +141,7 @@ def test_networks_can_start_as_nothing_or_as_the_identity(name, options, is_iden
     assert float(jnp.abs(applied(other, x) - (x if is_identity else 0)).max()) > 0.1
 
 
+@pytest.mark.exhaustive
 def test_a_unet_leaves_what_is_far_from_its_margin_alone():
     """Zeros about the images are what every convolution has there, and what was added is cut off."""
     network = NETWORKS["unet"](2, normalisation=None)

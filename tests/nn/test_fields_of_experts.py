@@ -13,7 +13,7 @@ def regulariser(**options):
     return mr.nn.FieldsOfExperts(n_filters=3, kernel=3, n_functions=9, rngs=nnx.Rngs(0), **options)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("rank", [2, 3])
 def test_its_jacobian_is_symmetric_and_constants_pass(rank):
     network, n = regulariser(rank=rank), 5

@@ -80,6 +80,7 @@ def test_parameters_are_as_many_as_counted_by_hand(make, expected):
     assert n_parameters(nnx.eval_shape(lambda: make(nnx.Rngs(0)))) == expected
 
 
+@pytest.mark.exhaustive
 @EACH_NETWORK
 def test_shapes_with_one_batch_axis_several_and_none(make, given, returned):
     network = make(nnx.Rngs(0))
@@ -89,6 +90,7 @@ def test_shapes_with_one_batch_axis_several_and_none(make, given, returned):
     assert shape_from(given[1:]) == returned[1:]
 
 
+@pytest.mark.exhaustive
 @EACH_NETWORK
 def test_each_voxel_is_on_its_own(make, given, returned, rng):
     network = randomised(make(nnx.Rngs(0)), rng)
@@ -104,6 +106,7 @@ def test_outputs_have_the_type_of_the_inputs(make, given, returned, dtype):
     assert nnx.eval_shape(lambda inputs: make(nnx.Rngs(0))(inputs), jnp.ones(given, dtype)).dtype == dtype
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32, jnp.float64])
 def test_fully_connected_computes_in_the_type_asked_for_and_keeps_its_parameters(dtype, rng):
     network = FullyConnected((12, 30, 2), rngs=nnx.Rngs(0), dtype=dtype)
@@ -116,6 +119,7 @@ def test_fully_connected_computes_in_the_type_asked_for_and_keeps_its_parameters
     np.testing.assert_allclose(outputs.astype(jnp.float64), exact(signal), rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.exhaustive
 @EACH_NETWORK
 def test_gradients_are_finite_and_reach_the_parameters(make, given, returned, rng):
     network = randomised(make(nnx.Rngs(0)), rng)
@@ -132,6 +136,7 @@ def test_gradients_are_finite_and_reach_the_parameters(make, given, returned, rn
         assert all("phi" in path and "bias" in path for path in still)
 
 
+@pytest.mark.exhaustive
 @EACH_NETWORK
 def test_one_seed_gives_one_network(make, given, returned):
     inputs = jnp.ones(given)
@@ -139,6 +144,7 @@ def test_one_seed_gives_one_network(make, given, returned):
     assert not np.allclose(make(nnx.Rngs(3))(inputs), make(nnx.Rngs(4))(inputs))
 
 
+@pytest.mark.exhaustive
 def test_fully_connected_is_linear_layers_with_relu_between_and_none_after(rng):
     network = randomised(FullyConnected((6, 5, 4, 3), rngs=nnx.Rngs(0)), rng)
     signal = rng.normal(size=(40, 6))
@@ -155,6 +161,7 @@ def test_kernels_start_he_normal_and_biases_at_zero():
     assert not layer.bias[...].any()
 
 
+@pytest.mark.exhaustive
 def test_recurrent_encoder_is_one_step_from_zero(rng):
     network = randomised(RecurrentEncoder(6, 4, rngs=nnx.Rngs(0)), rng)
     signal = rng.normal(size=(5, 6))
@@ -177,6 +184,7 @@ def test_recurrent_decoder_follows_the_gated_unit(rng):
     np.testing.assert_allclose(network(jnp.asarray(features)), np.stack(expected, axis=1), rtol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_recurrent_decoder_knows_only_the_past(rng):
     network = randomised(RecurrentDecoder(4, rngs=nnx.Rngs(0)), rng)
     features = jnp.asarray(rng.normal(size=(2, 9, 5)))
@@ -195,6 +203,7 @@ def test_non_local_block_is_softmax_of_embedded_products(rng):
     np.testing.assert_allclose(block(jnp.asarray(units)), units + embed(block.back, seen), rtol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_a_stage_adds_its_convolution_along_time_to_the_widened_units(rng):
     stage = randomised(HydraStage(3, 4, 3, rngs=nnx.Rngs(0)), rng)
     units = rng.normal(size=(2, 7, 3))
@@ -206,6 +215,7 @@ def test_a_stage_adds_its_convolution_along_time_to_the_widened_units(rng):
     np.testing.assert_allclose(stage(jnp.asarray(units)), expected, rtol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_hydra_halves_the_samples_before_each_stage_and_averages_over_time(rng):
     network = randomised(Hydra(21, (4, 6, 8), 3, rngs=nnx.Rngs(0)), rng)
     signal = jnp.asarray(rng.normal(size=(2, 21)))
@@ -229,6 +239,7 @@ def test_normalised_signals_have_norm_one_and_lose_their_scale(rng):
     np.testing.assert_allclose(normalised(signal)[0, 0], signal[0, 0] / jnp.linalg.norm(signal[0, 0]), rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32, jnp.float64])
 def test_normalised_keeps_zero_and_its_gradient_finite(dtype):
     signal = jnp.array([[0.0, 0.0], [3.0, 4.0]], dtype)
@@ -262,6 +273,7 @@ def test_wrong_features_are_refused(shape):
         network(jnp.ones(shape))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -31,7 +31,7 @@ def test_values_and_gradients():
     agree(lambda f: jax.grad(number(f), (0, 1)), IMAGES, KERNEL)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_forward_mode_and_second_derivatives():
     tangents = jnp.cos(IMAGES), jnp.cos(KERNEL)
     along = lambda f: lambda *x: jax.jvp(number(f), x, tangents)

@@ -90,6 +90,7 @@ def test_every_step_drops_other_units(uninterrupted):
     assert len(set(losses)) == 4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError], ids=["interrupted", "killed"])
 def test_all_state_is_restored_bit_for_bit(tmp_path, uninterrupted, error):
     """An interrupt saves its step; what dies otherwise leaves the checkpoint of step 4."""
@@ -131,6 +132,7 @@ def test_a_network_that_predicted_learns_in_training_mode_again(uninterrupted):
     assert_same(net, uninterrupted[0])
 
 
+@pytest.mark.exhaustive
 def test_what_a_call_notes_is_no_state(tmp_path):
     class Noting(Normalised):
         def __call__(self, x):

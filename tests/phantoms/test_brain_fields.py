@@ -33,6 +33,7 @@ def test_the_field_rises_above_air_and_is_flat_elsewhere(volume, fields):
     assert 40 < np.percentile(np.abs(hertz), 95) < 100
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("shim_order", "least", "most"), [(0, 50, 400), (1, 40, 100), (2, 20, 50)])
 def test_a_shim_of_higher_order_leaves_less(volume, shim_order, least, most):
     hertz = np.asarray(brain_fields(volume, shim_order=shim_order).off_resonance)

@@ -70,6 +70,7 @@ def test_its_phase_is_added_to_that_of_every_pulse(name, sequence):
     assert np.abs(signal).max() > 0.3
 
 
+@pytest.mark.slow
 def test_engines_agree_on_pulses_that_take_no_time():
     expected = mr.simulate(instantaneous(), TISSUE, mr.EPG())
     for name in ("Isochromats", "BlochODE", "BlochMcConnell"):
@@ -84,6 +85,7 @@ def test_engines_agree_on_pulses_that_last():
         np.testing.assert_allclose(mr.simulate(lasting(), tissue, ENGINES[name]), expected, atol=3e-5)
 
 
+@pytest.mark.slow
 def test_the_bare_kernel_agrees():
     end = mr.bloch(SHAPE, 0.1 * ms, LOSSLESS)
     signal = mr.simulate(mr.Sequence(mr.ShapedPulse(SHAPE, 0.1 * ms), mr.Sample()), LOSSLESS, mr.Isochromats())
@@ -101,7 +103,7 @@ def test_a_field_without_phase_is_a_real_one():
             )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "name", ["EPG", *(pytest.param(name, marks=pytest.mark.slow) for name in ("Isochromats", "BlochMcConnell"))]
 )

@@ -26,6 +26,7 @@ def spin_echo(excitation, refocusing, area=CYCLES / (GAMMA_BAR["1H"] * SIZE), dw
     return mr.Sequence(excitation, lobe(area), mr.Delay(6 * ms), refocusing, mr.Delay(5 * ms), read, mr.Sample())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("engine", [mr.Isochromats, pytest.param(mr.BlochODE, marks=pytest.mark.slow)])
 def test_samples_under_a_gradient_are_attenuated_by_what_is_wound_until_each(engine):
     echo = spin_echo(mr.Pulse(np.pi / 2), mr.Pulse(np.pi))
@@ -41,6 +42,7 @@ def test_samples_under_a_gradient_are_attenuated_by_what_is_wound_until_each(eng
 LASTING = (mr.ContinuousWave(9e-6, 0.65 * ms, phase=0.3), mr.ShapedPulse(1e-5 * np.hanning(92)[1:-1], 0.04 * ms))
 
 
+@pytest.mark.exhaustive
 def test_rf_lasts_while_magnetisation_diffuses():
     """Pulses of milliseconds on what is wound: what they store along z decays meanwhile, too."""
     tissue = mr.Tissue(0.5, 0.04, diffusion=jnp.array([0.0, DIFFUSION]), off_resonance=30.0, b1=0.9)

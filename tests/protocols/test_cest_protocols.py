@@ -56,6 +56,7 @@ def test_a_continuous_wave_gives_the_reference_spectrum(reference_data):
     np.testing.assert_allclose(z_of(scan, tissue, engine), table["mz_exact"], atol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_train_gives_the_reference_spectrum(reference_data):
     table, tissue, engine, gamma = creatine(reference_data, "apt001_2p_creatine")
     # the file stores 50000 samples, of which every 250th is played
@@ -68,6 +69,7 @@ def test_a_train_gives_the_reference_spectrum(reference_data):
     np.testing.assert_allclose(z_of(scan, tissue, engine), table["mz_exact"][::4], atol=3e-5)
 
 
+@pytest.mark.exhaustive
 def test_pulses_without_gaps_are_one_continuous_wave():
     offset_ppm, tissue = jnp.array([-3.5, 0.3, 3.5]), mr.Tissue(1.0, 0.08, pools=(AMIDE,))
     b1 = jnp.array([2.0, 1.0, 3.0]) * uT
@@ -145,6 +147,7 @@ def inverted(times, beta, mu, t1, off_resonance):
 OFF_RESONANCE = np.array([0.0, 150.0, 450.0, 600.0])
 
 
+@pytest.mark.slow
 def test_the_hyperbolic_secant_inverts_as_its_closed_form_says():
     """Silver, Joseph, Hoult 1985, without relaxation; the ends are cut off at sech(10)."""
     beta, mu = 10.0, 3.0
@@ -164,6 +167,7 @@ def test_inversion_over_b1():
     np.testing.assert_allclose(later, 1 - (1 - at_once) * np.exp(-0.5 / 20.0), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_saturation_recovery_gives_the_reference(reference_data):
     table, tissue, engine, _ = creatine(reference_data, "t1map_hypsec")
     times = np.array([10, 6, 5, 4, 3, 2.5, 2, 1.5, 1, *np.arange(9, 0, -1) / 10])
@@ -218,6 +222,7 @@ def test_the_ends_of_shapes():
 # spin lock
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("offset_ppm", [0.0, 1.5, -1.5])
 def test_a_lock_decays_with_one_rate_where_a_continuous_wave_nutates(offset_ppm):
     times = jnp.linspace(0.0, 0.4, 33)
@@ -259,6 +264,7 @@ def test_wasabi_is_its_closed_form_without_relaxation():
     np.testing.assert_allclose(abs(z_of(cest.wasabi(offset_ppm), tissue)), expected, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_wasabi_gives_the_spectrum_of_the_file(reference_data):
     table, tissue, engine, gamma = creatine(reference_data, "wasabi3T_2p_creatine")
     with warnings.catch_warnings():
@@ -311,6 +317,7 @@ def test_with_small_tips_transfer_is_that_of_the_continuous_wave_of_equal_power(
     assert np.ptp(expected) > 0.3
 
 
+@pytest.mark.exhaustive
 def test_rf_spoiling_comes_near_ideal_spoiling():
     ideal = qmt_signals(0.3, 0.14, 8 * deg, MT_ANGLES)[5].item()
     pulse = {"pulse_shape": pulse_shapes.gaussian(40), "mt_flip_angle": MT_ANGLES[5], "mt_duration": 10 * ms}
@@ -378,6 +385,7 @@ def test_images_start_from_what_the_one_before_has_left():
     np.testing.assert_allclose(mr.simulate(scan, mr.Tissue(t1, 0.1), ENGINE), signal, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "n"), [("loas_mtc_40", 40), ("mt_unsuper", 40), ("2D_EPI_CEST", 30)])
 def test_published_schedules_are_read(reference_data, name, n):
     schedule = mr.io.read_schedule(reference_data(f"cest/schedules/{name}.csv"))

@@ -47,6 +47,7 @@ UPRIGHT = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name == "gre_epi" else pytest.mark.slow) for name in UPRIGHT]
 )
@@ -86,6 +87,7 @@ def test_echo_planar_images_shift_by_off_resonance_times_the_time_of_a_line():
     assert np.unravel_index(np.argmax(image), MATRIX) == (12, 4 - 2)
 
 
+@pytest.mark.exhaustive
 def test_fast_spin_echoes_have_the_contrast_of_phase_graphs():
     angles = np.array([150, 120, 120, 130, 140, 120, 120, 120]) * deg
     sequence = imaging.fse(160 * mm, (16, 8), 10 * ms, 8, refocusing_angle=angles, flip_angle=90 * deg)

@@ -136,6 +136,7 @@ def test_balanced_repetitions_have_no_area(name):
     np.testing.assert_allclose(wound - wound[:1], 0.0, rtol=0, atol=1e-9)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_shots", [4, 8])
 def test_spirals_are_archimedean(n_shots):
     sequence = imaging.spiral(LX, 32, n_shots, 20 * deg, te=2 * ms, tr=20 * ms)

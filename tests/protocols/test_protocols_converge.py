@@ -44,6 +44,7 @@ def test_spin_echo_from_equilibrium():
     close(mr.simulate(spin_echo(te), tissue), -1j * relaxation.spin_echo(te, T1, T2, m0=2.0), 1e-14)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("tr", [0.3, [0.1, 0.5, 3.0], [0.2, 1.0, np.inf]])
 def test_spin_echo_in_its_steady_state(tr):
     te = jnp.array([5.0, 20.0, 80.0]) * ms
@@ -81,6 +82,7 @@ def test_cpmg_with_ideal_pulses_decays_with_t2(off_resonance):
     close(signal, np.exp(-echo_spacing * np.arange(1, 33) / np.asarray(T2)[:, None]) + 0j, 1e-12)
 
 
+@pytest.mark.exhaustive
 def test_cpmg_at_unequal_spacings():
     spacings = np.array([4.0, 4.0, 10.0, 30.0]) * ms
     signal = mr.simulate(cpmg(jnp.full(4, jnp.pi), spacings), mr.Tissue(T1, T2, off_resonance=OFF_RESONANCE))
@@ -90,6 +92,7 @@ def test_cpmg_at_unequal_spacings():
 # gradient echoes
 
 
+@pytest.mark.exhaustive
 def test_multi_echo_gre_is_free_decay():
     te = jnp.array([2.0, 5.0, 6.0, 20.0]) * ms
     tissue = mr.Tissue(T1, T2, m0=1.5, off_resonance=OFF_RESONANCE, b1=B1)
@@ -97,6 +100,7 @@ def test_multi_echo_gre_is_free_decay():
     close(mr.simulate(multi_echo_gre(te, 25 * deg), tissue), relaxation.t2star_decay(te, T2, m0, OFF_RESONANCE), 1e-14)
 
 
+@pytest.mark.exhaustive
 def test_multi_echo_gre_decays_with_t2star():
     te, t2_prime = jnp.array([5.0, 10.0, 20.0]) * ms, 0.02
     tissue = mr.Tissue(T1, T2, off_resonance=OFF_RESONANCE, t2_prime=t2_prime)
@@ -114,7 +118,7 @@ def test_ideally_spoiled_spgr_converges_to_the_ernst_formula(n, angle):
     assert np.abs(signal[:, 5] - signal[:, -1]).min() > 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_rf_spoiled_spgr_comes_near_the_ernst_formula():
     """The magnitude, within 5 % with 117 degrees; the same train without RF spoiling is off by more than 20 %."""
     t1, t2 = 0.9, jnp.array([0.03, 0.08])
@@ -138,7 +142,7 @@ def test_rf_spoiling_by_default_is_117_degrees():
     np.testing.assert_array_equal(default, explicit)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("phase_increment", [np.pi, 0.0, 2.0])
 @pytest.mark.parametrize("te", [None, 2 * ms])
 def test_bssfp_converges_to_its_closed_form_across_its_bands(te, phase_increment):
@@ -157,6 +161,7 @@ def test_bssfp_is_dark_between_its_bands():
     assert np.all(dark < 0.25 * bright)
 
 
+@pytest.mark.exhaustive
 def test_inversion_recovery_with_an_imperfect_angle():
     times, angles = jnp.array([0.02, 0.3, 2.0]), jnp.array([150.0, 170.0, 180.0]) * deg
     tissue = mr.Tissue(T1, T2, m0=3.0, b1=0.9, off_resonance=OFF_RESONANCE)
@@ -180,6 +185,7 @@ def test_a_phase_by_which_samples_are_demodulated_does_not_show():
     assert np.abs(played(0.2 * jnp.arange(20.0) ** 2) - expected).max() > 1e-2
 
 
+@pytest.mark.exhaustive
 def test_inversion_of_a_fingerprint():
     train = lambda **options: mr.simulate(mrf_fisp(jnp.array([0.3]), 12 * ms, 0.0, **options), mr.Tissue(T1, T2))
     not_inverted = -1j * np.sin(0.3) * np.ones((3, 1))
@@ -242,7 +248,7 @@ def parts(signal):
     return jnp.stack([signal.real, signal.imag])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_in_the_arguments_of_a_fingerprint():
     tissue = mr.Tissue(T1, T2, off_resonance=OFF_RESONANCE, b1=B1)
     # times in units of 10 ms, so that all arguments are of one size
@@ -251,7 +257,7 @@ def test_derivatives_in_the_arguments_of_a_fingerprint():
     check_grads(jax.jit(signal), arguments, order=1, modes=("fwd", "rev"), rtol=1e-6, atol=1e-8, eps=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_in_the_echo_time_of_a_spin_echo():
     signal = lambda te: parts(mr.simulate(spin_echo(0.01 * te, 0.4), mr.Tissue(T1, T2)))
     te = jnp.array([0.5, 2.0, 8.0])

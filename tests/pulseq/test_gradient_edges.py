@@ -56,7 +56,7 @@ def area_of(sequence) -> float:
     return float(sequence.timeline().area_until(np.array([np.asarray(sequence.duration)]))[0, 0]) * GAMMA_BAR
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("minor", [2, 3, 4])
 def test_edges_do_not_drift_from_block_to_block(tmp_path, minor):
     # lines through the samples lead to zero at both ends of each lobe; 350 kHz/m * 8.25 rasters of 10 us * 40 less what the
@@ -89,6 +89,7 @@ def test_a_waveform_cut_into_blocks_is_whole_again(tmp_path, n_cut):
         assert one[-1] == other[0]
 
 
+@pytest.mark.slow
 def test_noise_on_samples_grows_in_no_edge(tmp_path, rng):
     gradients = {i: (4e5, rng.uniform(-1, 1, n)) for i, n in enumerate([1, 2, 3, 5, 8, 1, 2, 3, 5, 8], 1)}
     ids = rng.integers(1, 11, 60).tolist()

@@ -45,7 +45,7 @@ def test_a_file_lasts_as_long_and_samples_as_often(reference_data, name):
     assert len(list(events_of(sequence.events))) <= min(len(file.blocks), 40)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("name", "blocks"), [("write_gre", (0, 10)), ("write_epi", (0, 390)), ("write_tse", (70, 81)), ("write_radial_gre", (0, 10))]
 )  # fmt: skip
@@ -91,6 +91,7 @@ def waveforms(played, times):
     return rf, gradients
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("version", [120, 131, 141])
 def test_one_sequence_plays_alike_in_four_versions(reference_data, version):
     files = [read(reference_data(f"pulseq/simple_mprage{v}.seq")) for v in (version, 150)]

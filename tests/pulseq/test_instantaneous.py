@@ -31,6 +31,7 @@ def test_the_error_offers_what_does_it():
         from_sequence(echo(), pulse_duration=0.4 * ms)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("version", ["1.4.1", "1.5.0"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_pulses_and_readouts_are_centred_where_their_like_was(tmp_path, version, dtype):
@@ -59,6 +60,7 @@ def test_an_echo_is_refocused_as_before(tmp_path):
     np.testing.assert_allclose(np.abs(np.angle(ratio)), [0, 2 * np.pi * 50 * 20 * us * (2 / np.pi - 0.5)], atol=3e-5)
 
 
+@pytest.mark.exhaustive
 def test_loops_stay_loops_and_their_last_delay_is_whole(tmp_path):
     n, tr, te = 4, 12 * ms, 5 * ms
     flip_angles, phases = np.linspace(10, 40, n) * deg, np.arange(n) * 0.7

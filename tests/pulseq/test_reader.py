@@ -381,6 +381,7 @@ def test_damage_of_any_kind_gives_a_pulseq_error_or_a_file(tmp_path, reference_d
     assert len(refused) == 48 if kind == "truncated" else len(refused) > 20
 
 
+@pytest.mark.exhaustive
 def test_twice_the_blocks_take_twice_the_work_to_read(tmp_path, reference_data):
     text = reference_data("pulseq/write_tse.seq").read_text().split("[SIGNATURE]")[0]
     start = text.index("[BLOCKS]\n") + len("[BLOCKS]\n")

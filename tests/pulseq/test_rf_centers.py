@@ -115,7 +115,7 @@ def half_pulse_of_pypulseq(path):
         return judge.calculate_kspace()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_k_of_a_half_pulse_is_that_of_pypulseq(tmp_path):
     trajectory, _, excitations, _, _ = half_pulse_of_pypulseq(tmp_path / "half.seq")
     timeline = to_sequence(read(tmp_path / "half.seq")).timeline()

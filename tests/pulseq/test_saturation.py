@@ -116,7 +116,7 @@ def assert_same_events(found, reference):
             np.testing.assert_allclose(one[name], other[name], rtol=1e-9, atol=1e-15, err_msg=name)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_converted_file_plays_the_events_of_the_reference_table(reference_data, name):
     table, meta, file = protocol(reference_data, name)
@@ -183,6 +183,7 @@ def test_an_m0_scan_with_another_delay_stands_alone(reference_data, name):
     assert sum(isinstance(event, SampleLongitudinal) for event in sequence) == 1
 
 
+@pytest.mark.exhaustive
 def test_measurements_with_other_trains_are_repeats_of_their_own(reference_data):
     table, meta, file = protocol(reference_data, "loas40_3p_MT")
     sequence = converted(file, meta)
@@ -207,7 +208,7 @@ def test_equal_pulses_of_an_inversion_are_played_thrice(reference_data):
     assert shapes(outer.events[-2]) == {"duration": (18,)}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_numbers_are_those_of_the_file_to_the_last_digit(reference_data):
     _, meta, file = protocol(reference_data, "bmsim_case7")
     _, (inner,) = outer_and_inner(converted(file, meta))
@@ -368,6 +369,7 @@ def test_offsets_in_ppm_follow_the_field(tmp_path, b0):
     np.testing.assert_allclose(offsets_ppm(file, b0=b0), [3.5 + 1e6 * 10 / larmor], rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "loas40_3p_MT"])
 def test_the_offsets_of_the_measurements_are_those_of_the_reference(reference_data, name):
     table, _, file = protocol(reference_data, name)

@@ -62,6 +62,7 @@ def duration(events):
     return sum(float(event.duration) for event in events)
 
 
+@pytest.mark.exhaustive
 def test_zeros_inside_an_event_are_time(tmp_path):
     file = composite(tmp_path)
     sequence = saturation_sequence(file)
@@ -154,6 +155,7 @@ def test_pulses_of_one_event_share_the_number_of_samples(tmp_path):
         np.testing.assert_allclose(area(sequence), 2 * math.pi * 1e-3 * shape.sum(), rtol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_resampling_converges_with_the_square_of_the_interval(tmp_path):
     file = file_with(tmp_path, hanning(4800), offset=150.0)
     z = [z_after(saturation_sequence(file, max_pulse_samples=n)) for n in (4800, 60, 120)]

@@ -33,6 +33,7 @@ LINE = 90.0
 """What the gradient of one line winds in 1/m."""
 
 
+@pytest.mark.exhaustive
 def test_the_guess_is_by_angle_and_said_once(tmp_path):
     file = echoes(tmp_path, (90, 150))
     with pytest.warns(

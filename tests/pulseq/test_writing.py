@@ -26,6 +26,7 @@ def assert_same_shapes(one: dict[int, Shape], other: dict[int, Shape], rounding:
         np.testing.assert_allclose(one[identifier].values, other[identifier].values, rtol=0, atol=rounding)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", IMAGING)
 def test_a_file_that_is_written_reads_as_the_same(tmp_path, reference_data, name):
     file = read(reference_data(f"pulseq/{name}.seq"))
@@ -39,7 +40,7 @@ def test_a_file_that_is_written_reads_as_the_same(tmp_path, reference_data, name
     assert_same_shapes(again.shapes, file.shapes, rounding=0)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "name", ["seq5", "simple_mprage131", "write_epi_label", "write_gre_label_softdelay", "write_tse"]
 )

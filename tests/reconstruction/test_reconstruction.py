@@ -61,6 +61,7 @@ def test_what_is_zero_stays_zero():
     np.testing.assert_array_equal(rec.cg_sense(UNDERSAMPLED, jnp.zeros((4, *SHAPE))), 0)
 
 
+@pytest.mark.slow
 def test_derivatives_of_cg_sense():
     data, direction = UNDERSAMPLED(IMAGE) + 0.3, jnp.asarray(RNG.normal(size=(4, *SHAPE)))
 
@@ -94,6 +95,7 @@ def radial():
     return spokes, voxel_size, image
 
 
+@pytest.mark.exhaustive
 def test_radial_density_covers_a_disc(radial):
     spokes, voxel_size, _ = radial
     weights = enc.radial_density(spokes, voxel_size)
@@ -105,6 +107,7 @@ def test_radial_density_covers_a_disc(radial):
     np.testing.assert_allclose(enc.radial_density(ball, voxel_size).sum(), np.pi / 6, rtol=0.01)
 
 
+@pytest.mark.exhaustive
 def test_densities_agree(radial):
     spokes, voxel_size, image = radial
     nufft = enc.Nufft(spokes.reshape(-1, 2), image.shape, voxel_size)
@@ -144,6 +147,7 @@ def test_off_resonance_is_corrected(radial):
     assert error(corrected) < 0.1 < 0.4 < error(blurred)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n", [32, 33])
 @pytest.mark.parametrize("n_acquired", [20, 24, 32])
 def test_homodyne_of_a_smooth_phase(n, n_acquired):
@@ -168,7 +172,7 @@ def test_root_sum_of_squares():
     np.testing.assert_array_equal(slopes, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_espirit_finds_smooth_coils():
     shape = (40, 36)
     coils = smooth_coils(shape)

@@ -19,6 +19,7 @@ def after(pulse, frequencies):
     return mr.bloch(pulse.waveform, pulse.dt, mr.Tissue(inf, inf, off_resonance=jnp.asarray(frequencies)))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("angle", [10, 90, 120])
 def test_the_band_is_turned_evenly(angle):
     frequencies = np.linspace(-0.35, 0.35, 15) * BANDWIDTH
@@ -41,6 +42,7 @@ def test_the_phase_is_quadratic(sign):
     np.testing.assert_allclose(np.mean(rest), -np.pi / 2 + sign * np.pi / 4, atol=0.05)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("mode", ["fwd", "rev"])
 def test_derivatives_are_those_of_differences(mode):
     samples = lambda angle, duration, bandwidth: chirp(angle, duration, bandwidth, 12, edge=0.2).waveform * 1e6

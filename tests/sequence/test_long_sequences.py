@@ -38,7 +38,7 @@ def k_by_definition(dwell=DWELL, amplitude=AMPLITUDE):
     return -GAMMA / (2 * np.pi) * amplitude * (times - 0.05 * ms)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_known_times_and_trajectories_of_ten_minutes():
     """Single precision made the last dwell times 0 or 61 us."""
     sequence = gradient_echoes()
@@ -84,6 +84,7 @@ def test_traced_values_and_derivatives_of_ten_minutes():
         np.testing.assert_allclose(np.abs(found), of_one, rtol=1e-3, atol=1e-3 * of_one.max(axis=1).min())
 
 
+@pytest.mark.exhaustive
 def test_traced_times_are_right_to_their_last_digit():
     expected = gradient_echoes().sample_times
     traced = jax.jit(lambda values: gradient_echoes(values).sample_times)(VALUES)
@@ -93,6 +94,7 @@ def test_traced_times_are_right_to_their_last_digit():
     np.testing.assert_allclose(many, expected, rtol=0, atol=1.2e-4)
 
 
+@pytest.mark.exhaustive
 def test_absolute_times_find_their_place_where_the_sequence_is_traced():
     known = gradient_echoes().timeline()
     after_the_last_pulse = known.sample_times[-N_SAMPLES:] - known.rf_centers[-1]
@@ -121,6 +123,7 @@ def test_moments_and_diffusion_of_the_last_repetition():
     np.testing.assert_allclose(traced(VALUES), b_value(once)[-1], rtol=1e-4)
 
 
+@pytest.mark.exhaustive
 def test_the_first_moment_of_a_compensated_lobe_after_ten_minutes():
     """Its zeroth vanishes, so that the first is the same from any time on, also from the start of the sequence."""
     lobe = lambda amplitude: mr.Gradient([amplitude, amplitude], [0.0, 1 * ms], "z")
@@ -137,6 +140,7 @@ def test_a_sample_is_before_the_pulse_that_follows_at_once():
     np.testing.assert_allclose(timeline.since_excitation(), [1 * ms, 0], rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_infinite_waits_are_forgotten_at_excitations():
     sequence = mr.Sequence(mr.Delay(np.inf), mr.Sample(), mr.Pulse(0.2), mr.Delay(3 * ms), mr.Sample())
     np.testing.assert_allclose(sequence.timeline().since_excitation(), [np.inf, 3 * ms], rtol=1e-6)
@@ -151,6 +155,7 @@ def test_a_scanner_that_can_play_the_first_repetition_can_play_all():
     assert scanner.breaches(gradient_echoes(n=1)) == scanner.breaches(gradient_echoes())
 
 
+@pytest.mark.exhaustive
 def test_objects_are_where_they_have_moved_after_ten_minutes():
     """Summed in single precision, the time was off by 0.14 s."""
     waits, speed = 30_000, 1 * mm

@@ -36,6 +36,7 @@ def finely(timeline, until, n=20001):
 # b
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("ramp", [0.0, 0.4 * ms, 3 * ms])
 def test_the_b_value_of_stejskal_and_tanner(ramp):
     """With and without ramps; the pulse lies where nothing is played."""
@@ -53,7 +54,7 @@ def b_of(values):
     return b_value(spin_echo(*values).timeline())[0]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_of_b():
     """In amplitude, duration, separation and ramp, beside the closed form and finite differences."""
     values = jnp.array([40 * mT, 12 * ms, 25 * ms, 0.5 * ms])
@@ -67,7 +68,7 @@ def test_derivatives_of_b():
         np.testing.assert_allclose(exact[i], slope, rtol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_b_tensor_counts_cross_terms_and_what_pulses_do():
     """Any gradients along all axes, pulses within them, and an excitation that begins anew."""
     rng = np.random.default_rng(0)
@@ -138,6 +139,7 @@ def test_moments_are_the_integrals_of_the_waveform():
         np.testing.assert_array_equal(np.asarray(moment)[:, [0, 2]], 0.0)
 
 
+@pytest.mark.slow
 def test_closed_forms_of_moments():
     """Of a rectangle from a to b: G (b^(n+1) - a^(n+1)) / (n + 1)."""
     timeline = mr.Sequence(mr.Delay(2 * ms), mr.Gradient([5 * mT] * 2, [0.0, 3 * ms], "z")).timeline()
@@ -159,6 +161,7 @@ def test_moments_follow_the_pulses():
     np.testing.assert_allclose(-GAMMA / (2 * np.pi) * area, timeline.trajectory(times), atol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_the_phase_of_moving_spins_is_that_of_moments():
     """Velocity turns by gamma M1 v, acceleration by gamma M2 a / 2."""
     timeline = mr.Sequence(mr.Gradient([3 * mT, -1 * mT, 2 * mT], [0, 2 * ms, 5 * ms], "x")).timeline()
@@ -172,6 +175,7 @@ def test_the_phase_of_moving_spins_is_that_of_moments():
     )
 
 
+@pytest.mark.exhaustive
 def test_an_infinite_wait_leaves_the_moments_before_it():
     lobe = mr.Gradient([1 * mT] * 2, [0.0, 1 * ms], "x")
     timeline = mr.Sequence(mr.Pulse(1.0), lobe, mr.Delay(jnp.inf), lobe).timeline()

@@ -163,7 +163,7 @@ ENGINES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ENGINES)
 def test_a_new_shape_of_rf_is_played(name):
     tissue = mr.Tissue(t1=1.0, t2=0.1)
@@ -213,6 +213,7 @@ def test_a_new_instant_is_refused_by_scanners_files_and_engines():
             mr.simulate(INVERTED, mr.Tissue(t1=1.0, t2=0.1), engine)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("event", [Shim(1 * ms), mr.Together(Shim(1 * ms), mr.Readout(2, dwell=100 * us))])
 def test_an_unknown_channel_has_times_and_is_refused_elsewhere(event):
     sequence = mr.Sequence(mr.Pulse(1.0), event, mr.Sample())

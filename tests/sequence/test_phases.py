@@ -59,6 +59,7 @@ def test_phases_within_a_turn_are_kept_to_the_last_bit():
     assert mr.Pulse(0.1, 64.1).phase == 64.1
 
 
+@pytest.mark.slow
 def test_spoiling_written_by_hand_is_that_of_the_protocol_in_double_precision():
     """Unwrapped, the last of 2,000 signals were off by 4.9 %."""
     tissue, engine = mr.Tissue(t1=1.0, t2=0.1), mr.EPG(n_states=150)
@@ -110,6 +111,7 @@ def test_receiver_offsets_keep_their_phase_over_many_turns():
         np.testing.assert_allclose(turned(readout.receiver_phase()), turned(2 * np.pi * 123456.0 * times), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_increments_of_many_turns_in_the_closed_form_of_balanced_trains():
     increment = 117 * deg + 2 * np.pi * 1e6
     with jax.enable_x64(False):

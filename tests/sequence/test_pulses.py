@@ -73,6 +73,7 @@ def test_block_is_one_step_of_the_exact_flip_angle():
     np.testing.assert_allclose(end.transverse, -1j * np.exp(0.3j), atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_offset_and_phase_are_passed_on():
     for pulse in (
         pulses.sinc(1.0, DURATION, 4, 8, offset=70.0, phase=0.4),
@@ -84,6 +85,7 @@ def test_offset_and_phase_are_passed_on():
         np.testing.assert_allclose(pulse.duration, DURATION)
 
 
+@pytest.mark.exhaustive
 def test_sequences_play_them():
     pulse = pulses.sinc(90 * deg, DURATION, 4, 32, phase=90 * deg)
     sequence = mr.Sequence(pulse, mr.Sample())
@@ -100,6 +102,7 @@ def test_windows_are_what_their_names_say():
         np.testing.assert_allclose(window / window.max(), expected / expected.max(), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_bandwidths():
     # a Gaussian in steps has its transform times that of a step
     steps = lambda f: math.exp(-math.log(2) * (f / 300) ** 2) * np.sinc(f * 10 * ms / N) - 0.5
@@ -179,7 +182,7 @@ GRADIENTS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_derivatives_in_every_argument(name):
     parts = lambda x: (lambda value: jnp.stack([value.real, value.imag]))(GRADIENTS[name](x) * (1 + 0j))
@@ -187,6 +190,7 @@ def test_derivatives_in_every_argument(name):
     check_grads(jax.jit(parts), (point,), order=1, modes=("fwd", "rev"), rtol=1e-6, atol=1e-8, eps=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_precision_follows_the_configuration():
     with jax.enable_x64(False):
         band = SHAPES["sinc, Hann"](1.0)

@@ -21,6 +21,7 @@ def played(pulse, start=None, **tissue):
     return mr.bloch(waveform, pulse.dt, mr.Tissue(jnp.inf, jnp.inf, **tissue), start=start)
 
 
+@pytest.mark.slow
 def test_hyperbolic_secant_is_the_closed_form():
     """sech(beta' t)^(1 + i mu), whose phase passes through zero in the middle; mu is pi bandwidth / beta'."""
     beta, bandwidth, duration = 5.3, 1.5 * kHz, 10 * ms
@@ -31,6 +32,7 @@ def test_hyperbolic_secant_is_the_closed_form():
     assert abs(mu * (2 * beta / duration) / math.pi - bandwidth) < 1e-4 * bandwidth
 
 
+@pytest.mark.exhaustive
 def test_hyperbolic_secant_has_the_profile_of_silver_joseph_and_hoult():
     """At any B1, for a pulse cut where 1e-5 of its peak are left."""
     duration, bandwidth, beta, n, b1 = 10 * ms, 1.5 * kHz, 12.0, 2000, np.array([1.0, 0.6, 0.3])[:, None]
@@ -49,6 +51,7 @@ DURATION, BANDWIDTH, BETA = 10 * ms, 1.5 * kHz, 5.3
 THRESHOLD = math.sqrt(math.pi * BANDWIDTH * DURATION / (2 * BETA)) * 2 * BETA / DURATION / GAMMA["1H"]
 
 
+@pytest.mark.exhaustive
 def test_hyperbolic_secant_inverts_its_band_whatever_the_b1():
     """From 1.8 to 5.4 times the threshold, half to one and a half times the nominal B1."""
     pulse = pulses.hyperbolic_secant(DURATION, BANDWIDTH, 3.6 * THRESHOLD, N)
@@ -59,6 +62,7 @@ def test_hyperbolic_secant_inverts_its_band_whatever_the_b1():
     assert end[3:].min() > 0.99
 
 
+@pytest.mark.exhaustive
 def test_higher_orders_invert_with_less_b1_the_same_band():
     centre, edges = [], []
     for order in (1, 2, 4):
@@ -81,6 +85,7 @@ def test_sweep_goes_from_the_top_of_the_band_to_its_bottom():
         assert np.all(np.diff(frequency) < 1e-6)
 
 
+@pytest.mark.exhaustive
 def test_half_passage_tips_to_where_ninety_degrees_would():
     pulse = pulses.adiabatic_half_passage(8 * ms, 10 * kHz, 20 * uT, 800, phase=0.5)
     end = played(pulse, b1=np.linspace(0.7, 2.0, 14))
@@ -88,6 +93,7 @@ def test_half_passage_tips_to_where_ninety_degrees_would():
     assert np.abs(end.transverse).min() > 0.9999
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("angle", [45, 90, 180, -60])
 def test_bir4_rotates_every_direction_by_its_flip_angle(angle):
     """About x to 0.04 where B1 is 0.7 to 1.5 of nominal, and by its angle to 1e-4."""
@@ -114,7 +120,7 @@ GRADIENTS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_derivatives_in_every_argument(name):
     def values(x):

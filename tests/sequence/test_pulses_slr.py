@@ -71,6 +71,7 @@ def test_transform_of_known_pulses():
     np.testing.assert_allclose(b @ jnp.array([1.0, -1.0]), -math.sin(tip), rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_transform_agrees_with_the_bloch_equations(rng):
     """Samples short of a turn off resonance, of both parts: to the square of the phase per sample."""
     waveform = (rng.normal(size=N) + 1j * rng.normal(size=N)) * 8e-6
@@ -156,6 +157,7 @@ def test_derivatives_of_the_transforms(rng):
     check_grads(jax.jit(there_and_back), (parts,), order=1, modes=("fwd", "rev"), rtol=1e-6, atol=1e-8, eps=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_single_precision_gives_the_same_pulse():
     make = lambda: pulses.slr(180 * deg, DURATION, PRODUCT, N, kind="inversion").waveform
     exact = make()

@@ -34,6 +34,7 @@ def nested():
     return mr.Sequence(mr.Readout(2, dwell=20 * us), outer, Label("REP", 5), mr.Readout(3, dwell=10 * us))
 
 
+@pytest.mark.exhaustive
 def test_tables_are_as_if_played_event_by_event():
     sequence = nested()
     table, expected = readout_table(sequence), written_out(sequence)
@@ -68,6 +69,7 @@ def test_traced_sequences_are_refused():
         jax.jit(lambda t: readout_table(mr.Sequence(mr.Readout(2, dwell=t))).start)(1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["write_epi_label", "write_gre_label_softdelay"])
 def test_labels_of_files_are_those_of_pypulseq(name, reference_data):
     pypulseq = pytest.importorskip("pypulseq")

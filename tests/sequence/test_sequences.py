@@ -173,6 +173,7 @@ def test_the_events_written_out():
     np.testing.assert_allclose(ends[:-1], [timed.start for timed in events[1:]], rtol=1e-13)
 
 
+@pytest.mark.exhaustive
 def test_leaves_are_written_out_as_numpy_broadcasts_them():
     shapes = [(), (1,), (2,), (1, 2), (3, 1), (3, 2), (1, 1, 2), (4, 1, 1), (1, 3, 1), (4, 1, 2), (4, 3, 2)]
     leaves = [np.random.default_rng(i).random(shape) for i, shape in enumerate(shapes)]
@@ -199,6 +200,7 @@ def test_trees_of_numbers():
     assert len(jax.tree.leaves((Dephase(), Sample(), Spoil()))) == 0
 
 
+@pytest.mark.exhaustive
 def test_a_number_put_into_a_tree_counts_as_an_array_does():
     sequence, tissue = Sequence(Pulse(0.5), Pulse(0.5), Delay(10 * ms), Sample()), mr.Tissue(1.0, 0.1)
     for where in (lambda s: s[1].phase, lambda s: s[1].flip_angle, lambda s: s[2].duration, lambda s: s[3].phase):
@@ -216,6 +218,7 @@ def test_sequences_cannot_be_changed_in_place():
         nested().events = ()
 
 
+@pytest.mark.exhaustive
 def test_sequences_are_built_and_timed_under_vmap_and_jit():
     te = jnp.array([[1.0, 3.0], [2.0, 5.0], [4.0, 4.5]]) * ms
     build = lambda te: mr.protocols.multi_echo_gre(te, 0.5)
@@ -226,6 +229,7 @@ def test_sequences_are_built_and_timed_under_vmap_and_jit():
     np.testing.assert_allclose(jax.jit(lambda te: build(te).sample_times)(te[0]), te[0])
 
 
+@pytest.mark.exhaustive
 def test_integers_become_floats_in_the_default_precision():
     assert Pulse(1).flip_angle.dtype == jnp.float64
     with jax.enable_x64(False):

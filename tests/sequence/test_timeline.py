@@ -112,6 +112,7 @@ def test_what_nested_repeats_play_is_what_is_written_out():
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-18)
 
 
+@pytest.mark.exhaustive
 def test_a_wait_without_end_stops_the_clock_and_nothing_before_it():
     recovery = mr.protocols.inversion_recovery([0.1, 0.2])
     timeline = recovery.timeline()
@@ -123,6 +124,7 @@ def test_a_wait_without_end_stops_the_clock_and_nothing_before_it():
 # together
 
 
+@pytest.mark.slow
 def test_gradients_along_one_axis_add_up():
     first, second, other = trapezoid(3 * mT, flat=2 * ms), trapezoid(-5 * mT, rise=0.3 * ms), trapezoid(1 * mT, "y")
     timeline = mr.Sequence(mr.Together(first, mr.Sequence(mr.Delay(0.77 * ms), second), other)).timeline()
@@ -136,6 +138,7 @@ def test_gradients_along_one_axis_add_up():
     np.testing.assert_allclose(until[1:] - until[:-1], (both[1:] + both[:-1]) / 2 * np.diff(times), atol=2e-10)
 
 
+@pytest.mark.exhaustive
 def test_tracks_with_delays_are_what_is_made_by_hand():
     """The same gradients as points of one waveform, and the same pulse split over the sequence."""
     together = mr.Together(

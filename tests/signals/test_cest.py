@@ -51,6 +51,7 @@ def z_after(duration, ppm, b1, pools):
     return (expm(duration * generator(ppm, b1, pools)) @ start)[2]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("b1", [0.5e-6, 1e-6, 2e-6])
 @pytest.mark.parametrize("k", [30, 200, 1000, 5000])
 def test_exchange_in_r1rho_is_that_of_the_eigenvalue(k, b1):
@@ -65,6 +66,7 @@ def test_exchange_in_r1rho_is_that_of_the_eigenvalue(k, b1):
     assert np.all(error < 0.17)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("b1", [0.5e-6, 1e-6, 2e-6, 4e-6])
 @pytest.mark.parametrize(("k", "tolerance"), [(30, 1e-3), (200, 1e-3), (1000, 1e-3), (5000, 4e-3)])
 def test_spin_lock_solves_bloch_mcconnell(k, tolerance, b1):
@@ -107,6 +109,7 @@ def test_endless_saturation_is_the_steady_state():
     np.testing.assert_allclose(cest.spin_lock(offset, 1e-6, 0.0, T1, T2, pool), np.cos(tilt) ** 2, rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_off_resonance_moves_the_whole_spectrum_and_b1_scales_the_field():
     pool, offset = solute(1e-3, 100), jnp.linspace(-600.0, 600.0, 9)
     maps = cest.spin_lock(
@@ -127,6 +130,7 @@ def test_spin_lock_is_differentiable_also_where_nothing_is_left():
     check_grads(scaled, tuple(map(jnp.array, (0.9, 1.3, 0.08, 1.0, 1.0, 3.5))), 1, modes=("fwd", "rev"), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_derivatives_are_finite_on_resonance_without_rf_and_without_exchange():
     def steady(b1, k):
         pool = mr.Pool(1e-3, k, 1.0, 0.05, 3.5)

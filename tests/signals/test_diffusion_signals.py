@@ -109,6 +109,7 @@ def test_derivatives_pass_b_values_directions_and_tensors(rng):
     check_grads(signal, (BVALS[1:] / 1e9, bvecs, tensor, kurtosis), order=1, modes=("fwd", "rev"), rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_where_nothing_is_weighted_the_direction_may_be_anything():
     bvecs = np.array([[np.nan] * 3, [0, 0, 0], [0.0, 0, 1]])
     table = lambda bvecs: diffusion.diffusion_tensor(
@@ -118,6 +119,7 @@ def test_where_nothing_is_weighted_the_direction_may_be_anything():
     assert np.isfinite(jax.grad(lambda bvecs: table(bvecs).sum())(jnp.asarray(bvecs))[2]).all()
 
 
+@pytest.mark.exhaustive
 def test_single_precision_stays():
     low = lambda values: jnp.asarray(values, jnp.float32)
     tensor = low(1e-9 * np.array([1.0, 0.1, 0, 1, 0, 2]))

@@ -64,6 +64,7 @@ def test_without_neurites_it_is_water():
     np.testing.assert_allclose(free, 0.75 * np.exp(-bvals * 1.7e-9) + 0.25 * np.exp(-bvals * 3e-9), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_derivatives_also_where_eigenvalues_meet():
     f = lambda w, c, kappa: dispersed_sticks(w, c, kappa)
     for at in ((1.7, 0.4, 6.0), (3.0, 0.999, 2.9), (0.5, 0.0, 0.1)):

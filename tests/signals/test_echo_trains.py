@@ -14,6 +14,7 @@ T2 = jnp.array([0.05, 0.2, 0.01, 0.1, 1.0, 0.3])
 B1 = jnp.array([1.0, 0.9, 0.7, 0.5, 1.2, 0.05])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("angle", [np.pi, 2.1])
 def test_it_is_an_extended_phase_graph(angle):
     train = mr.protocols.cpmg(jnp.full(24, angle), echo_spacing=0.01)
@@ -41,7 +42,7 @@ def test_amplitude_and_shapes():
     np.testing.assert_allclose(signal[1, 1], (2 + 1j) * one, rtol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_are_those_of_differences():
     # of factors near one, as steps are absolute
     train = jax.jit(lambda a, b, c, d, e: echo_train(7, 0.01 * a, T1[:3] * b, T2[:3] * c, 2.4 * d, b1=B1[:3] * e))
@@ -49,6 +50,7 @@ def test_derivatives_are_those_of_differences():
     check_grads(train, arguments, order=1, modes=("fwd", "rev"), rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_float32():
     low = [jnp.asarray(x, jnp.float32) for x in (T1, T2, B1)]
     signal = echo_train(64, np.float32(0.01), low[0], low[1], b1=low[2])

@@ -36,7 +36,7 @@ def after(duration, offset, b1, pool):
     return expm(duration * a) @ np.array([0, 0, 1, f, 1])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("line", [Lorentzian(), Gaussian(), SuperLorentzian()])
 @pytest.mark.parametrize("b1", [0.5e-6, 2e-6, 10e-6])
 @pytest.mark.parametrize("shift", [0.0, -3.0])
@@ -46,6 +46,7 @@ def test_steady_state_is_where_the_equations_lead(line, b1, shift):
     np.testing.assert_allclose(mt.steady_state(OFFSET, b1, T1, T2, pool), expected, rtol=1e-7)
 
 
+@pytest.mark.exhaustive
 def test_ramani_is_the_steady_state_far_from_the_water():
     offset = np.array([500.0, 2e3, -2e4])
     exact = mt.steady_state(offset, 3e-6, T1, 0.05, semisolid())
@@ -63,6 +64,7 @@ def test_ramani_in_the_letters_of_the_paper():
     np.testing.assert_allclose(mt.ramani(offset, b1, T1, T2, pool), [expected], rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("form", [mt.steady_state, mt.ramani])
 def test_without_rf_or_pool(form):
     np.testing.assert_allclose(form(OFFSET[1:], 0.0, T1, T2, semisolid()), np.ones(5), rtol=1e-12)
@@ -75,6 +77,7 @@ def test_without_rf_or_pool(form):
         np.testing.assert_allclose(form(offset, 2e-6, T1, T2, pool), [1 / (1 + T1 * direct)], rtol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_maps_of_tissue_field_and_amplitude():
     pool = mr.Pool(jnp.array([0.05, 0.14]), 23.0, 0.8, 1e-5, lineshape=SuperLorentzian())
     maps = mt.steady_state(

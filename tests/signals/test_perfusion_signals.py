@@ -85,7 +85,7 @@ def test_exchange_solves_its_differential_equations():
     np.testing.assert_allclose(found, vp * at[0] + ve * at[1], rtol=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_limits_are_those_of_simpler_models():
     patlak = perfusion.patlak(TIME, PLASMA, 2e-3, 0.05)
     np.testing.assert_allclose(perfusion.extended_tofts(TIME, PLASMA, 2e-3, 1e9, 0.05), patlak, rtol=1e-8)
@@ -154,7 +154,7 @@ def labelled(t, flow, delay, duration, t1, t1_blood, efficiency, partition, puls
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("kinetics", "pulsed"), [(perfusion.pcasl, False), (perfusion.pasl, True)])
 def test_labelled_blood_is_that_of_the_convolution(kinetics, pulsed):
     time, flow = np.array([0.5, 1.0, 2.0, 3.0, 4.0]), np.array([0.01, 0.02])

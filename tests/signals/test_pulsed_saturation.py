@@ -34,6 +34,7 @@ def test_it_is_near_the_coupled_equations():
     np.testing.assert_allclose(sled_pike(offsets, angle, T1, T2, POOL, *TRAIN), expected, rtol=2e-3)
 
 
+@pytest.mark.slow
 def test_without_saturation_or_pool_it_is_a_spoiled_gradient_echo():
     expected = spgr(EXCITATION, TR, T1)
     alone = mr.Pool(0.0, 25.0, 1.0, 1e-5, lineshape=POOL.lineshape)

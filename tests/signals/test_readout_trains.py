@@ -23,6 +23,7 @@ def longitudinal(*events, b1=1.0):
     return mr.simulate(Sequence(*events), mr.Tissue(T1, 0.05, b1=b1), engine=mr.EPG(n_states=1)).real
 
 
+@pytest.mark.exhaustive
 def test_look_locker_as_by_an_engine():
     events = (Pulse(np.pi), Spoil(), Delay(0.03), readouts(9, 0.25, 0.11))
     np.testing.assert_allclose(
@@ -48,6 +49,7 @@ def test_angles_beyond_a_quarter_turn():
     np.testing.assert_allclose(signal, np.sin(2.0) * longitudinal(*events), rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_mp2rage_as_by_an_engine():
     before, after = READOUTS
     n = before + after
@@ -68,6 +70,7 @@ def test_mp2rage_of_one_readout_at_the_end_is_an_inversion_recovery():
     np.testing.assert_array_equal(signal[:, 1], 0)
 
 
+@pytest.mark.exhaustive
 def test_the_uniform_image_knows_no_amplitude_and_no_phase():
     plain = mp2rage(TI, ANGLES, READOUTS, SPACING, TR, T1, b1=B1)
     image = uniform_image(plain)

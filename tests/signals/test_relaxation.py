@@ -224,6 +224,7 @@ def test_t2star_is_the_decay_of_a_lorentzian_voxel():
     close(relaxation.t2star(t2, INF), t2)
 
 
+@pytest.mark.exhaustive
 def test_multi_exponential_is_the_sum_of_its_components(rng):
     te, m0 = jnp.array([0.0, 0.02, 0.1]), jnp.array([[2.0], [3.0]])
     t2, fractions = jnp.array([0.02, 0.08, INF]), jnp.asarray(rng.uniform(size=(2, 4, 3)))
@@ -235,6 +236,7 @@ def test_multi_exponential_is_the_sum_of_its_components(rng):
     close(signal, expected)
 
 
+@pytest.mark.exhaustive
 def test_b1_scales_every_angle():
     b1 = jnp.array([0.7, 1.2])
     pairs = [
@@ -261,6 +263,7 @@ def test_b1_scales_every_angle():
         close(scaled, jnp.stack([one(b) for b in b1]))
 
 
+@pytest.mark.slow
 def test_spgr_is_what_the_reference_object_holds(reference_data):
     """45 voxels of the QIBA digital reference object: variable flip angles, noise of known deviation."""
     path = reference_data("osipi_vfa_t1/t1_quiba_data.csv")
@@ -324,6 +327,7 @@ def test_derivatives_are_finite_at_special_angles(t1, flip, mode):
         assert np.isfinite(derivative).all(), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jacobian", [jax.jacfwd, jax.jacrev])
 def test_derivatives_are_finite_where_everything_has_decayed(jacobian):
     """1 / T^2 overflows there, and the exponential is zero."""
@@ -342,7 +346,7 @@ def test_t2star_without_any_dephasing_has_finite_derivatives(jacobian):
 # Derivatives against finite differences
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", list(everything()))
 def test_derivatives_match_finite_differences(name):
     # arguments of order one: finite differences in seconds would lose digits for those of some milliseconds
@@ -350,7 +354,7 @@ def test_derivatives_match_finite_differences(name):
     check_grads(f, (dict.fromkeys(REGULAR, jnp.array(1.0)),), order=1, modes=("fwd", "rev"), rtol=1e-6, eps=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_second_derivatives_match_finite_differences():
     def f(flip, t1, t2, df):
         return jnp.abs(relaxation.bssfp(flip, 0.02, t1, 0.1 * t2, off_resonance=10 * df))
@@ -358,7 +362,7 @@ def test_second_derivatives_match_finite_differences():
     check_grads(jax.jit(f), (0.5, 1.1, 0.9, 0.7), order=2, modes=("rev",), rtol=1e-5, eps=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_complex_m0_and_b1_have_derivatives():
     f = lambda re, im, b1, df: relaxation.bssfp(0.5, 0.02, 0.9, 0.1, off_resonance=10 * df, m0=re + 1j * im, b1=b1)
     check_grads(lambda *x: jnp.stack([f(*x).real, f(*x).imag]), (0.8, -0.3, 0.9, 0.7), 1, ("fwd", "rev"), rtol=1e-6)
@@ -437,6 +441,7 @@ def test_precision_is_that_of_the_arrays():
         assert dtypes(single) == expected_dtypes(single, np.float32, np.complex64)
 
 
+@pytest.mark.exhaustive
 def test_single_precision_agrees_with_double():
     double = jax.jit(lambda: all_results(lambda x: np.asarray(x, np.float64)))()
     with jax.enable_x64(False):
@@ -451,6 +456,7 @@ def test_python_numbers_alone_have_the_default_precision():
         assert relaxation.spgr(0.1, 0.005, 1).dtype == np.float32
 
 
+@pytest.mark.exhaustive
 def test_integers_and_lists_are_numbers():
     close(relaxation.t2_decay([0, 1], 2, [1, 3]), [[1, np.exp(-0.5)], [3, 3 * np.exp(-0.5)]])
     assert relaxation.t2_decay(jnp.array([0, 1]), jnp.float32(2)).dtype == np.float32
@@ -492,6 +498,7 @@ def test_single_precision_holds_for_short_tr_and_small_angles(tr):
 # Composition
 
 
+@pytest.mark.exhaustive
 def test_jit_vmap_and_one_trace():
     traces = []
 
@@ -509,7 +516,7 @@ def test_jit_vmap_and_one_trace():
     close(jax.jit(everything)()["spgr"], everything()["spgr"])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_gradient_of_vmap_and_jvp_agree():
     t1 = jnp.array([0.8, 1.2, 2.0])
     f = lambda t1: relaxation.spgr(jnp.array([0.1, 0.3]), 0.01, t1)

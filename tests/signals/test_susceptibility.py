@@ -78,6 +78,7 @@ def test_nothing_wraps():
     np.testing.assert_allclose(field_shift(more, 1e-3)[11:17, 2:], field_shift(chi, 1e-3), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_it_is_linear_and_its_own_adjoint():
     first, second = np.random.default_rng(1).normal(size=(2, 9, 8, 7))
     shift = lambda chi: field_shift(chi, (1e-3, 2e-3, 1.5e-3), (0.3, -0.5, 0.8))

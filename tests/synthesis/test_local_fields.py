@@ -71,6 +71,7 @@ def test_a_field_has_slopes_in_the_susceptibility(dipole):
     assert float(back[5, 5, 8]) == pytest.approx(float(slope), rel=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_directions_are_uniform_on_a_cap():
     tilt = 0.6
     many = jax.vmap(lambda key: random_b0_direction(key, tilt))(jax.random.split(jax.random.key(0), 20_000))

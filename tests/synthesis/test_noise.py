@@ -54,6 +54,7 @@ def test_infinite_snr_adds_nothing():
     np.testing.assert_array_equal(add_complex_noise(KEY, signal, jnp.inf), signal)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("dtype", "noisy"), [(np.float32, np.complex64), (np.complex64, np.complex64), (int, complex)])
 def test_precision_of_the_signal_is_kept(dtype, noisy):
     result = add_complex_noise(KEY, np.ones(4, dtype), np.full(4, 10.0))
@@ -61,6 +62,7 @@ def test_precision_of_the_signal_is_kept(dtype, noisy):
     assert rician_magnitude(KEY, np.ones(4, dtype), 10).dtype == np.ones(1, noisy).real.dtype
 
 
+@pytest.mark.exhaustive
 def test_same_key_same_noise_in_and_out_of_jit():
     signal = jnp.ones((2, 5))
     outside = add_complex_noise(KEY, signal, 10)

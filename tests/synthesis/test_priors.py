@@ -107,6 +107,7 @@ def test_where_cuts_the_distribution_and_changes_nothing_else(kind):
     assert np.all(kept["t1"] >= kept["t2"])
 
 
+@pytest.mark.exhaustive
 def test_mixture_has_the_means_spreads_and_weights_asked_for():
     mixture = TissueMixture({"t1": [0.5, 2.0], "t2": [0.05, 0.2]}, 0.1, [1, 3])
     samples = {name: np.asarray(value) for name, value in mixture.sample(KEY, 200_000).items()}

@@ -11,6 +11,7 @@ from mrjax.synthesis import spline_schedule
 KEY = jax.random.key(3)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("n_knots", "seed"), [(4, 0), (5, 1), (11, 2)])
 def test_it_is_the_natural_spline_through_its_knots(n_knots, seed):
     steps = 30
@@ -21,6 +22,7 @@ def test_it_is_the_natural_spline_through_its_knots(n_knots, seed):
     np.testing.assert_allclose(schedule, np.clip(expected, 0, np.deg2rad(120)), atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_knots_are_uniform_up_to_the_largest_angle():
     keys = jax.random.split(KEY, 4000)
     knots = jax.vmap(lambda key: spline_schedule(key, 5, 5, largest=1.5))(keys)
@@ -53,6 +55,7 @@ def test_same_key_same_schedule_in_and_out_of_jit():
     assert np.any(spline_schedule(jax.random.key(4), 100, 5, noise=0.02) != outside)
 
 
+@pytest.mark.slow
 def test_derivative_with_respect_to_the_largest_angle():
     slope = jax.jacfwd(lambda largest: spline_schedule(KEY, 50, 5, largest=largest))(1.0)
     np.testing.assert_allclose(slope, spline_schedule(KEY, 50, 5, largest=1.0), rtol=1e-12)

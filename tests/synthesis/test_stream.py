@@ -22,6 +22,7 @@ def equal(one, other):
     return jax.tree.all(jax.tree.map(lambda a, b: bool(np.array_equal(a, b)), one, other))
 
 
+@pytest.mark.exhaustive
 def test_a_batch_is_made_from_seed_and_step():
     expected = jax.jit(make, static_argnums=1)(jax.random.fold_in(jax.random.key(7), 12), 4)
     assert equal(STREAM.batch(12), expected)

@@ -28,6 +28,7 @@ def places(n=48):
     return jnp.stack(jnp.meshgrid(along, along, along, indexing="ij")), 2 / n
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("kind", "volume"),
     [
@@ -65,6 +66,7 @@ def test_rotations_are_rotations():
     np.testing.assert_allclose(quarter @ jnp.array([1.0, 0, 0]), [0, 1, 0], atol=1e-14)
 
 
+@pytest.mark.exhaustive
 def test_any_rotation_is_as_likely_as_any_other():
     """Of a fixed axis every place on the sphere, of the quaternions every place on theirs."""
     many = _solids.any_rotation(jax.random.uniform(jax.random.key(0), (4000, 3)))
@@ -114,6 +116,7 @@ def test_shapes_lie_in_a_head_within_their_limits(draw):
     assert len({float(v.mask.sum()) for v in volumes}) == 6
 
 
+@pytest.mark.exhaustive
 def test_many_are_drawn_at_once_each_from_its_key(draw):
     keys = jax.random.split(jax.random.key(7), 3)
     together = jax.jit(jax.vmap(lambda key: draw(key, 0.1)))(keys)

@@ -34,6 +34,7 @@ def test_an_object_lies_about_the_centre(draw):
     assert float(tissue.y.max()) == pytest.approx(0.11 - 0.11 / 40)
 
 
+@pytest.mark.exhaustive
 def test_values_come_from_the_prior(draw):
     """Without texture every pixel has the parameters of one draw, all of the same."""
     tissue = draw(jax.random.key(1), 0.0)
@@ -79,6 +80,7 @@ def test_texture_keeps_the_ratio_of_t1_to_t2(draw):
     assert 0.04 < ratio.std() < 0.2
 
 
+@pytest.mark.exhaustive
 def test_a_texture_has_variance_one():
     u, v = plane((64, 64))
     drawn = np.asarray(jax.jit(jax.vmap(lambda key: texture(key, u, v)))(jax.random.split(jax.random.key(2), 100)))
@@ -111,6 +113,7 @@ def test_an_object_is_played(draw):
     np.testing.assert_allclose(np.abs(signal), expected, atol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_a_smooth_field_is_smooth_and_reaches_one_and_another_value():
     maps = np.asarray(
         jax.jit(jax.vmap(lambda key: smooth_field(key, (60, 50), (2.0, 3.0))))(jax.random.split(jax.random.key(6), 40))

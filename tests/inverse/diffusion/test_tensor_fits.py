@@ -81,6 +81,7 @@ def test_weights_are_the_squares_of_what_equal_weights_predict(rng):
         np.testing.assert_allclose(fit.parameters["s0"][voxel], np.exp(second[0]), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_maps_of_a_brain_are_those_of_dipy(brain):
     """dipy 1.12.1: `TensorModel(table, fit_method="WLS")` of three voxels: FA, MD, AD, RD in mm^2/s, direction."""
     model, images = brain
@@ -108,6 +109,7 @@ def test_maps_of_a_brain_are_those_of_dipy(brain):
     np.testing.assert_allclose(np.abs(maps.principal_direction), directions, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_deviations_are_those_of_repeated_measurements(rng):
     truth = with_kurtosis(rng, THREE[1:2], 0.4)
     many = {name: jnp.repeat(value, 1500) for name, value in truth.items()}
@@ -133,6 +135,7 @@ def test_what_cannot_be_fitted_is_told(rng):
     assert np.isfinite(maps.fractional_anisotropy.ravel()[3])
 
 
+@pytest.mark.exhaustive
 def test_derivatives_pass_the_fit(rng):
     data = with_noise(rng, np.asarray(TENSOR(turned(rng, THREE[:2])[0])), 20.0)
 
@@ -148,6 +151,7 @@ def test_derivatives_pass_the_fit(rng):
     np.testing.assert_allclose([forward, reverse], difference, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_single_precision_keeps_five_digits(rng):
     low = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), KURTOSIS)
     truth = with_kurtosis(rng, THREE, 0.4)
@@ -174,6 +178,7 @@ def test_no_tensor_of_a_brain_has_a_negative_eigenvalue(brain):
     np.testing.assert_array_equal(np.isnan(fit.standard_deviation["d_xx"]), fit.status != FitStatus.CONVERGED)
 
 
+@pytest.mark.exhaustive
 def test_an_eigenvalue_that_the_data_want_negative_is_held(rng):
     truth, _ = turned(rng, np.array([[1.5, 0.4, -0.3], [1.0, 0.8, -0.4], [0.9, 0.7, 0.3]]))
     fit = diffusion.positive_tensor_fit(TENSOR, TENSOR(truth))
@@ -184,6 +189,7 @@ def test_an_eigenvalue_that_the_data_want_negative_is_held(rng):
     np.testing.assert_array_equal(np.isnan(fit.standard_deviation["d_xx"]), [True, True, False])
 
 
+@pytest.mark.exhaustive
 def test_positive_tensors_are_the_least_squares_of_the_signal(rng):
     truth, _ = turned(rng, THREE)
     data = with_noise(rng, np.asarray(TENSOR(truth)), 10.0)
@@ -193,6 +199,7 @@ def test_positive_tensors_are_the_least_squares_of_the_signal(rng):
         np.testing.assert_allclose(positive.standard_deviation[name], free.standard_deviation[name], rtol=1e-3)
 
 
+@pytest.mark.exhaustive
 def test_constrained_kurtosis_is_the_solution_of_the_quadratic_program(rng):
     truth = with_kurtosis(rng, THREE, 0.1, 0.05)
     data = with_noise(rng, np.asarray(KURTOSIS(truth)), 15.0)
@@ -234,7 +241,7 @@ def test_noise_alone_gives_tensors_that_exist(rng):
     assert np.all(diffusion.kurtosis_maps(kept.parameters).mean_kurtosis_tensor > -1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["generic", "generic_brain"])
 def test_ivim_signals_of_osipi_are_fitted_within_their_tolerances(reference_data, name):
     """Those of OSIPI TF2.4 are 10 % and 0.2 for f, 5e-4 mm^2/s for D, 0.04 mm^2/s for D* above that; these are narrower."""

@@ -75,6 +75,7 @@ def test_penalties_make_the_maps_better(scan, penalty):
     assert after < 0.8 * before
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("penalty", [TotalVariation(2.0, 0.1), SparseDetails((8, 8), 2.0, 0.1, n_levels=2)])
 def test_weighted_squares_touch_the_penalty(penalty, rng):
     """The slope of the squares is that of the penalty, and their matrix is symmetric and positive."""

@@ -49,7 +49,7 @@ def linear():
     return model, images, noise, weights, slope.T @ slope
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_linear_model_has_the_closed_form_of_tikhonov(linear):
     model, images, noise, weights, slope = linear
     found = regularised_fit(model, images, noise_std=noise, regularisation=Tikhonov(40.0), n_draws=400)

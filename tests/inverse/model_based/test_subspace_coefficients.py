@@ -47,7 +47,7 @@ def error(found, truth, inside):
     return np.linalg.norm((np.asarray(found) - truth)[inside]) / np.linalg.norm(truth[inside])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_without_undersampling_coefficients_are_those_of_the_images(scan):
     dictionary, encoding, *_, images, _, _ = scan
     coils = jnp.asarray(encoding.inner.operator.inner.maps)
@@ -118,7 +118,7 @@ def test_weighted_squares_touch_the_nuclear_norm(rng):
     np.testing.assert_allclose(as_real(as_complex(maps)), maps)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_inverse_roots_and_their_derivatives(rng):
     factor = jnp.asarray(rng.normal(size=(2, 3, 2)) + 1j * rng.normal(size=(2, 3, 2)))
     matrix = lambda factor: factor @ factor.conj().mT + 0.5 * jnp.eye(3)[None]  # with two equal eigenvalues

@@ -64,7 +64,7 @@ def test_what_lies_outside_of_the_mask_is_not_read(fields, name):
     np.testing.assert_allclose(applied(name, np.where(mask, local, 5.0), mask).field, found.field, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "rtol"), [("v_sharp", 1e-10), ("resharp", 1e-6), ("pdf", 1e-1), ("lbv", 1e-7)])
 def test_derivatives_are_those_of_differences(fields, name, rtol, rng):
     """Each method is linear in the field where it converged, which projection onto dipoles has not after 3000 iterations."""
@@ -78,6 +78,7 @@ def test_derivatives_are_those_of_differences(fields, name, rtol, rng):
     np.testing.assert_allclose(slope, expected, rtol=rtol)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", METHODS)
 def test_single_precision_is_enough(fields, name):
     mask, local, background = fields

@@ -31,6 +31,7 @@ def error(found, truth, mask):
     return np.std(difference) / np.std(expected)
 
 
+@pytest.mark.slow
 def test_division_is_exact_where_the_dipole_is_not_small():
     truth, _ = blocks()
     operator = dipole()
@@ -92,6 +93,7 @@ def test_total_variation_is_the_least_of_its_sum():
         assert total(best + 1e-3 * key * (truth - best)) >= least * (1 - 1e-9)
 
 
+@pytest.mark.exhaustive
 def test_blocks_are_found_where_division_leaves_streaks():
     truth, mask = blocks()
     operator = dipole()
@@ -123,6 +125,7 @@ def test_whole_turns_do_not_matter_to_the_nonlinear_inversion():
     assert error(found, truth, mask) < 0.25 < 0.35 < error(few, truth, mask)
 
 
+@pytest.mark.exhaustive
 def test_one_step_of_the_nonlinear_inversion_is_one_of_descent():
     truth, mask = blocks()
     operator = dipole()
@@ -149,7 +152,7 @@ def solvers():
     }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["tkd", "tikhonov", "tv", "ndi"])
 def test_derivatives_are_those_of_differences(name):
     truth, _ = blocks()
@@ -175,6 +178,7 @@ def test_derivatives_are_those_of_differences(name):
     np.testing.assert_allclose(along, sum(map(jnp.vdot, gradients, toward)), rtol=1e-8)
 
 
+@pytest.mark.exhaustive
 def test_iterations_end_where_nothing_changes():
     truth, mask = blocks()
     operator = dipole()

@@ -47,6 +47,7 @@ def test_steep_phases_are_unwrapped_in_a_mask(unwrap, scan, rng):
     assert np.all(found[~mask] == 0)
 
 
+@pytest.mark.exhaustive
 def test_unwrapping_is_the_identity_where_nothing_wrapped(scan):
     phase = 2.5 * np.tanh(axes()[0])
     np.testing.assert_allclose(qsm.unwrap(phase), phase, atol=1e-12)
@@ -88,6 +89,7 @@ def test_noise_is_as_the_weights_say(scan, rng):
     np.testing.assert_allclose(np.std(normalised), 1, rtol=0.06)
 
 
+@pytest.mark.slow
 def test_derivatives_of_the_fit_are_those_of_differences(scan, rng):
     _, _, mask, images = scan
     images = jnp.asarray(images + 0.02 * rng.normal(size=images.shape))

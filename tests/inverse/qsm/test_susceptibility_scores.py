@@ -22,6 +22,7 @@ def maps(rng):
     return truth + 0.01 * rng.normal(size=SHAPE), truth, mask
 
 
+@pytest.mark.exhaustive
 def test_scores_are_those_of_the_leaderboard(reference_data):
     """What `score_arrays` of the package qsm-ci 0.6.2 (PyPI) answers for this map; both are zero outside of the mask."""
     phantom = np.load(reference_data("qsm_phantom/brain_2mm.npz"))
@@ -37,6 +38,7 @@ def test_scores_are_those_of_the_leaderboard(reference_data):
     np.testing.assert_allclose(abs(1 - qsm.slope(found, truth, labels, DEEP_GREY_MATTER)), off_one, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_equal_maps_score_best(maps):
     _, truth, mask = maps
     assert qsm.nrmse(truth, truth, mask) == 0

@@ -70,7 +70,7 @@ CASES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", CASES)
 def test_a_proximal_step_solves_its_equation(name):
     encoding, image, data, weights = CASES[name]()
@@ -83,6 +83,7 @@ def test_a_proximal_step_solves_its_equation(name):
     np.testing.assert_allclose(left, right, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["circular dipole", "masked Fourier", "mask"])
 def test_the_closed_form_is_what_conjugate_gradients_find(name):
     encoding, image, data, weights = CASES[name]()
@@ -157,7 +158,7 @@ def of_steps(name):
     return number, arguments
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["circular dipole", "weighted dipole", "coils"])
 def test_derivatives_of_a_proximal_step_are_those_of_differences(name):
     number, arguments = of_steps(name)
@@ -172,7 +173,7 @@ def test_derivatives_of_a_proximal_step_are_those_of_differences(name):
     np.testing.assert_allclose(backward, expected, rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_do_not_depend_on_the_number_of_iterations():
     number, arguments = of_steps("weighted dipole")
     slopes = [jax.grad(number)(arguments, n) for n in (100, 400)]
@@ -208,7 +209,7 @@ def test_many_measurements_with_operators_of_their_own():
         np.testing.assert_allclose(together[i], alone, atol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_gradient_step_of_phases_is_that_of_nonlinear_dipole_inversion():
     dipole, phase, chi, weights = Dipole(VOLUME, 1e-3, TILTED), drawn(1), drawn(0), positive(2)
     fidelity = Fidelity(lambda x: jnp.exp(1j * dipole.mv(x)), jnp.exp(1j * phase), weights)
@@ -216,7 +217,7 @@ def test_a_gradient_step_of_phases_is_that_of_nonlinear_dipole_inversion():
     np.testing.assert_allclose(GradientStep()(chi, fidelity, jnp.log(0.7)), expected, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["weighted dipole", "coils"])
 def test_gauss_newton_of_what_is_linear_is_a_proximal_step(name):
     encoding, image, data, weights = CASES[name]()

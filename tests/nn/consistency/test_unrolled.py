@@ -83,6 +83,7 @@ def test_statistics_and_random_numbers_go_on_from_call_to_call(share_network):
     np.testing.assert_array_equal(unrolled(START, FIDELITY), unrolled(START, FIDELITY))
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_differences():
     unrolled = model(network=lambda rngs: nnx.Linear(N, N, param_dtype=float, rngs=rngs), log_strength=-1.0)
     graph, state = nnx.split(unrolled)
@@ -95,6 +96,7 @@ def test_derivatives_are_those_of_differences():
     np.testing.assert_allclose(found, expected, rtol=1e-7)
 
 
+@pytest.mark.exhaustive
 def test_reverse_mode_keeps_one_image_a_stage():
     """Not what is inside of the stages, here a hundred times as much."""
 
@@ -117,6 +119,7 @@ def test_reverse_mode_keeps_one_image_a_stage():
     assert many - few < 20 * n * 8 * 4
 
 
+@pytest.mark.exhaustive
 def test_it_trains_with_its_state():
     unrolled = model(log_strength=-2.0)
     target = jnp.ones((2, N))

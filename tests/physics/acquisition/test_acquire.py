@@ -135,6 +135,7 @@ def test_it_is_the_sum_over_voxels(kind, name):
             assert error(mr.acquire(sequence, tissue, coils=coils, tolerance=tolerance), due) < tolerance
 
 
+@pytest.mark.exhaustive
 def test_one_coil_has_no_axis():
     sequence, tissue = echo_planar(), grid()
     alone = mr.acquire(sequence, tissue)
@@ -249,7 +250,7 @@ def slopes():
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["fast", "exact", "sequence"])
 def test_derivatives_are_those_of_differences(slopes, name):
     difference, reverse, forward = slopes[name]

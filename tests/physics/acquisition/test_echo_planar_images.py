@@ -64,6 +64,7 @@ def test_phase_encoding_the_other_way_round_displaces_the_other_way_round():
     np.testing.assert_allclose(middle_of(image), [2, -5 - pixels], atol=1e-5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_field_that_rises_along_the_lines_compresses_or_stretches(turned):
     """A blob stays one: y goes to y - f(y) T L, its width is multiplied by 1 - f' T L, and its height divided by that."""

@@ -20,7 +20,7 @@ def lobe(height, axis="x", flat=2 * ms):
 BIPOLAR = mr.Gradient(np.array([0, 7, 7, -7, -7, 0]) * mT, np.array([0, 0.2, 1.2, 1.6, 2.6, 2.8]) * ms, "y")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "balanced",
     [
@@ -47,7 +47,7 @@ def test_what_is_not_balanced_between_pulses_still_needs_one():
             mr.simulate(mr.Sequence(mr.Pulse(0.9), *events, mr.Sample()), TISSUE)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_lobes_in_a_row_attenuate_by_all_that_is_wound_meanwhile():
     """Two lobes wind whole cycles together, each by itself not."""
     lobes = lobe(40 * mT, flat=10 * ms), lobe(15 * mT, flat=10 * ms)
@@ -61,7 +61,7 @@ def test_lobes_in_a_row_attenuate_by_all_that_is_wound_meanwhile():
     assert 0.2 < expected < 0.95
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("heights", [(40,), (40, 20), (40, 30, -10)])
 def test_the_error_says_which_voxel_size_would_do(heights):
     events = [event for height in heights for event in (lobe(height * mT, "z", 12 * ms), mr.Pulse(1.0))]

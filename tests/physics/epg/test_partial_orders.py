@@ -81,6 +81,7 @@ def test_a_state_takes_its_parts_of_cycles_along(cut):
     np.testing.assert_allclose(jnp.concatenate([first, second], axis=1), whole, atol=1e-14)
 
 
+@pytest.mark.exhaustive
 def test_a_whole_number_of_parts_is_a_cycle():
     cycles = mr.Sequence(mr.Pulse(1.0), mr.Dephase(1), mr.Pulse(2.0), mr.Delay(0.01), mr.Dephase(1), mr.Sample())
     parts = mr.Sequence(
@@ -115,6 +116,7 @@ def test_states_that_are_dropped_are_counted():
         mr.simulate(train, TISSUE, mr.EPG(n_states=6))
 
 
+@pytest.mark.exhaustive
 def test_chunks_of_voxels_give_what_few_voxels_give():
     train = mr.Sequence(mr.Repeat(*events(), n_repetitions=4))
     many = jax.tree.map(lambda leaf: jnp.tile(leaf, 75), TISSUE)

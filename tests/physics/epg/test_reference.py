@@ -43,6 +43,7 @@ def test_fisp_with_all_orders(reference_data, x64, tolerance):
     np.testing.assert_allclose(signal, reference["signal"], atol=tolerance)
 
 
+@pytest.mark.slow
 def test_fisp_with_twenty_states(reference_data):
     """The reference is float32 and 4.3e-6 off itself, so float64 bounds it and float32 is held against float64."""
     reference = np.load(reference_data("epg/fisp_mrf_20_states_f32.npz"))

@@ -131,7 +131,7 @@ def shaped() -> mr.Sequence:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_shaped_pulses_are_exact_without_relaxation():
     lossless = dataclasses.replace(TISSUE, t1=jnp.inf, t2=jnp.inf)
     expected = mr.simulate(shaped(), lossless, mr.Isochromats())
@@ -204,6 +204,7 @@ def test_readouts_and_pulses_of_one_together_take_turns():
     np.testing.assert_allclose(mr.simulate(mr.Sequence(both, *end), TISSUE, engine), expected, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_gradient_during_a_pulse_winds_before_and_after_its_middle():
     pulse = mr.ContinuousWave(2e-3 / GAMMA * 1e6, 1e-3)  # 2 rad
     together = mr.Together(pulse, mr.Gradient([2 * CYCLE / 1e-3] * 2, [0.0, 1e-3], "x"))

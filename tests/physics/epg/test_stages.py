@@ -93,6 +93,7 @@ def test_stages_change_no_bit(in_whole_loops, always_in_stages, name):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.exhaustive
 def test_stages_from_a_given_state(always_in_stages):
     """A sequence in two parts, the second of which begins with populated orders, is the sequence."""
     first, state = mr.play(fisp(), TISSUE)

@@ -48,6 +48,7 @@ def test_simulate_says_so_when_it_truncates():
         mr.simulate(trains()["fisp"], tissue(), mr.EPG(4))
 
 
+@pytest.mark.exhaustive
 def test_the_error_is_an_output_where_nothing_can_warn():
     """Under `jit`, `vmap` and `grad` it is the one that `simulate` warns of."""
     train = mr.protocols.spgr(0.2, tr=6e-3, te=3e-3, n_repetitions=60)
@@ -65,6 +66,7 @@ def test_the_error_is_an_output_where_nothing_can_warn():
     assert np.all(np.isfinite(slope))
 
 
+@pytest.mark.exhaustive
 def test_silent_where_nothing_that_matters_is_truncated():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -42,6 +42,7 @@ def exponential(b1, step, t1, t2, frequency):
     return state[:3]
 
 
+@pytest.mark.exhaustive
 def test_splitting_converges_with_the_second_order_of_the_step():
     t1, t2, frequency, duration = 30e-3, 4e-3, 300.0, 4e-3
     errors = []
@@ -67,6 +68,7 @@ def test_exact_where_relaxation_is_isotropic():
     assert abs(complex(end.transverse)) < abs(complex(lossless.transverse))
 
 
+@pytest.mark.exhaustive
 def test_long_waveforms_are_played_in_parts(rng):
     b1 = rng.normal(size=30) * 3e-6 + 1j * rng.normal(size=30) * 3e-6
     slope = rng.normal(size=30) * 1e-3
@@ -89,7 +91,7 @@ def test_agrees_with_instantaneous_pulses():
     np.testing.assert_allclose(free.transverse, expected[0], rtol=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_gradients_in_every_array(rng):
     b1 = jnp.asarray(rng.normal(size=(2, 7)))
 

@@ -35,7 +35,7 @@ def test_a_line_decays_by_the_time_to_the_echo():
     np.testing.assert_allclose(found, by_spins, rtol=0, atol=6e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_line_has_derivatives():
     with jax.enable_x64(True):
         value = lambda t: jnp.sum(

@@ -113,6 +113,7 @@ def encoded(b0, **places):
     return jnp.angle(signal(concomitant_b0=b0) / signal())
 
 
+@pytest.mark.exhaustive
 def test_concomitant_fields_are_what_maxwell_asks_for():
     """The length of the vector of the field, less what is linear in gradients, at high field."""
     with jax.enable_x64(True):
@@ -126,6 +127,7 @@ def test_concomitant_fields_are_what_maxwell_asks_for():
     np.testing.assert_allclose(found[3], GAMMA * g**2 * z[3] ** 2 / (2 * b0) * 4e-3, rtol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_concomitant_fields_act_under_rf_as_off_resonance():
     """Of two pulses that select nothing, one under a gradient along x, that the spin does not see but by its square."""
     with jax.enable_x64(True):

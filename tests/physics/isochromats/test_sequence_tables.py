@@ -201,7 +201,7 @@ def image(reference_data, name, dtype):
     return mr.pulseq.to_sequence(mr.pulseq.read(reference_data(f"imaging/{name}.seq"))), voxels, coils, signal
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_are_those_of_an_independent_program(name, reference_data):
     with jax.enable_x64(True):

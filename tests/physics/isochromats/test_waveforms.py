@@ -65,6 +65,7 @@ def test_constant_rf_is_exact_in_one_step_and_samples_of_any_length_come_to_it()
     assert max(errors) < 4e-6
 
 
+@pytest.mark.slow
 def test_samples_of_rf_come_to_the_exact_propagators_of_pools():
     """`BlochMcConnell` without pools multiplies matrix exponentials; others split samples as far as need be."""
     tissue = mr.Tissue(**TISSUE, off_resonance=15.0)
@@ -102,6 +103,7 @@ def test_the_solver_of_waveforms_agrees():
     assert np.all(state.n_rejected < state.n_steps)
 
 
+@pytest.mark.exhaustive
 def test_the_solver_follows_linear_waveforms():
     """Straight lines between the middles of samples: many constant samples of the same line converge to it."""
     corners = jnp.array([2e-6, 9e-6, 4e-6])
@@ -167,7 +169,7 @@ def spin_warp():
     return mr.Sequence(mr.Repeat(mr.Reset(), mr.Pulse(np.pi / 2, np.pi / 2), encode, before, line))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_image_comes_out_upright():
     """signal(k) = sum m(r) exp(-2 pi i k r), with k rising along the readout and the encoding."""
     pixels = [(3, 5), (-6, 2), (0, -4)]
@@ -275,7 +277,7 @@ TIGHT = mr.BlochODE(stepsize_controller=diffrax.PIDController(rtol=1e-11, atol=1
 """So that differences show no noise of the steps."""
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "engine", [mr.Isochromats(), pytest.param(TIGHT, marks=pytest.mark.slow)], ids=["isochromats", "ode"]
 )

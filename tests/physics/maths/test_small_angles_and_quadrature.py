@@ -9,6 +9,7 @@ from mrjax.physics.maths.sums import sum_of_given
 from mrjax.physics.maths.trigonometry import cosine_and_sinc, sinc_and_versine
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_quotients_keep_their_digits_at_every_angle(dtype):
     """On both sides of the limit of 0.01 rad, below which series take over."""

@@ -24,6 +24,7 @@ def z_spectrum(saturation, tissue, engine=ENGINE):
     return mr.simulate(mr.Repeat(mr.Reset(), *saturation, mr.Spoil(), mr.SampleLongitudinal()), tissue, engine).real
 
 
+@pytest.mark.exhaustive
 def test_water_alone_is_an_isochromat():
     angle, phase = jnp.array([0.4, 1.1, 3.0]), jnp.array([0.0, 0.7, -2.0])
     train = mr.Repeat(mr.Pulse(angle, phase), mr.Delay(5e-3), mr.Sample(0.3), mr.SampleLongitudinal(), mr.Delay(8e-3))
@@ -81,6 +82,7 @@ def test_few_orders_are_enough_where_none_returns():
     assert abs(cut - exact).max() > 1e-4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("n_repetitions", [1, 4])
 def test_one_order_alone_is_kept_through_loops(n_repetitions):
     """With one order the state is real; what is wound leaves it, and a gradient of no cycles is a delay."""
@@ -157,6 +159,7 @@ def test_a_field_that_is_too_high_moves_every_dip_up():
     assert ppm[np.argmin(z_spectrum((mr.ContinuousWave(0.5e-6, 3.0, ppm * 1e-6 * larmor),), tissue, flipped))] < -0.4
 
 
+@pytest.mark.exhaustive
 def test_measurements_side_by_side_are_those_one_by_one():
     offsets = [-300.0, 10.0, 447.0]
     tissue = mr.Tissue(1.0, jnp.array([0.05, 0.1]), pools=POOLS)
@@ -166,6 +169,7 @@ def test_measurements_side_by_side_are_those_one_by_one():
         np.testing.assert_allclose(together[:, i : i + 1], mr.simulate(one, tissue, ENGINE).real, atol=1e-14)
 
 
+@pytest.mark.exhaustive
 def test_a_continuous_wave_is_a_pulse_of_equal_samples():
     tissue = mr.Tissue(1.0, 0.05, pools=POOLS)
     wave = z_spectrum((mr.ContinuousWave(2e-6, 0.1, jnp.array([100.0]), 0.3),), tissue)
@@ -173,6 +177,7 @@ def test_a_continuous_wave_is_a_pulse_of_equal_samples():
     np.testing.assert_allclose(wave, pulse, atol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_an_offset_is_a_phase_that_advances():
     """The frame in which RF is off resonance leaves no trace: neither in z nor in the phase of a sample."""
     dt, offset, n = 1e-6, 3000.0, 3000
@@ -188,6 +193,7 @@ def test_an_offset_is_a_phase_that_advances():
     assert abs(signal - wrong).max() > 0.1
 
 
+@pytest.mark.exhaustive
 def test_accumulated_phases_are_those_that_advance_during_rf():
     offset, duration, n = 77.0, 3.3e-3, 4
     written = 2 * np.pi * offset * duration * np.arange(n)

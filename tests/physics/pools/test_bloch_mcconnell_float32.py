@@ -78,6 +78,7 @@ def test_what_comes_out_is_rounded_once():
     np.testing.assert_allclose(doubly(jnp.asarray(FACTORS[0], float), 0.5), by_hand[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_derivatives_go_through_in_either_mode():
     factors, by = jnp.asarray(FACTORS[0, :3]), jnp.float32(0.5)
     plain = lambda factors, by: product(factors, {"by": by})["product"]

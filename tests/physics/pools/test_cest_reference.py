@@ -86,14 +86,14 @@ def experiment(reference_data):
     return load
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", marked(PROTOCOLS, QUICK))
 def test_exact_in_float64(experiment, name):
     sequence, tissue, engine, reference = experiment(name)
     np.testing.assert_allclose(mr.simulate(sequence, tissue, engine).real, reference["mz_exact"], rtol=0, atol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", marked(IN_FLOAT32, {"apt003_3p_MT_SL", "bmsim_case7"}))
 def test_float32(experiment, name):
     *played, reference = experiment(name)
@@ -143,7 +143,7 @@ def jacobian_of(jacobians, name, sequence, tissue, engine):
     return jacobians[name]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", marked(GRADIENTS, QUICK_GRADIENTS))
 def test_derivatives_in_every_tissue_parameter(experiment, reference_data, jacobians, name):
     sequence, tissue, engine, _ = experiment(name)

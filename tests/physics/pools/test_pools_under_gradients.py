@@ -33,7 +33,7 @@ EVENTS = (
 SCAN = mr.Repeat(*EVENTS, n_repetitions=2)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_without_pools_they_are_isochromats():
     tissue = mr.Tissue(np.inf, np.inf, off_resonance=20.0, b1=0.9, x=X, z=Z, m0=1.5)
     of_spins = mr.simulate(SCAN, tissue, mr.Isochromats())
@@ -69,7 +69,7 @@ def generator(field, detuning):
     return matrix
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_pools_under_gradients_match_matrix_exponentials():
     samples, offset = np.array([3, 7 - 2j, 4 + 1j]) * uT, 210.0
     slope_z = lambda t: np.interp(t, [0, 0.5e-3, 1.5e-3, 2e-3], [0, 6e-3, 6e-3, 0.0])

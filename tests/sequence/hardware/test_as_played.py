@@ -133,6 +133,7 @@ def epi(n_lines=8, amplitude=20 * mT):
     return mr.Sequence(mr.Pulse(np.pi / 2), *(lobe((-1) ** line) for line in range(n_lines)), mr.Delay(0.1 * ms))
 
 
+@pytest.mark.exhaustive
 def test_a_delay_makes_the_ghost_of_an_epi(exact):
     """Lines read forth and back are turned by opposite angles: of a spin the ghost is their tangent."""
     place, delay = 0.03, 6 * us
@@ -179,6 +180,7 @@ def test_derivatives_in_a_measured_response_are_those_of_differences(exact):
     np.testing.assert_allclose(jax.jvp(value, (20 * us,), (1.0,))[1], slope, rtol=1e-4)
 
 
+@pytest.mark.exhaustive
 def test_a_uniform_field_turns_spins(exact):
     """After a step of a gradient whose field a spin in the middle does not see."""
     tau, strength = 1 * ms, 5e-3

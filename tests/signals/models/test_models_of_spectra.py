@@ -19,6 +19,7 @@ def values(model, **chosen):
     return {name: jnp.asarray(chosen.get(name, 0.0)) for name in model.names}
 
 
+@pytest.mark.exhaustive
 def test_a_spectrum_is_the_sum_by_hand():
     model = models.Spectrum(DECAYS, ["NAA", "Cr"], DWELL, window_ppm=(1.0, 4.0))
     frequency = (model.shifts_ppm - 4.65) * PER_PPM

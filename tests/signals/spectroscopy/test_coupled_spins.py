@@ -82,6 +82,7 @@ def test_an_echo_refocuses_shifts_and_not_couplings(te):
     np.testing.assert_allclose(alone, spectroscopy.pulse_acquire(pair(difference, 0.0), DWELL, N), atol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_equivalent_spins_do_not_show_their_coupling():
     """Nor are derivatives lost where levels are equal."""
     both = lambda coupling: spectroscopy.press(pair(0.0, coupling), 0.01, 0.02, DWELL, N)
@@ -160,7 +161,7 @@ def test_editing_leaves_what_is_coupled_to_the_edited(reference_data):
     np.testing.assert_allclose(other, 1 + 2 * np.cos(np.pi * 7.3 * 0.068), atol=0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_derivatives_are_those_of_differences():
     weights = jnp.exp(1j * jnp.arange(16.0))
 

@@ -34,6 +34,7 @@ def test_batches_are_fingerprints_of_the_published_schedule():
     np.testing.assert_array_equal(batch["signal"], fingerprints.stream(SHORT).batch(3)["signal"])
 
 
+@pytest.mark.exhaustive
 def test_the_relaxation_after_the_echo_is_in():
     """The public decoder leaves it out, and reads a different signal."""
     flip_angle, tr = (jnp.asarray(x[:60]) for x in mr.protocols.published_fisp_schedule())

@@ -83,6 +83,7 @@ def test_the_network_is_better_than_the_fit(tmp_path, fit):
     assert losses[-1] < 0.1 * losses[0]
 
 
+@pytest.mark.exhaustive
 def test_a_map_of_a_user_is_judged_on(tmp_path):
     fraction = np.zeros((4, 4, 2))
     fraction[1:3, 1:3] = 0.12

@@ -96,6 +96,7 @@ def test_slopes_of_losses_are_those_of_differences(batch):
             np.testing.assert_allclose(forward, expected, rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 def test_images_are_those_of_the_closed_forms(batch):
     model = batch["model"]
     t2, m0 = model.parted(batch["maps"])

@@ -88,7 +88,7 @@ def test_patches_are_cut_from_volumes_with_their_field():
     assert (patches["field"][0] != patches["field"][1]).any()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_noise_is_that_of_the_phase():
     noisy = stream(SusceptibilityConfig(**{**vars(SHAPES), "snr": 50.0})).batch(0)
     clean = stream(SHAPES).batch(0)
@@ -209,6 +209,7 @@ def options(*arguments):
     return parser.parse_args([str(argument) for argument in arguments])
 
 
+@pytest.mark.exhaustive
 def test_a_map_in_a_file_is_given_its_field(files):
     config = SusceptibilityConfig(snr=math.inf)
     volume = test_sets.simulated(files / "chi.nii", config)

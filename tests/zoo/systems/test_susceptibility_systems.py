@@ -134,6 +134,7 @@ def test_vandi_without_regularisers_is_nonlinear_dipole_inversion(unseen):
     assert mask.any()
 
 
+@pytest.mark.exhaustive
 def test_a_network_of_whole_turns_more_in_the_phase_answers_alike(unseen):
     network = zoo.system_called("vandi_qsm").network(tiny("vandi_qsm"), nnx.Rngs(0))
     turned = unseen | {"field": unseen["field"] + 2 * np.pi / phase_per_ppm(tiny("vandi_qsm"))}

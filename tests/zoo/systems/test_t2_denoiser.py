@@ -63,6 +63,7 @@ def test_running_statistics_are_learned_kept_and_used(folder, images):
     np.testing.assert_allclose(alone, answer(network, images["echoes"])[:1], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_before_training_the_network_answers_as_the_fit_it_corrects(images):
     network = t2_denoiser.T2Denoiser(CONFIG, nnx.Rngs(0))
     np.testing.assert_array_equal(network(images["echoes"]), fitted(images["echoes"]))
