@@ -50,6 +50,7 @@ def test_asymmetry_of_measured_pairs_needs_no_other_offsets(simulated, offsets):
     assert abs(z[-3.5] - z[3.5]) > 0.01
 
 
+@pytest.mark.exhaustive
 def test_what_was_not_measured_on_both_sides_has_no_asymmetry(simulated):
     _, rows = simulated((-300, -3.5, 3.5, 2.0, 2.0))
     assert [np.isnan(row["mtr_asymmetry"]) for row in rows] == [False, False, True, True]

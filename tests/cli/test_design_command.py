@@ -23,6 +23,7 @@ def design(*words):
     return main(["--no-cache", "design", "crlb", *map(str, words)])
 
 
+@pytest.mark.exhaustive
 def test_flip_angles_are_those_of_the_closed_form_also_after_an_interrupt(tmp_path, monkeypatch, capsys):
     """Both angles give 1/sqrt(2) of the signal at the Ernst angle."""
     words = ("vfa", "--t1", "1s", "--noise", "1e-4", "--steps", "120", "--out", tmp_path)

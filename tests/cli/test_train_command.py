@@ -54,6 +54,7 @@ def test_the_printed_score_is_that_of_the_maps(folder, tmp_path, capsys):
     np.testing.assert_allclose([float(number) for number in printed], [error.mean(), error[0]], rtol=2e-3)
 
 
+@pytest.mark.exhaustive
 def test_the_options_of_a_task_are_its_own(folder, capsys):
     folder, _ = folder
     with pytest.raises(SystemExit) as end:

@@ -27,6 +27,7 @@ def test_adjoint(padding):
     np.testing.assert_allclose(dipole.normal(x), dipole(dipole(x)), rtol=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_without_padding_it_is_a_product_in_k_space():
     """The highest frequency of an even axis is plus and minus that of the sampling, of which the kernel is the mean."""
     (x,) = volumes(1)

@@ -94,6 +94,7 @@ def test_linearity(operator):
     np.testing.assert_allclose(together, operator(x) + (0.3 - 2j) * operator(other), atol=1e-12 * abs(together).max())
 
 
+@pytest.mark.exhaustive
 def test_normal(operator):
     x, _ = pair(operator)
     expected = operator.adjoint(operator(x))

@@ -110,6 +110,7 @@ def test_rician_likelihood_does_not_take_the_floor_for_signal(dtype):
         assert 0.93 < np.mean(np.abs(z) < 1.96) < 0.97
 
 
+@pytest.mark.exhaustive
 def test_rician_equals_gaussian_where_the_floor_is_far_below():
     data = decays_of_30_ms(1e4, np.float64)
     noise_std = np.where(ECHOES < 0.1, 1e-4, 10.0)  # later echoes do not count

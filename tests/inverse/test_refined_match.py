@@ -34,6 +34,7 @@ def test_without_noise_the_parameters_are_the_true_ones(dictionary):
     assert np.max(np.abs(matched / t2 - 1)) > 0.1  # which the grid alone leaves
 
 
+@pytest.mark.exhaustive
 def test_with_noise_they_are_unbiased_and_as_precise_as_can_be(dictionary, rng):
     signals = decay({"t2": jnp.full(N, 0.081)}) + NOISE * jnp.asarray(rng.standard_normal((N, 10)))
     fit = refined_match(dictionary, decay, signals, noise_std=NOISE)

@@ -37,6 +37,7 @@ def test_raw_data_has_places_and_labels(raw):
     np.testing.assert_array_equal(raw.signal[1, 2].real, NX * NY + 2 * NX + np.arange(NX))
 
 
+@pytest.mark.exhaustive
 def test_files_open_in_the_reader_of_their_own(raw, tmp_path):
     path = write_ismrmrd(tmp_path / "scan.h5", raw, b0=1.5)
     with ismrmrd.Dataset(str(path), mode="r") as file:

@@ -251,6 +251,7 @@ def test_normalised_keeps_zero_and_its_gradient_finite(dtype):
     np.testing.assert_allclose(gradient.astype(jnp.float64), expected, atol=4 * float(jnp.finfo(dtype).eps))
 
 
+@pytest.mark.exhaustive
 @EACH_ENCODER
 @pytest.mark.parametrize("shape", [(3, 11), (12, 3), ()])
 def test_wrong_signal_lengths_are_refused(make, shape):

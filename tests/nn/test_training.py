@@ -85,6 +85,7 @@ def test_an_interrupt_saves_and_training_goes_on_bit_for_bit(tmp_path, uninterru
     np.testing.assert_array_equal(history.column("loss"), uninterrupted[1].column("loss"))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_a_killed_process_goes_on_bit_for_bit(tmp_path, uninterrupted):
     slow = (

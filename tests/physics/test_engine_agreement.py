@@ -26,6 +26,7 @@ def fisp(shape):
     )
 
 
+@pytest.mark.exhaustive
 def test_fisp_with_sinc_pulses_of_a_millisecond():
     """In samples of 10 us. EPG relaxes before and after a pulse, not during it: its error goes with the duration of pulses."""
     sequence = fisp(pulses.sinc(1.0, 1 * ms, 4, n_samples=100))

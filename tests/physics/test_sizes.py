@@ -69,6 +69,7 @@ def test_a_voxel_more_compiles_nothing(engine):
     assert found == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("engine", [ENGINES["epg"], ENGINES["few_states"], ENGINES["isochromats"]], ids=str)
 def test_a_repetition_more_or_less_compiles_nothing(engine):
     with warnings.catch_warnings():
@@ -81,6 +82,7 @@ def test_a_repetition_more_or_less_compiles_nothing(engine):
     assert found == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 @pytest.mark.parametrize("n", [39, 40])
 @pytest.mark.parametrize("sequence", [fisp, saturation], ids=["fisp", "saturation"])
@@ -176,6 +178,7 @@ def test_the_same_call_is_prepared_once(monkeypatch):
     assert len(planned) > n_plans
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("slices", [1, 3])
 def test_voxels_that_differ_in_m0_alone_are_one(slices, rng):
     t1, t2 = np.linspace(0.5, 2.0, slices)[:, None, None], np.full((1, 1, 1), 0.1)

@@ -31,6 +31,7 @@ def rephased(pulse: mr.ShapedPulse, slope: float = 8e-3) -> mr.Sequence:
     return mr.Sequence(mr.Together(selection, mr.Sequence(mr.Delay(ramp), pulse)), back)
 
 
+@pytest.mark.exhaustive
 def test_every_sample_turns_as_the_bloch_equations_say(rng):
     waveform = 8e-6 * (rng.normal(size=50) + 1j * rng.normal(size=50))
     slope = 12e-3
@@ -46,6 +47,7 @@ def test_every_sample_turns_as_the_bloch_equations_say(rng):
     np.testing.assert_allclose(transverse, end.transverse, atol=1e-10)
 
 
+@pytest.mark.exhaustive
 def test_gradients_of_a_sequence_are_played_in_all_their_parts():
     """Selection with ramps, then a gradient that rephases: the same steps by hand."""
     pulse = sinc()

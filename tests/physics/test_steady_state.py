@@ -35,6 +35,7 @@ def assert_same_state(one, other, tolerance):
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance)
 
 
+@pytest.mark.exhaustive
 def test_it_is_what_two_thousand_repetitions_come_to():
     events = (
         mr.ShapedPulse(4e-6 * jnp.hanning(9)[1:-1], 5e-4, 300.0, 0.3),
@@ -52,6 +53,7 @@ def test_it_is_what_two_thousand_repetitions_come_to():
     assert np.ptp(np.abs(state.z)) > 0.1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("engine", [ENGINE, mr.Isochromats(), mr.EPG()], ids=["BlochMcConnell", "Isochromats", "EPG"])
 def test_of_balanced_repetitions_it_is_the_closed_form(engine):
     tissue = mr.Tissue(T1, T2, m0=2.0, off_resonance=OFF_RESONANCE, b1=jnp.array([0.8, 1.1]))
@@ -77,6 +79,7 @@ def qmt(n_repetitions=1, offset=2000.0):
     )
 
 
+@pytest.mark.exhaustive
 def test_of_a_repetition_with_magnetisation_transfer_it_is_the_end_of_the_train():
     tissue = mr.Tissue(0.3, T2[:, 0], pools=(SEMISOLID,))
     train = mr.simulate(qmt(300), tissue, ENGINE)

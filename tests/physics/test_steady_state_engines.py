@@ -24,6 +24,7 @@ def assert_reproduced(events, tissue, engine, n_repetitions=120, tolerance=1e-10
     return steady
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("off_resonance", [{}, {"off_resonance": 13.0}], ids=["on resonance", "off resonance"])
 def test_of_configuration_states_that_are_wound(off_resonance):
     pulse = EVENTS[0] if off_resonance else mr.Pulse(0.7)
@@ -32,6 +33,7 @@ def test_of_configuration_states_that_are_wound(off_resonance):
     assert 0 < steady.truncation_error.max() < 1e-3
 
 
+@pytest.mark.exhaustive
 def test_of_configuration_states_that_diffuse_and_are_truncated():
     tissue = mr.Tissue(T1, T2, diffusion=2e-9)
     engine = mr.EPG(n_states=5, voxel_size=200e-6)
@@ -42,12 +44,14 @@ def test_of_configuration_states_that_diffuse_and_are_truncated():
     assert np.all(steady.truncation_error <= after.truncation_error)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore:.*is too few")
 def test_of_isochromats_that_are_wound_and_that_diffuse():
     assert_reproduced(EVENTS, mr.Tissue(T1, T2), mr.Isochromats(n=24))
     assert_reproduced(EVENTS, mr.Tissue(T1, T2, diffusion=2e-9), mr.Isochromats(n=12, voxel_size=200e-6))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore:.*loses what gradients wind beyond")
 def test_of_pools_whose_orders_are_wound():
     tissue = mr.Tissue(T1, T2, pools=(mr.Pool(0.1, 40.0, t1=0.06, t2=0.01, shift_ppm=0.3),))
@@ -140,6 +144,7 @@ def reset_and_read():
     return mr.Sequence(scan, mr.Dephase(1), mr.SampleLongitudinal(), mr.Reset(), mr.SampleLongitudinal())
 
 
+@pytest.mark.exhaustive
 def test_resets_and_longitudinal_samples_of_configuration_states():
     tissue = mr.Tissue(jnp.array([0.3, 1.0]), 0.05, off_resonance=8.0, b1=0.9, m0=2.0)
     of_spins = mr.simulate(reset_and_read(), tissue, mr.Isochromats())

@@ -107,6 +107,7 @@ def uses_table(sequence, tissue, engine) -> bool:
     return any(isinstance(entry, Tabled) for entry in planned.events)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore:EPG.n_states", "ignore:BlochMcConnell.n_states")
 @pytest.mark.parametrize("name", CASES)
 def test_table_gives_what_events_written_out_give(name):
@@ -138,6 +139,7 @@ def at():
     return (1.0, jnp.array([0.05, 0.1, 0.2]))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("gradient", [mr.gradient.Checkpoints(), mr.gradient.Direct()])
 def test_reverse_mode_is_that_of_differences_and_of_forward_mode(at, gradient):
     engine = mr.EPG(voxel_size=VOXEL_SIZE)
@@ -155,6 +157,7 @@ def test_reverse_mode_is_that_of_differences_and_of_forward_mode(at, gradient):
     np.testing.assert_allclose(reverse, differences, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_gradient_of_pools_is_that_of_differences():
     def signal(rate):
         voxels = eqx.tree_at(lambda voxels: voxels.pools[0].exchange_rate, with_pools(), rate)
@@ -165,6 +168,7 @@ def test_gradient_of_pools_is_that_of_differences():
     np.testing.assert_allclose(compiled_quickly(jax.grad(signal))(jnp.array(80.0)), differences, rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_sequences_are_mapped(at):
     engine = mr.EPG(voxel_size=VOXEL_SIZE)
     scales = jnp.array([0.7, 1.0])
@@ -174,6 +178,7 @@ def test_sequences_are_mapped(at):
     np.testing.assert_allclose(together[1], play(1.0), rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("make", "voxels", "engine"), [
     (lambda n: echoes(n=n), tissue(), mr.EPG(8, voxel_size=VOXEL_SIZE)),
     (lambda n: saturations(n), with_pools(), mr.BlochMcConnell(3.0)),

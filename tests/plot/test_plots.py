@@ -215,6 +215,7 @@ def strengths(axes, colour):
     }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("phase", [0.0, 90 * deg])
 def test_pathways_are_as_dark_as_their_states_are_large(phase):
     """Also where it depends on phases and on relaxation: the states are those that `play` gives."""

@@ -53,6 +53,7 @@ def sides(axes):
 # diagrams
 
 
+@pytest.mark.exhaustive
 def test_a_diagram_shows_the_waveforms():
     axes = sequence_diagram(echo())
     names = [label.get_text() for label in axes.get_yticklabels()]
@@ -190,6 +191,7 @@ def test_a_slice_profile_shows_what_is_excited():
 # trajectories
 
 
+@pytest.mark.exhaustive
 def test_a_trajectory_is_that_of_the_timeline():
     sequence = mr.Sequence(
         mr.Pulse(0.3), trapezoid(-3 * mT), *echo(2).events[2:3], mr.Pulse(np.pi), trapezoid(2 * mT, "z")

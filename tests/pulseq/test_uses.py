@@ -47,6 +47,7 @@ def test_the_guess_is_by_angle_and_said_once(tmp_path):
     np.testing.assert_allclose(found[::2], found[0], rtol=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_what_is_told_is_taken_without_a_warning(tmp_path):
     refocused = k_of(echoes(tmp_path, (90, 60)), uses={1: "excitation", 2: "refocusing"})
     np.testing.assert_allclose(np.diff(refocused)[::2], -LINE, rtol=1e-9)

@@ -117,6 +117,7 @@ def test_densities_agree(radial):
     assert iterated[:, 32].mean() < 0.2 * iterated[:, 40].mean()
 
 
+@pytest.mark.exhaustive
 def test_radial_images(radial):
     spokes, voxel_size, image = radial
     nufft = enc.Nufft(spokes.reshape(-1, 2), image.shape, voxel_size)

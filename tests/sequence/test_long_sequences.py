@@ -55,6 +55,7 @@ def test_known_times_and_trajectories_of_ten_minutes():
     np.testing.assert_allclose(np.diff(area, axis=1), AMPLITUDE * DWELL, rtol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_what_is_played_at_known_times_after_ten_minutes():
     timeline = gradient_echoes().timeline()
     middle_of_the_ramp = timeline.rf_centers[-1] + 1 * ms + 50 * us

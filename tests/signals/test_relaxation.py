@@ -318,6 +318,7 @@ def test_infinite_times_are_limits(infinite, mode):
     jax.tree.map(compare, at_infinity, limit)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("mode", ["forward", "reverse"])
 @pytest.mark.parametrize("flip", [0.0, np.pi / 2, np.pi, 2 * np.pi])
 @pytest.mark.parametrize("t1", [0.9, INF])

@@ -37,6 +37,7 @@ def test_without_noise_it_is_the_field_of_the_whole(dipole):
     assert float(jnp.abs(dipole(volume.susceptibility)[:, :, :3]).max()) > 1e-3
 
 
+@pytest.mark.exhaustive
 def test_noise_is_that_of_the_phase_of_a_noisy_image(dipole):
     """Drawn as complex numbers: the phase in rad, over the phase that a ppm gives until the echo."""
     snr, magnitude, n = 40.0, 0.5, 200_000

@@ -57,6 +57,7 @@ def test_maps_keep_within_their_limits(many):
     assert spread.max() > 200
 
 
+@pytest.mark.exhaustive
 def test_objects_are_filled_in_part_and_differ(many):
     filled = (np.asarray(many.m0) > 0).mean((1, 2))
     assert 0.2 < filled.min() < filled.max() < 0.95
@@ -72,6 +73,7 @@ def test_air_is_empty_and_harmless(many):
     np.testing.assert_array_equal(np.asarray(many.t2)[air], 1)
 
 
+@pytest.mark.exhaustive
 def test_texture_keeps_the_ratio_of_t1_to_t2(draw):
     plain = draw(jax.random.key(1), 0.0)
     rough = draw(jax.random.key(1), 0.1)
@@ -88,6 +90,7 @@ def test_a_texture_has_variance_one():
     assert abs(drawn.mean()) < 0.1
 
 
+@pytest.mark.exhaustive
 def test_the_number_of_a_sample_decides_alone(draw, many):
     """Not how many are drawn with it."""
     alone = draw(jax.random.fold_in(jax.random.key(3), 17))

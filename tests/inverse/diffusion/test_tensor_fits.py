@@ -222,6 +222,7 @@ def test_constrained_kurtosis_is_the_solution_of_the_quadratic_program(rng):
         np.testing.assert_allclose(found[1:7], best[1:7], atol=5e-3)
 
 
+@pytest.mark.exhaustive
 def test_constraints_that_hold_by_themselves_change_nothing(rng):
     truth = with_kurtosis(rng, THREE * [0.8, 1, 1], 0.5, 0.01)
     fit = diffusion.constrained_kurtosis_fit(KURTOSIS, KURTOSIS(truth))
@@ -231,6 +232,7 @@ def test_constraints_that_hold_by_themselves_change_nothing(rng):
         np.testing.assert_allclose(fit.parameters[name] / size, truth[name] / size, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.exhaustive
 def test_noise_alone_gives_tensors_that_exist(rng):
     data = np.hypot(*rng.normal(size=(2, 3, KURTOSIS.n_samples)))
     weighted = diffusion.weighted_fit(KURTOSIS, data)

@@ -57,6 +57,7 @@ def test_the_background_goes_and_the_local_field_stays(fields, name, left, lost)
     assert np.all(np.asarray(of_local.field)[~known] == 0)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", METHODS)
 def test_what_lies_outside_of_the_mask_is_not_read(fields, name):
     mask, local, _ = fields

@@ -57,6 +57,7 @@ def test_every_inversion_finds_it(scan, inversion):
     assert np.std(other.susceptibility) < 0.9 * np.std(result.susceptibility)
 
 
+@pytest.mark.exhaustive
 def test_a_mask_is_found_where_none_is_given(scan):
     _, magnitude, phase, ball = scan
     result = qsm.qsm(magnitude, phase, TE, SIZE, B0, TILTED)

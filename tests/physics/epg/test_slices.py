@@ -337,6 +337,7 @@ def test_what_cannot_be_played_is_named(call, message):
     assert message in str(error.value)
 
 
+@pytest.mark.exhaustive
 def test_a_profile_is_refused_where_pulses_last(profile):
     with pytest.raises(ValueError, match="`slice_profile` is that of `Pulse`s, which take no time"):
         in_a_voxel(mr.ContinuousWave(1e-6, 1e-3), slice_profile=profile)

@@ -102,6 +102,7 @@ def test_stages_from_a_given_state(always_in_stages):
     np.testing.assert_allclose(jnp.concatenate([first, second], axis=-1), whole, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.exhaustive
 def test_what_cannot_return_is_no_truncation(always_in_stages):
     """Emptying stages drop orders on purpose; no energy is counted for them."""
     engine = mr.EPG().plan(fisp(), TISSUE, None, keeps_state=False).engine
