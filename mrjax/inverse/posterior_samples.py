@@ -12,6 +12,7 @@ from mrjax import _checks
 from mrjax._module import Module
 from mrjax.inverse._unbounded import bounded, unbounded
 from mrjax.inverse.least_squares import least_squares
+from mrjax.jax_rules import nan_where_it_does_not_hold
 from mrjax.signals.models import SignalModel
 
 LogPrior = Callable[[dict[str, Array]], Array]
@@ -213,12 +214,14 @@ def _chain(voxel: _Voxel, key: Array, counts: tuple[int, int, int]) -> tuple[Arr
     blackjax, (n_samples, n_warmup, _) = _blackjax(), counts
     start, warmup, walk = jax.random.split(key, 3)
     place = SPREAD * jax.random.normal(start, voxel.center.shape, voxel.center.dtype)
-    adaptation = blackjax.window_adaptation(blackjax.nuts, voxel.log_density)
+    # a long step may end where a limit is met to the last digit, and the model refuses it: nothing can be there
+    density = nan_where_it_does_not_hold(voxel.log_density)
+    adaptation = blackjax.window_adaptation(blackjax.nuts, density)
     (state, adapted), _ = adaptation.run(warmup, place, num_steps=n_warmup)
     kernel = blackjax.nuts.build_kernel()
 
     def step(state: Any, key: PRNGKeyArray) -> tuple[Any, tuple[Array, Array]]:
-        state, info = kernel(key, state, voxel.log_density, **adapted)
+        state, info = kernel(key, state, density, **adapted)
         return state, (state.position, info.is_divergent)
 
     return jax.lax.scan(step, state, jax.random.split(walk, n_samples))[1]
