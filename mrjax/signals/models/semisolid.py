@@ -73,10 +73,8 @@ class MagnetizationTransfer(SignalModel):
             raise ValueError(
                 f"`rf_amplitude` must have one value for each offset, {self.offset.shape}, but got {self.rf_amplitude.shape}."
             )
-        for name, value in {"observed_t1": observed_t1, "pool_t1": pool_t1}.items():
-            setattr(self, name, _number_or(_checks.positive(_checks.real_array(value, name), name, "s"), value))
-        for name, value in {"off_resonance": off_resonance, "b1": b1}.items():
-            setattr(self, name, _number_or(_checks.real_array(value, name), value))
+        for name, value in _known(observed_t1, pool_t1, off_resonance, b1).items():
+            setattr(self, name, value)
         self.lineshape = SuperLorentzian() if lineshape is None else lineshape
 
     @property
@@ -88,8 +86,7 @@ class MagnetizationTransfer(SignalModel):
         return self.offset.size
 
     def __call__(self, parameters: Mapping[str, Array]) -> Float[Array, "*voxels n"]:
-        fraction, rate = parameters["pool_fraction"], parameters["exchange_rate"]
-        pool = Pool(fraction, rate, jnp.asarray(self.pool_t1), parameters["pool_t2"], lineshape=self.lineshape)
+        pool = _pool(parameters, self.pool_t1, self.lineshape)
         t1 = intrinsic_t1(self.observed_t1, pool)
         saturated = ramani(
             self.offset, self.rf_amplitude, t1, parameters["t2"], pool, off_resonance=self.off_resonance, b1=self.b1
@@ -166,10 +163,8 @@ class PulsedMagnetizationTransfer(SignalModel):
         shape, self.pulse_duration, self.tr = pulse_and_repetition(waveform, pulse_duration, tr)
         self.waveform = tuple(shape.tolist())
         self.excitation_angle = _checks.real_array(excitation_angle, "excitation_angle")
-        for name, value in {"observed_t1": observed_t1, "pool_t1": pool_t1}.items():
-            setattr(self, name, _number_or(_checks.positive(_checks.real_array(value, name), name, "s"), value))
-        for name, value in {"off_resonance": off_resonance, "b1": b1}.items():
-            setattr(self, name, _number_or(_checks.real_array(value, name), value))
+        for name, value in _known(observed_t1, pool_t1, off_resonance, b1).items():
+            setattr(self, name, value)
         self.lineshape = SuperLorentzian() if lineshape is None else lineshape
 
     @property
@@ -181,8 +176,7 @@ class PulsedMagnetizationTransfer(SignalModel):
         return self.offset.size
 
     def __call__(self, parameters: Mapping[str, Array]) -> Float[Array, "*voxels n"]:
-        fraction, rate = parameters["pool_fraction"], parameters["exchange_rate"]
-        pool = Pool(fraction, rate, jnp.asarray(self.pool_t1), parameters["pool_t2"], lineshape=self.lineshape)
+        pool = _pool(parameters, self.pool_t1, self.lineshape)
         signal = sled_pike(
             self.offset,
             self.saturation_angle,
@@ -209,6 +203,21 @@ def _semisolid_parameters() -> tuple[Parameter, ...]:
         Parameter("t2", "s", "T2 of the water", 1e-3, 5.0, tuple(t2s.tolist())),
         amplitude("m0", "equilibrium magnetisation"),
     )
+
+
+def _known(observed_t1: Any, pool_t1: Any, off_resonance: Any, b1: Any) -> dict[str, Any]:
+    """What is known of voxels, by name: checked arrays, and numbers where numbers are given."""
+    times = {"observed_t1": observed_t1, "pool_t1": pool_t1}
+    checked = {name: _checks.positive(_checks.real_array(value, name), name, "s") for name, value in times.items()}
+    fields = {"off_resonance": off_resonance, "b1": b1}
+    checked |= {name: _checks.real_array(value, name) for name, value in fields.items()}
+    return {name: _number_or(checked[name], value) for name, value in (times | fields).items()}
+
+
+def _pool(parameters: Mapping[str, Array], t1: Any, lineshape: AbstractLineshape) -> Pool:
+    """The semisolid pool of fitted parameters."""
+    fraction, rate = parameters["pool_fraction"], parameters["exchange_rate"]
+    return Pool(fraction, rate, jnp.asarray(t1), parameters["pool_t2"], lineshape=lineshape)
 
 
 def _number_or(array: Array, value: Any) -> Any:
