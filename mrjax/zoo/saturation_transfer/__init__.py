@@ -1,0 +1,42 @@
+"""The task of saturation transfer: schedules of images that tell pools apart, learned with the networks that read them."""
+
+from .evaluation import (
+    Agreement as Agreement,
+    agreement as agreement,
+    evaluation as evaluation,
+    scores as scores,
+    unseen as unseen,
+    vials as vials,
+)
+from .experiment import (
+    Parameters as Parameters,
+    SaturationExperiment as SaturationExperiment,
+    Schedule as Schedule,
+    Shown as Shown,
+)
+from .network import (
+    Samples as Samples,
+    ScheduledNetwork as ScheduledNetwork,
+    estimate as estimate,
+    estimation_error as estimation_error,
+    samples as samples,
+)
+from .published_experiments import (
+    MILLIMOLAR as MILLIMOLAR,
+    l_arginine as l_arginine,
+    semisolid_brain as semisolid_brain,
+)
+from .scheduling import (
+    Bounds as Bounds,
+    Scheduling as Scheduling,
+    constant_schedule as constant_schedule,
+    duration as duration,
+    random_schedule as random_schedule,
+    schedule_from_file as schedule_from_file,
+)
+from .task import (
+    SaturationConfig as SaturationConfig,
+    described as described,
+    first_schedule as first_schedule,
+    saturation_system as saturation_system,
+)
