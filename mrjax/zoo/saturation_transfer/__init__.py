@@ -4,6 +4,7 @@ from .evaluation import (
     Agreement as Agreement,
     agreement as agreement,
     evaluation as evaluation,
+    rows as rows,
     scores as scores,
     unseen as unseen,
     vials as vials,
@@ -26,11 +27,11 @@ from .published_experiments import (
     l_arginine as l_arginine,
     semisolid_brain as semisolid_brain,
 )
+from .question import as_text as as_text, scheduling_of as scheduling_of
 from .scheduling import (
     Bounds as Bounds,
     Scheduling as Scheduling,
     constant_schedule as constant_schedule,
-    duration as duration,
     random_schedule as random_schedule,
     schedule_from_file as schedule_from_file,
 )

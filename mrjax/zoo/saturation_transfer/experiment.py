@@ -12,11 +12,13 @@ from mrjax.lineshapes import AbstractLineshape
 from mrjax.physics import BlochMcConnell, simulate
 from mrjax.pool import Pool
 from mrjax.protocols.cest import fingerprinting
+from mrjax.sequence import Sequence
 from mrjax.synthesis import Uniform
 from mrjax.tissue import Tissue
 
-Schedule = dict[str, Float[Array, " image"]]
-"""Of each image: `b1` in T, `offset_ppm`, `saturation_time` and `recovery` in s, `flip_angle` in rad."""
+Schedule = dict[str, Any]
+"""Arrays of JAX or NumPy, with an entry for each image: `b1` in T, `offset_ppm`, `saturation_time` and `recovery` in s, and
+`flip_angle` in rad."""
 
 Parameters = dict[str, Float[Array, "*voxels"]]
 
@@ -38,8 +40,8 @@ class Shown:
 class SaturationExperiment:
     """Water and one pool at a field, and how images of them are taken.
 
-    Each image is one of `mrjax.protocols.cest.fingerprinting`: saturation, readout, recovery, spoiled, on what the image before
-    has left. Its magnitude has noise.
+    Each image is one of `mrjax.protocols.cest.fingerprinting`: saturation, crusher, readout, crusher, recovery, on what the
+    image before has left. Its magnitude has noise.
 
     **Arguments:**
 
@@ -50,6 +52,7 @@ class SaturationExperiment:
     - `estimated`: Names in `limits`.
     - `noise_std`: Standard deviation of the noise of an image, relative to the equilibrium. Positive.
     - `lineshape`: Of a semisolid pool; None for a solute.
+    - `flip_duration`, `crusher_duration`: In s, of the readout pulse and of each of the two crushers of an image; zero or more.
     - `shown`: How parameters are shown, by name; in SI units where there is no entry.
 
     **Raises:** `ValueError` where a parameter is missing, not known or given twice, or what is estimated is not drawn.
@@ -72,6 +75,8 @@ class SaturationExperiment:
     estimated: tuple[str, ...]
     noise_std: float
     lineshape: AbstractLineshape | None = None
+    flip_duration: float = 0.0
+    crusher_duration: float = 0.0
     shown: Mapping[str, Shown] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -91,6 +96,9 @@ class SaturationExperiment:
         for name in ("b0", "noise_std"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"`{name}` must be positive and finite, but got {getattr(self, name)!r}.")
+        for name in ("flip_duration", "crusher_duration"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"`{name}` must be finite and not negative, but got {getattr(self, name)!r}.")
 
     def drawn(self, key: Key[Array, ""], n: int) -> Parameters:
         """Tissues drawn uniformly within the limits."""
@@ -100,12 +108,26 @@ class SaturationExperiment:
         """The images of tissues without noise, relative to `m0`, or where none is given to the equilibrium."""
         return jnp.abs(simulate(self.sequence(schedule), self.tissue(parameters), BlochMcConnell(b0=self.b0)))
 
-    def sequence(self, schedule: Schedule) -> Any:
+    @property
+    def readout_time(self) -> float:
+        """Of an image, for what is neither saturation nor recovery, in s."""
+        return self.flip_duration + 2 * self.crusher_duration
+
+    def arguments(self, schedule: Schedule) -> dict[str, Any]:
+        """Of `mrjax.protocols.cest.fingerprinting`, for a schedule."""
+        times = {"flip_duration": self.flip_duration, "crusher_duration": self.crusher_duration}
+        return {
+            "b1": schedule["b1"],
+            "offset_ppm": schedule["offset_ppm"],
+            "saturation_time": schedule["saturation_time"],
+            "tr": schedule["saturation_time"] + (self.readout_time + schedule["recovery"]),
+            "flip_angle": schedule["flip_angle"],
+            "b0": self.b0,
+        } | {name: time for name, time in times.items() if time > 0}
+
+    def sequence(self, schedule: Schedule) -> Sequence:
         """What is played."""
-        times = schedule["saturation_time"], schedule["saturation_time"] + schedule["recovery"]
-        return fingerprinting(
-            schedule["b1"], schedule["offset_ppm"], *times, self.b0, flip_angle=schedule["flip_angle"]
-        )
+        return fingerprinting(**self.arguments(schedule))
 
     def tissue(self, parameters: Parameters) -> Tissue:
         """Tissues of given parameters, which are those of `limits` and perhaps `m0`."""

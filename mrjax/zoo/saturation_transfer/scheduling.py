@@ -14,6 +14,11 @@ from mrjax.zoo.saturation_transfer.experiment import SaturationExperiment, Sched
 
 NAMES = ("b1", "offset_ppm", "saturation_time", "recovery", "flip_angle")
 
+TIMES = ("saturation_time", "recovery")
+
+ROUNDING = 1e-6
+"""Of a sum of times in float32, relative."""
+
 Bounds = Mapping[str, tuple[float, float]]
 
 
@@ -26,7 +31,7 @@ class Scheduling:
     - `experiment`: What the schedule is for.
     - `start`: The schedule that a search begins with, or that is kept.
     - `bounds`: Between what each entry that is learned may lie, by name, in SI units; none to keep the start.
-    - `most_time`: What saturation and recovery of all images may take together, in s; None for any.
+    - `most_time`: What all images may take together, in s; None for any.
 
     **Raises:** `ValueError` for a name that is no part of a schedule, and where the limits of the times leave no room.
 
@@ -36,8 +41,8 @@ class Scheduling:
         >>> from mrjax.zoo.saturation_transfer import Scheduling, constant_schedule, l_arginine
         >>> start = constant_schedule(10, b1=3e-6, offset_ppm=3.0, saturation_time=2.5, recovery=1.02)
         >>> design = Scheduling(l_arginine(2e-3), start, bounds={"b1": (0.0, 6e-6)}, most_time=35.2)
-        >>> round(float(sum(design.played(start)["recovery"] + start["saturation_time"])), 1)
-        35.2
+        >>> print(f"{design.duration(design.played(start)):.1f} s")
+        35.2 s
 
         ```
     """
@@ -52,11 +57,8 @@ class Scheduling:
             raise ValueError(f"`start` must have {', '.join(NAMES)}, but has {', '.join(self.start)}.")
         if unknown := [name for name in self.bounds if name not in NAMES]:
             raise ValueError(f"`bounds` must be of {', '.join(NAMES)}, but got {', '.join(unknown)}.")
-        if self.most_time is not None and not self.most_time > (least := self._least_time()):
-            raise ValueError(
-                f"`most_time` must leave room for the shortest saturations and recoveries, {least:.6g} s in all, but is "
-                f"{self.most_time:.6g} s; lower their bounds, take fewer images or more time."
-            )
+        if self.most_time is not None:
+            self._require_time(self.most_time)
 
     @property
     def n_images(self) -> int:
@@ -69,26 +71,31 @@ class Scheduling:
 
     def played(self, schedule: Schedule) -> Schedule:
         """The schedule with the times that may change shortened to `most_time`, where they have to be."""
-        free = [name for name in ("saturation_time", "recovery") if name in self.bounds]
+        free = [name for name in TIMES if name in self.bounds]
         if self.most_time is None or not free:
             return schedule
-        kept = sum((jnp.sum(schedule[name]) for name in ("saturation_time", "recovery") if name not in free), start=0.0)
+        kept = sum((jnp.sum(schedule[name]) for name in TIMES if name not in free), start=0.0)
+        kept = kept + self.n_images * self.experiment.readout_time
         values = jnp.stack([schedule[name] for name in free])
         least = jnp.array([self.bounds[name][0] for name in free], values.dtype)[:, None]
         shortened = limit_sum(values, self.most_time - kept, least)
         return schedule | dict(zip(free, shortened, strict=True))
 
-    def _least_time(self) -> float:
-        least = 0.0
-        for name in ("saturation_time", "recovery"):
+    def duration(self, schedule: Schedule) -> float:
+        """Of all images, in s."""
+        times = np.asarray(schedule["saturation_time"], float) + np.asarray(schedule["recovery"], float)
+        return float(np.sum(times)) + self.n_images * self.experiment.readout_time
+
+    def _require_time(self, most_time: float) -> None:
+        least = self.n_images * self.experiment.readout_time
+        for name in TIMES:
             least += self.n_images * self.bounds[name][0] if name in self.bounds else float(self.start[name].sum())
-        free = any(name in self.bounds for name in ("saturation_time", "recovery"))
-        return least if free else min(least, np.nextafter(self.most_time or np.inf, 0.0))
-
-
-def duration(schedule: Schedule) -> float:
-    """Of all images, in s."""
-    return float(np.sum(np.asarray(schedule["saturation_time"]) + np.asarray(schedule["recovery"])))
+        free = any(name in self.bounds for name in TIMES)
+        if not (most_time > least or (not free and most_time >= least * (1 - ROUNDING))):
+            raise ValueError(
+                f"`most_time` must leave room for the shortest saturations, readouts and recoveries, {least:.6g} s, but is "
+                f"{most_time:.6g} s; lower their bounds, take fewer images or more time."
+            )
 
 
 def constant_schedule(

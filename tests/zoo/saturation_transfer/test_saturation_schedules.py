@@ -94,13 +94,14 @@ def test_networks_see_parameters_from_minus_one_to_one():
 def test_a_schedule_keeps_the_time_it_has():
     design = Scheduling(LARG, SCHEDULE, BOUNDS, most_time=5.0)
     played = design.played(SCHEDULE)
-    assert saturation_transfer.duration(played) == pytest.approx(5.0, rel=1e-12)
+    assert design.duration(played) == pytest.approx(5.0, rel=1e-12)
     np.testing.assert_allclose(played["recovery"] / SCHEDULE["recovery"], 5.0 / 7.3, rtol=1e-12)
     alone = dataclasses.replace(design, bounds={"recovery": (0.2, 5.0)}).played(SCHEDULE)
     np.testing.assert_array_equal(alone["saturation_time"], SCHEDULE["saturation_time"])
-    assert saturation_transfer.duration(alone) == pytest.approx(5.0, rel=1e-12)
-    assert saturation_transfer.duration(Scheduling(LARG, SCHEDULE, BOUNDS, 100.0).played(SCHEDULE)) == 7.3
-    with pytest.raises(ValueError, match=r"shortest saturations and recoveries, 4\.4 s in all, but is 4 s"):
+    assert design.duration(alone) == pytest.approx(5.0, rel=1e-12)
+    longer = Scheduling(LARG, SCHEDULE, BOUNDS, 100.0)
+    assert longer.duration(longer.played(SCHEDULE)) == pytest.approx(7.3, rel=1e-12)
+    with pytest.raises(ValueError, match=r"shortest saturations, readouts and recoveries, 4\.4 s, but is 4 s"):
         Scheduling(LARG, SCHEDULE, {"recovery": (0.2, 5.0)}, most_time=4.0)
 
 
@@ -187,7 +188,7 @@ def test_a_schedule_is_learned_kept_and_judged(trained):
     for name in BOUNDS:
         assert np.max(np.abs(played[name] - start[name])) > 0.05 * BOUNDS[name][1]
         assert np.all((played[name] >= 0) & (played[name] <= BOUNDS[name][1]))
-    assert saturation_transfer.duration(played) <= 14 * (1 + 1e-6)
+    assert network.scheduling.duration(played) <= 14 * (1 + 1e-6)
     evaluation, config, estimate = zoo.judged(str(folder))
     report = evaluation.report(config, estimate, argparse.Namespace(tissues=50))
     assert [row[0] for row in report.rows] == ["concentration", "exchange rate"]
@@ -202,7 +203,7 @@ def test_nothing_is_learned_of_a_schedule_that_is_kept():
     config = zoo.configured(system, "smoke", SMALL | {"learns": "nothing", "start": "constant"})
     network = system.network(config, nnx.Rngs(0))
     played = network.played()
-    assert saturation_transfer.duration(played) == pytest.approx(14.0, rel=1e-6)
+    assert network.scheduling.duration(played) == pytest.approx(14.0, rel=1e-6)
     np.testing.assert_allclose(played["b1"], 3e-6, rtol=1e-6)
     assert {path[0] for path, _ in nnx.to_flat_state(nnx.state(network, nnx.Param))} == {"reconstruction"}
 
