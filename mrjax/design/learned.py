@@ -50,7 +50,7 @@ class LearnedDesign(nnx.Module):
     **Raises:** `ValueError` where `free` or `bounds` have another form, a bound is missing or not finite, or the start is
     outside.
 
-    **Source:** O. Perlman, B. Zhu, M. Zaiss, M. S. Rosen, C. T. Farrar, Magn Reson Med 87 (2022) 2792-2810 (schedules learned
+    **Source:** O. Perlman, B. Zhu, M. Zaiss, M. S. Rosen, C. T. Farrar, Magn Reson Med 87 (2022) 2792 (schedules learned
     with a network).
 
     !!! example

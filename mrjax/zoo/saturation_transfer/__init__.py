@@ -24,6 +24,7 @@ from .network import (
 )
 from .published_experiments import (
     MILLIMOLAR as MILLIMOLAR,
+    SEMISOLID_BOUNDS as SEMISOLID_BOUNDS,
     l_arginine as l_arginine,
     semisolid_brain as semisolid_brain,
 )
@@ -41,3 +42,4 @@ from .task import (
     first_schedule as first_schedule,
     saturation_system as saturation_system,
 )
+from .unsupervised import estimate_within_limits as estimate_within_limits, signal_error as signal_error

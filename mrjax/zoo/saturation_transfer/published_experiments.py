@@ -55,7 +55,7 @@ def semisolid_brain(noise_std: float) -> SaturationExperiment:
     **Returns:** the `SaturationExperiment`: fractions 0.02 to 0.17, 5 to 100 /s, T2 of the semisolid protons 1 to 100 us, T1 of
     the water 0.2 to 3 s.
 
-    **Source:** B. Kang, B. Kim, H. Park, H.-Y. Heo, NMR Biomed 35 (2022) e4662; code: github.com/Heo-Group/LOAS-MRF.
+    **Source:** B. Kang et al. (2022), code: github.com/Heo-Group/LOAS-MRF.
 
     !!! example
 
@@ -81,3 +81,12 @@ def semisolid_brain(noise_std: float) -> SaturationExperiment:
             "t1": Shown("T1 of the water", "ms", 1e-3),
         },
     )
+
+
+SEMISOLID_BOUNDS = {
+    "b1": (0.9e-6, 1.9e-6),
+    "offset_ppm": (8.0, 50.0),
+    "saturation_time": (0.4, 2.0),
+    "recovery": (3.5, 4.5),
+}
+"""Of published schedules for semisolid protons, in T, ppm and s (code: github.com/Heo-Group/LOAS-MRF)."""

@@ -49,7 +49,7 @@ SYSTEM = saturation_system(
     "auto_cest",
     "schedule of CEST fingerprinting learned with a network for concentration and exchange rate; the published network sizes, "
     "ranges of tissues and learning rates are not known",
-    "O. Perlman, B. Zhu, M. Zaiss, M. S. Rosen, C. T. Farrar, Magn Reson Med 87 (2022) 2792-2810",
+    "O. Perlman, B. Zhu, M. Zaiss, M. S. Rosen, C. T. Farrar, Magn Reson Med 87 (2022) 2792",
     {"paper": AutoCestConfig(steps=6000), "smoke": AutoCestConfig(steps=600, hidden=100)},
     scheduling,
 )

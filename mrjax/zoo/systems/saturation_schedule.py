@@ -64,7 +64,7 @@ def scheduling(config: QuestionConfig) -> Scheduling:
 SYSTEM = saturation_system(
     "saturation_schedule",
     "schedule of saturation transfer learned with a network, for the tissues and within the limits that were asked for",
-    "after O. Perlman, B. Zhu, M. Zaiss, M. S. Rosen, C. T. Farrar, Magn Reson Med 87 (2022) 2792-2810",
+    "after O. Perlman, B. Zhu, M. Zaiss, M. S. Rosen, C. T. Farrar, Magn Reson Med 87 (2022) 2792",
     {"smoke": QuestionConfig(steps=600, hidden=100)},
     scheduling,
     schedule=lambda config: TrainingSchedule(config.steps, checkpoint_every=min(config.checkpoint_every, config.steps)),
