@@ -57,12 +57,12 @@ def schedules(folder: Path, learned: dict) -> dict[str, dict]:
     cohen = json.loads((folder / "larg_cest_mrf_protocol.json").read_text())["B1_uT"][:10]
     files = {name: mr.io.read_schedule(folder / file)["b1"] for name, file in FILES.items()}
     return {
-        "one image ten times": constant,
+        "learned": learned,
         "drawn at random": network.played(),
+        "amine, published": at(1e-6 * np.array(AMINE)),
+        "one image ten times": constant,
         "first ten of CEST-MRF": at(1e-6 * np.array(cohen)),
         **{name: at(powers) for name, powers in files.items()},
-        "amine, published": at(1e-6 * np.array(AMINE)),
-        "learned": learned,
     }
 
 
@@ -137,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--small", action="store_true", help="60 steps, to see that it runs")
+    parser.add_argument("--schedules", nargs="+", metavar="NAME", help="these alone, such as 'amine, published'")
     parser.add_argument("--runs", type=Path, default=Path("build/autocest"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     options = parser.parse_args()
@@ -145,6 +146,8 @@ def main() -> None:
     _, _, joint = trained(options.runs / "learned_with_its_network", {"steps": str(steps)})
     rows, all_schedules = {}, schedules(folder, joint.played())
     for name, schedule in all_schedules.items():
+        if options.schedules and name not in options.schedules:
+            continue
         place = options.runs / name.replace(",", "").replace(" ", "_")
         place.mkdir(parents=True, exist_ok=True)
         file = place / "schedule.csv"
@@ -155,15 +158,20 @@ def main() -> None:
         system, _, network = trained(place, settings | {"learns": "nothing", "start": str(file)})
         scheduling = network.scheduling
         rows[name] = judged(system, network), bound(scheduling, network.played()), scheduling.duration(network.played())
+        write(options.out, joint, rows, steps)
+    draw(all_schedules["drawn at random"], all_schedules["learned"], options.out / "autocest.png")
+
+
+def write(out: Path, joint: Any, rows: dict, steps: int) -> None:
+    """Print and keep what has been judged so far."""
     text = (
         "Mean absolute error, with the correlation in parentheses; the bound is the least standard deviation of an unbiased "
         f"estimate.\n\n{table(rows)}\n\n{joint.scheduling.n_images} images with noise of "
         f"{joint.experiment.noise_std:g} of M0; {steps} steps of the search, {READING * steps:.0f} of each network.\n"
     )
     print(text)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "autocest.md").write_text(text)
-    draw(all_schedules["drawn at random"], all_schedules["learned"], options.out / "autocest.png")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "autocest.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import mrjax as mr
 from mrjax import zoo
 from mrjax.units import GAMMA, deg
 from mrjax.zoo import saturation_transfer
-from mrjax.zoo.saturation_transfer import SaturationExperiment, Schedule, ScheduledNetwork
+from mrjax.zoo.saturation_transfer import PoolExperiment, Schedule, ScheduledNetwork
 
 RASTER = 10e-6
 """In s, of the blocks of a Pulseq file."""
@@ -76,14 +76,14 @@ def rounded(schedule: Schedule) -> Schedule:
     return exact | {name: np.round(exact[name] / RASTER) * RASTER for name in ("saturation_time", "recovery")}
 
 
-def with_a_readout(experiment: SaturationExperiment) -> SaturationExperiment:
+def with_a_readout(experiment: PoolExperiment) -> PoolExperiment:
     """The experiment with a readout pulse and crushers that take time, as scanners need."""
     times = {"flip_duration": FLIP, "crusher_duration": CRUSHER}
     missing = {name: time for name, time in times.items() if getattr(experiment, name) == 0}
     return dataclasses.replace(experiment, **missing)
 
 
-def pools(experiment: SaturationExperiment) -> str:
+def pools(experiment: PoolExperiment) -> str:
     """The tissue in the middle of its ranges, as a YAML file of Pulseq-CEST."""
     middle = {name: (low + high) / 2 for name, (low, high) in experiment.limits.items()}
     values = {**dict(experiment.known), **middle}
@@ -108,7 +108,7 @@ def pools(experiment: SaturationExperiment) -> str:
     )
 
 
-def bounds(experiment: SaturationExperiment, schedule: Schedule) -> dict[str, float]:
+def bounds(experiment: PoolExperiment, schedule: Schedule) -> dict[str, float]:
     """Root mean square over some tissues of the least relative deviation of each estimated parameter, all unknown."""
     with jax.enable_x64(True):
         exact = {name: jnp.asarray(np.asarray(value, float)) for name, value in schedule.items()}

@@ -11,12 +11,12 @@ from .evaluation import (
 )
 from .experiment import (
     Parameters as Parameters,
-    SaturationExperiment as SaturationExperiment,
+    PoolExperiment as PoolExperiment,
     Schedule as Schedule,
     Shown as Shown,
 )
 from .network import (
-    Samples as Samples,
+    ImagedVoxels as ImagedVoxels,
     ScheduledNetwork as ScheduledNetwork,
     estimate as estimate,
     estimation_error as estimation_error,

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from mrjax.zoo.saturation_transfer.experiment import Parameters, SaturationExperiment
-from mrjax.zoo.saturation_transfer.network import Samples, samples
+from mrjax.zoo.saturation_transfer.experiment import Parameters, PoolExperiment
+from mrjax.zoo.saturation_transfer.network import ImagedVoxels, samples
 from mrjax.zoo.saturation_transfer.scheduling import Scheduling
 from mrjax.zoo.system import Evaluation, Report
 
@@ -54,7 +54,7 @@ def agreement(found: Any, true: Any) -> Agreement:
     return Agreement(float(np.mean(np.abs(found - true))), correlation, float(np.mean(found - true)))
 
 
-def unseen(scheduling: Scheduling, n: int, seed: int) -> Samples:
+def unseen(scheduling: Scheduling, n: int, seed: int) -> ImagedVoxels:
     """Tissues and noise that a training with a seed has not seen.
 
     **Arguments:**
@@ -63,14 +63,14 @@ def unseen(scheduling: Scheduling, n: int, seed: int) -> Samples:
     - `n`: Tissues.
     - `seed`: Of the training.
 
-    **Returns:** the `Samples`.
+    **Returns:** the `ImagedVoxels`.
     """
     return samples(scheduling, n, seed + UNSEEN).batch(0)
 
 
 def vials(
-    experiment: SaturationExperiment, values: Mapping[str, tuple[float, ...]], n_voxels: int, n_images: int, seed: int
-) -> Samples:
+    experiment: PoolExperiment, values: Mapping[str, tuple[float, ...]], n_voxels: int, n_images: int, seed: int
+) -> ImagedVoxels:
     """A phantom of vials: every combination of given values, each in many voxels with noise of their own.
 
     **Arguments:**
@@ -81,7 +81,7 @@ def vials(
     - `n_images`: Of the schedule.
     - `seed`: Of the noise.
 
-    **Returns:** the `Samples`, vial after vial.
+    **Returns:** the `ImagedVoxels`, vial after vial.
 
     **Raises:** `ValueError` where a parameter is missing or none of them.
     """
@@ -92,10 +92,10 @@ def vials(
     dtype = jax.numpy.result_type(float)
     tissue = {name: jax.numpy.asarray(np.repeat(np.ravel(column), n_voxels), dtype) for name, column in columns}
     noise = jax.random.normal(jax.random.key(seed), (mesh[0].size * n_voxels, n_images), dtype)
-    return Samples(tissue, noise)
+    return ImagedVoxels(tissue, noise)
 
 
-def scores(experiment: SaturationExperiment, found: Parameters, true: Parameters) -> dict[str, Agreement]:
+def scores(experiment: PoolExperiment, found: Parameters, true: Parameters) -> dict[str, Agreement]:
     """The `agreement` of everything that is estimated, in the units in which it is shown.
 
     **Arguments:**
@@ -126,7 +126,7 @@ def evaluation(scheduling_of: Callable[[Any], Scheduling]) -> Evaluation:
 
     def report(
         config: Any,
-        estimate: Callable[[Samples | Float[Array, "voxel image"]], Parameters],
+        estimate: Callable[[ImagedVoxels | Float[Array, "voxel image"]], Parameters],
         options: argparse.Namespace,
     ) -> Report:
         scheduling = scheduling_of(config)
@@ -138,7 +138,7 @@ def evaluation(scheduling_of: Callable[[Any], Scheduling]) -> Evaluation:
     return Evaluation(add_options, report)
 
 
-def rows(experiment: SaturationExperiment, found: dict[str, Agreement]) -> list[tuple[str, ...]]:
+def rows(experiment: PoolExperiment, found: dict[str, Agreement]) -> list[tuple[str, ...]]:
     """A table of scores."""
     lines = []
     for name, one in found.items():

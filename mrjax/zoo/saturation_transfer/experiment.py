@@ -37,7 +37,7 @@ class Shown:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SaturationExperiment:
+class PoolExperiment:
     """Water and one pool at a field, and how images of them are taken.
 
     Each image is one of `mrjax.protocols.cest.fingerprinting`: saturation, crusher, readout, crusher, recovery, on what the

@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Key
 from mrjax.nn import FullyConnected, Loss
 from mrjax.nn.encoders import normalised
 from mrjax.synthesis import Stream
-from mrjax.zoo.saturation_transfer.experiment import Parameters, SaturationExperiment, Schedule
+from mrjax.zoo.saturation_transfer.experiment import Parameters, PoolExperiment, Schedule
 from mrjax.zoo.saturation_transfer.scheduling import Scheduling
 
 
-class Samples(NamedTuple):
+class ImagedVoxels(NamedTuple):
     """Voxels to be imaged."""
 
     tissue: Parameters
@@ -58,7 +58,7 @@ class ScheduledNetwork(nnx.Module):
         self.reconstruction = FullyConnected(widths, rngs=rngs)
 
     @property
-    def experiment(self) -> SaturationExperiment:
+    def experiment(self) -> PoolExperiment:
         """What the schedule is for."""
         return self.scheduling.experiment
 
@@ -66,7 +66,7 @@ class ScheduledNetwork(nnx.Module):
         """The schedule as it is now."""
         return self.scheduling.played(self.schedule() if self.scheduling.bounds else self.scheduling.start)
 
-    def images(self, samples: Samples) -> Float[Array, "voxel image"]:
+    def images(self, samples: ImagedVoxels) -> Float[Array, "voxel image"]:
         """Of tissues, with noise."""
         clean = self.experiment.magnitudes(self.played(), samples.tissue)
         return clean + self.experiment.noise_std * samples.noise.astype(clean.dtype)
@@ -84,18 +84,18 @@ def samples(scheduling: Scheduling, batch_size: int, seed: int) -> Stream:
     - `batch_size`: Tissues in each batch.
     - `seed`: Not negative.
 
-    **Returns:** the `mrjax.synthesis.Stream` of `Samples`, their noise of shape `(batch_size, n_images)`.
+    **Returns:** the `mrjax.synthesis.Stream` of `ImagedVoxels`, their noise of shape `(batch_size, n_images)`.
     """
 
-    def make(key: Key[Array, ""], n: int) -> Samples:
+    def make(key: Key[Array, ""], n: int) -> ImagedVoxels:
         of_tissue, of_noise = jax.random.split(key)
         noise = jax.random.normal(of_noise, (n, scheduling.n_images), jnp.result_type(float))
-        return Samples(scheduling.experiment.drawn(of_tissue, n), noise)
+        return ImagedVoxels(scheduling.experiment.drawn(of_tissue, n), noise)
 
     return Stream(make, batch_size, seed)
 
 
-def estimation_error(network: ScheduledNetwork, batch: Samples) -> tuple[Array, dict[str, Array]]:
+def estimation_error(network: ScheduledNetwork, batch: ImagedVoxels) -> tuple[Array, dict[str, Array]]:
     """Mean square error of what is estimated, in units of half the widths of its limits, and of each parameter by itself.
 
     **Arguments:**
@@ -113,15 +113,15 @@ def estimation_error(network: ScheduledNetwork, batch: Samples) -> tuple[Array, 
 OF_ESTIMATES: Loss = estimation_error
 
 
-def estimate(network: ScheduledNetwork, measured: Samples | Float[Array, "*voxels image"]) -> Parameters:
+def estimate(network: ScheduledNetwork, measured: ImagedVoxels | Float[Array, "*voxels image"]) -> Parameters:
     """What the network says of images, or of tissues, which it images first, with the schedule that it has learned.
 
     **Arguments:**
 
     - `network`: Trained.
-    - `measured`: Images `(*voxels, n_images)` in any unit, or `Samples`.
+    - `measured`: Images `(*voxels, n_images)` in any unit, or `ImagedVoxels`.
 
     **Returns:** the parameters in SI units, by name.
     """
-    images = network.images(measured) if isinstance(measured, Samples) else measured
+    images = network.images(measured) if isinstance(measured, ImagedVoxels) else measured
     return network.experiment.parameters(network(images))

@@ -1,20 +1,20 @@
 """Experiments of published schedules: their fields, pools, and ranges of tissues."""
 
 from mrjax.lineshapes import SuperLorentzian
-from mrjax.zoo.saturation_transfer.experiment import SaturationExperiment, Shown
+from mrjax.zoo.saturation_transfer.experiment import PoolExperiment, Shown
 
 MILLIMOLAR = 3 / 110e3
 """Fraction of the protons of L-arginine, three a molecule, for each mmol/l, in 110 mol/l of water protons."""
 
 
-def l_arginine(noise_std: float) -> SaturationExperiment:
+def l_arginine(noise_std: float) -> PoolExperiment:
     """Phantoms of L-arginine at 9.4 T, with the ranges of the published dictionary of CEST fingerprinting.
 
     **Arguments:**
 
     - `noise_std`: Relative to the equilibrium.
 
-    **Returns:** the `SaturationExperiment`: 10 to 120 mM, 100 to 1400 /s at 3 ppm, T1 2.5 to 3.3 s, T2 0.6 to 1.2 s.
+    **Returns:** the `PoolExperiment`: 10 to 120 mM, 100 to 1400 /s at 3 ppm, T1 2.5 to 3.3 s, T2 0.6 to 1.2 s.
 
     **Source:** O. Cohen, S. Huang, M. T. McMahon, M. S. Rosen, C. T. Farrar, Magn Reson Med 80 (2018) 2449-2463; grid of
     github.com/operlman/cest-mrf.
@@ -29,7 +29,7 @@ def l_arginine(noise_std: float) -> SaturationExperiment:
         ```
     """
     limits = {"t1": (2.5, 3.3), "t2": (0.6, 1.2), "exchange_rate": (100.0, 1400.0)}
-    return SaturationExperiment(
+    return PoolExperiment(
         b0=9.4,
         limits=limits | {"fraction": (10 * MILLIMOLAR, 120 * MILLIMOLAR)},
         known={"pool_t1": 2.8, "pool_t2": 0.04, "shift_ppm": 3.0},
@@ -42,7 +42,7 @@ def l_arginine(noise_std: float) -> SaturationExperiment:
     )
 
 
-def semisolid_brain(noise_std: float) -> SaturationExperiment:
+def semisolid_brain(noise_std: float) -> PoolExperiment:
     """White and grey matter at 3 T far from the water, with the ranges of the published fingerprinting of semisolid protons.
 
     T2 of the water is known, as it is there, where it follows from T1; what it adds to the saturation at 8 ppm and 1.9 uT is
@@ -52,7 +52,7 @@ def semisolid_brain(noise_std: float) -> SaturationExperiment:
 
     - `noise_std`: Relative to the equilibrium.
 
-    **Returns:** the `SaturationExperiment`: fractions 0.02 to 0.17, 5 to 100 /s, T2 of the semisolid protons 1 to 100 us, T1 of
+    **Returns:** the `PoolExperiment`: fractions 0.02 to 0.17, 5 to 100 /s, T2 of the semisolid protons 1 to 100 us, T1 of
     the water 0.2 to 3 s.
 
     **Source:** B. Kang et al. (2022), code: github.com/Heo-Group/LOAS-MRF.
@@ -67,7 +67,7 @@ def semisolid_brain(noise_std: float) -> SaturationExperiment:
         ```
     """
     limits = {"exchange_rate": (5.0, 100.0), "fraction": (0.02, 0.17), "pool_t2": (1e-6, 1e-4), "t1": (0.2, 3.0)}
-    return SaturationExperiment(
+    return PoolExperiment(
         b0=3.0,
         limits=limits,
         known={"t2": 0.06, "pool_t1": 1.0, "shift_ppm": 0.0},

@@ -9,7 +9,7 @@ import numpy as np
 
 from mrjax import lineshapes
 from mrjax._names import did_you_mean
-from mrjax.zoo.saturation_transfer.experiment import OF_POOL, OF_WATER, SaturationExperiment
+from mrjax.zoo.saturation_transfer.experiment import OF_POOL, OF_WATER, PoolExperiment
 from mrjax.zoo.saturation_transfer.scheduling import (
     NAMES,
     Schedule,
@@ -41,7 +41,7 @@ def scheduling_of(question: Mapping[str, Any]) -> Scheduling:
 
     **Arguments:**
 
-    - `question`: In SI units: `b0`; `tissue`, a number for each parameter of `SaturationExperiment` that tissues share, and a
+    - `question`: In SI units: `b0`; `tissue`, a number for each parameter of `PoolExperiment` that tissues share, and a
       pair for each that they differ in; `estimate`, a list of those; `noise`; `schedule` with `images`, `start` ("constant",
       "random", or a CSV file), perhaps `most_time`, and `b1`, `offset_ppm`, `saturation_time`, `recovery`, `flip_angle`, each a
       number that stays, or a pair of bounds. Perhaps `lineshape`, `flip_duration`, `crusher_duration`, and `seed` of a random
@@ -49,7 +49,7 @@ def scheduling_of(question: Mapping[str, Any]) -> Scheduling:
 
     **Returns:** the `Scheduling`; a constant start is in the middle of the bounds.
 
-    **Raises:** `ValueError` where a part is missing or not known, and as `SaturationExperiment` and `Scheduling`.
+    **Raises:** `ValueError` where a part is missing or not known, and as `PoolExperiment` and `Scheduling`.
 
     !!! example
 
@@ -73,7 +73,7 @@ def scheduling_of(question: Mapping[str, Any]) -> Scheduling:
         raise ValueError(
             f"`lineshape` must be one of {', '.join(LINESHAPES)}, but got {line!r}.{did_you_mean(line, LINESHAPES)}"
         )
-    experiment = SaturationExperiment(
+    experiment = PoolExperiment(
         b0=float(question["b0"]),
         limits=limits,
         known={name: float(value) for name, value in tissue.items() if name not in limits},

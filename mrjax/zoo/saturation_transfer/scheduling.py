@@ -10,7 +10,7 @@ import numpy as np
 
 from mrjax.design import LearnedDesign, limit_sum
 from mrjax.io import read_schedule
-from mrjax.zoo.saturation_transfer.experiment import SaturationExperiment, Schedule
+from mrjax.zoo.saturation_transfer.experiment import PoolExperiment, Schedule
 
 NAMES = ("b1", "offset_ppm", "saturation_time", "recovery", "flip_angle")
 
@@ -47,7 +47,7 @@ class Scheduling:
         ```
     """
 
-    experiment: SaturationExperiment
+    experiment: PoolExperiment
     start: Schedule
     bounds: Bounds
     most_time: float | None = None

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from mrjax.nn.encoders import normalised
 from mrjax.zoo.saturation_transfer.experiment import Parameters
-from mrjax.zoo.saturation_transfer.network import Samples, ScheduledNetwork
+from mrjax.zoo.saturation_transfer.network import ImagedVoxels, ScheduledNetwork
 
 
 def within_limits(network: ScheduledNetwork, images: Float[Array, "*voxels image"]) -> Parameters:
@@ -21,7 +21,7 @@ def within_limits(network: ScheduledNetwork, images: Float[Array, "*voxels image
     return network.experiment.parameters(jnp.tanh(network(images)))
 
 
-def signal_error(network: ScheduledNetwork, batch: Samples) -> tuple[Array, dict[str, Array]]:
+def signal_error(network: ScheduledNetwork, batch: ImagedVoxels) -> tuple[Array, dict[str, Array]]:
     r"""Mean square difference of measured images and those of the tissues that the network says, both of unit norm.
 
     $$L = \frac{1}{V N} \sum_{v, n} \left| \hat S_n(N(S_v)) - \hat S_{vn} \right|^2$$
@@ -46,14 +46,16 @@ def signal_error(network: ScheduledNetwork, batch: Samples) -> tuple[Array, dict
     return error, {"signal": error, **dict(zip(experiment.estimated, off, strict=True))}
 
 
-def estimate_within_limits(network: ScheduledNetwork, measured: Samples | Float[Array, "*voxels image"]) -> Parameters:
+def estimate_within_limits(
+    network: ScheduledNetwork, measured: ImagedVoxels | Float[Array, "*voxels image"]
+) -> Parameters:
     """As `estimate`, within the limits of each parameter.
 
     **Arguments:**
 
     - `network`: Trained by `signal_error`.
-    - `measured`: Images `(*voxels, n_images)` in any unit, or `Samples`.
+    - `measured`: Images `(*voxels, n_images)` in any unit, or `ImagedVoxels`.
 
     **Returns:** the parameters in SI units, by name.
     """
-    return within_limits(network, network.images(measured) if isinstance(measured, Samples) else measured)
+    return within_limits(network, network.images(measured) if isinstance(measured, ImagedVoxels) else measured)
