@@ -44,6 +44,7 @@ def test_another_tool_finds_nothing_wrong_with_its_times(path):
     assert sequence.duration()[0] == pytest.approx(ARGUMENTS["tr"].sum() + readouts, abs=1e-9)
 
 
+@pytest.mark.exhaustive
 def test_crushers_take_their_time():
     """Between the saturation and the readout z recovers towards equilibrium."""
     water, engine = mr.Tissue(t1=0.05, t2=0.02), mr.BlochMcConnell(b0=3.0)

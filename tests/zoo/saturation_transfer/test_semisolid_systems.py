@@ -35,6 +35,7 @@ def configured(name, **changes):
     return zoo.configured(zoo.system_called(name), "smoke", SMALL | changes)
 
 
+@pytest.mark.exhaustive
 def test_the_loss_without_labels_is_least_at_the_truth(measured):
     scheduling, batch = measured
 
