@@ -21,7 +21,7 @@ TISSUES = {
     "t1": jnp.array([1.0, 1.5, 1.2, 1.8]),
     "m0": jnp.ones(4),
 }
-WEIGHTS = dict.fromkeys(("exchange_rate", "fraction", "pool_t2", "t1"), 1.0)
+WEIGHTS: dict[str, float] = dict.fromkeys(("exchange_rate", "fraction", "pool_t2", "t1"), 1.0)
 LINE = mr.lineshapes.SuperLorentzian()
 
 

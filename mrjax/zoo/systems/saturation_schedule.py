@@ -36,7 +36,7 @@ AMIDE = {
 
 @dataclasses.dataclass(frozen=True)
 class QuestionConfig(SaturationConfig):
-    """As `SaturationConfig`, with the experiment, its limits and its start in a question, and `n_images` and `noise_std` there.
+    """As `SaturationConfig`, with `n_images`, `noise_std`, `start` and all of the experiment in a question.
 
     **Arguments:**
 
@@ -50,7 +50,11 @@ class QuestionConfig(SaturationConfig):
     def __post_init__(self):
         super().__post_init__()
         _checks.positive_integer(self.checkpoint_every, "checkpoint_every")
-        scheduling(self)
+        asked = scheduling(self)
+        start = json.loads(self.question)["schedule"]["start"]
+        own = {"n_images": asked.n_images, "noise_std": asked.experiment.noise_std, "start": start}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)  # so that the model card tells what is
 
 
 def scheduling(config: QuestionConfig) -> Scheduling:
