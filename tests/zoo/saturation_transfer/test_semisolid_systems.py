@@ -78,12 +78,13 @@ def test_a_schedule_is_not_learned_without_labels():
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["loas", "mtc_mrf", "saturation_schedule"])
 def test_a_system_learns_and_is_judged(tmp_path, name):
-    own = {"batch_size": "32", "hidden": "16"} if name == "saturation_schedule" else SMALL
+    own = {"batch_size": "64", "hidden": "32", "steps": "200", "learning_rate": "0.003"}
+    own |= {} if name == "saturation_schedule" else {"n_images": "6"}
     system = zoo.system_called(name)
-    config = zoo.configured(system, "smoke", own | {"steps": "40", "learning_rate": "0.005"})
+    config = zoo.configured(system, "smoke", own)
     zoo.trained(system, config, tmp_path, progress=False)
     losses = mr.nn.History.read(tmp_path / "log.jsonl").column("loss")[1]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-3:].mean() < 0.8 * losses[:3].mean()
     evaluation, config, estimate = zoo.judged(str(tmp_path))
     report = evaluation.report(config, estimate, argparse.Namespace(tissues=50))
     assert len(report.rows) == (2 if name == "saturation_schedule" else 4)
