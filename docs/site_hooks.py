@@ -47,6 +47,7 @@ ROOMS = {
     "zoo": "mrjax.zoo",
     "fingerprints": "mrjax.zoo.fingerprints",
     "zoo_relaxometry": "mrjax.zoo.relaxometry",
+    "zoo_saturation_transfer": "mrjax.zoo.saturation_transfer",
     "zoo_myelin_water": "mrjax.zoo.myelin_water",
     "zoo_susceptibility": "mrjax.zoo.susceptibility",
     "phantoms": "mrjax.phantoms",

@@ -1,4 +1,4 @@
-"""`mrjax design crlb`: settings of an experiment that measures better, by the Cramér-Rao bound."""
+"""`mrjax design`: settings of an experiment that measures better, by the Cramér-Rao bound or with a network."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ import jax
 from rich.console import Console
 
 from mrjax.cli import quantities
-from mrjax.cli.designs import EXPERIMENTS, Experiment
+from mrjax.cli.designs import EXPERIMENTS, Experiment, saturation
 
 INTERRUPTED = "Interrupted"
 
@@ -16,7 +16,7 @@ INTERRUPTED = "Interrupted"
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("design")
-    criteria = parser.add_subparsers(dest="criterion", required=True, metavar="crlb")
+    criteria = parser.add_subparsers(dest="criterion", required=True, metavar="crlb|cest")
     crlb = criteria.add_parser(
         "crlb",
         help="least variance of unbiased estimates",
@@ -25,6 +25,7 @@ def add_to(commands: Any) -> None:
     experiments = crlb.add_subparsers(dest="experiment", required=True, metavar="|".join(EXPERIMENTS))
     for experiment in EXPERIMENTS.values():
         _add_experiment(experiments, experiment)
+    saturation.add_to(criteria)
 
 
 def _add_experiment(experiments: Any, experiment: Experiment) -> None:

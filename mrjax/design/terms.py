@@ -92,6 +92,44 @@ def limit_energy(flip_angle: Any, most: Any) -> Float[Array, "..."]:
     return flip_angle * jnp.sqrt(most / jnp.maximum(energy(flip_angle), most))
 
 
+def limit_sum(values: Any, most: Any, least: Any = 0.0) -> Float[Array, "..."]:
+    r"""Values whose sum is at most `most`: all are moved towards their least ones by one factor, where they must be.
+
+    $$x' = l + (x - l) \, \min\!\left(1, \frac{M - \sum l}{\sum (x - l)}\right)$$
+
+    An objective that begins with it keeps the limit with every optimiser, such as that of the duration of all images; what is
+    played is then what it returns.
+
+    **Arguments:**
+
+    - `values`: Such as times in s, any shape. Not below `least`.
+    - `most`: $M$ in that unit. A number above the sum of `least`.
+    - `least`: $l$ in that unit. A number, or of the shape of `values`.
+
+    **Returns:** values of the same shape, not below `least`.
+
+    **Derivatives:** everywhere but where the sum is exactly `most`.
+
+    **Raises:** `ValueError` where the least values alone are `most` or more.
+
+    !!! example
+
+        ```python
+        >>> import jax.numpy as jnp
+        >>> import mrjax as mr
+        >>> mr.design.limit_sum(jnp.array([2.0, 4.0]), most=4.0, least=1.0).tolist()
+        [1.5, 2.5]
+
+        ```
+    """
+    values = _checks.real_array(values, "values")
+    least = jnp.broadcast_to(_checks.real_array(least, "least").astype(values.dtype), values.shape)
+    room = _checks.real_array(most, "most").astype(values.dtype) - jnp.sum(least)
+    room = _checks.require(room, room > 0, "`most` must be more than the sum of `least` (`most` - sum)")
+    above = values - least
+    return least + above * (room / jnp.maximum(jnp.sum(above), room))
+
+
 def weighted_sum(terms: Mapping[str, tuple[float, Term]]) -> Callable[[Any], tuple[Array, dict[str, Array]]]:
     r"""An objective of several terms, $\sum_k w_k f_k(x)$, which tells the value of each.
 

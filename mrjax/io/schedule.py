@@ -2,7 +2,9 @@
 
 import csv
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -58,6 +60,45 @@ def read_schedule(path: str | Path) -> dict[str, Float[np.ndarray, " n_images"]]
         for name, argument in COLUMNS.items()
     }
     return schedule | {"flip_angle": np.deg2rad(schedule["flip_angle"])}
+
+
+def write_schedule(path: str | Path, schedule: Mapping[str, Any]) -> None:
+    """Write a schedule of saturation-transfer fingerprinting as a CSV file that `read_schedule` reads.
+
+    **Arguments:**
+
+    - `path`: Of the file; one that is there is replaced.
+    - `schedule`: `tr`, `b1`, `offset_ppm`, `flip_angle` (rad) and `saturation_time` by name, as `protocols.cest.fingerprinting`
+      takes them: numbers, or one entry for each image.
+
+    **Raises:** `ValueError` where a name is missing or unknown, lengths differ, or a number is not finite.
+
+    !!! example
+
+        ```python
+        >>> import pathlib, tempfile
+        >>> import mrjax as mr
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "schedule.csv"
+        >>> schedule = {"tr": 3.5, "b1": [2e-6, 1e-6], "offset_ppm": 3.5, "flip_angle": 1.5, "saturation_time": 2.5}
+        >>> mr.io.write_schedule(path, schedule)
+        >>> mr.io.read_schedule(path)["b1"].tolist()
+        [2e-06, 1e-06]
+
+        ```
+    """
+    if {*schedule} != {*COLUMNS.values()}:
+        raise ValueError(f"`schedule` must have {', '.join(COLUMNS.values())}, but has {', '.join(schedule)}.")
+    values = {name: np.atleast_1d(np.asarray(schedule[name], float)) for name in COLUMNS.values()}
+    n = max(value.size for value in values.values())
+    for name, value in values.items():
+        if value.shape not in ((1,), (n,)) or not np.all(np.isfinite(value)):
+            raise ValueError(f"`{name}` must be one finite number or one for each of {n} images, but got {value}.")
+    values["flip_angle"] = np.rad2deg(values["flip_angle"])
+    columns = [np.broadcast_to(values[argument], n) for argument in COLUMNS.values()]
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows([f"{number:.9g}" for number in row] for row in zip(*columns, strict=True))
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:

@@ -4,6 +4,7 @@ from . import (
     fingerprints as fingerprints,
     myelin_water as myelin_water,
     relaxometry as relaxometry,
+    saturation_transfer as saturation_transfer,
     susceptibility as susceptibility,
 )
 from .registry import system_called as system_called, system_names as system_names

@@ -11,7 +11,7 @@ from .adiabatic_recovery import (
     adiabatic_saturation_recovery as adiabatic_saturation_recovery,
 )
 from .continuous_wave import continuous_wave as continuous_wave
-from .fingerprinting import fingerprinting as fingerprinting
+from .fingerprinting import fingerprinting as fingerprinting, played_fingerprinting as played_fingerprinting
 from .pulse_train import pulse_train as pulse_train
 from .quantitative_mt_spgr import quantitative_mt_spgr as quantitative_mt_spgr
 from .spin_lock import spin_lock as spin_lock

@@ -1,14 +1,17 @@
 """Fingerprinting of saturation transfer."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Array
 
 from mrjax import _checks
 from mrjax._checks import Neutral
 from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.protocols.cest import _measurements
-from mrjax.sequence import ContinuousWave, Delay, Pulse, Repeat, Sample, Sequence, Spoil
+from mrjax.sequence import ContinuousWave, Delay, Gradient, Pulse, Readout, Repeat, Sample, Sequence, Spoil
 from mrjax.units import GAMMA
 
 
@@ -24,6 +27,7 @@ def fingerprinting(
     flip_duration: Any = 0.0,
     te: Any = 0.0,
     spoiled: bool = True,
+    crusher_duration: Any = 0.0,
     gyromagnetic_ratio: float = GAMMA["1H"],
 ) -> Sequence:
     r"""CEST or MT fingerprinting: images with changing saturation, each starting from what the one before has left.
@@ -36,7 +40,8 @@ def fingerprinting(
     - `b1`: Of the saturation, in T. Scalar or `(n_images,)`.
     - `offset_ppm`: Of the saturation, in ppm from the frequency of the scanner. As `b1`.
     - `saturation_time`: In s. As `b1`.
-    - `tr`: From one saturation to the next, in s. As `b1`; `saturation_time + flip_duration + te` not longer.
+    - `tr`: From one saturation to the next, in s. As `b1`; `saturation_time + flip_duration + te` and both crushers not
+      longer.
     - `b0`: In T, positive. Scalar.
     - `flip_angle`: Of the readout, in rad. As `b1`.
     - `flip_duration`: Of the readout pulse, a block, in s; 0 for an instantaneous one. Scalar.
@@ -45,9 +50,10 @@ def fingerprinting(
       dictionaries are computed without. The saturation then leaves magnetisation along the effective field, and with the
       readout it interferes: the signals of a 9.4 T schedule differ by up to 2e-2 of M0, and move by 5e-3 where the frequency
       is rounded to 0.004 Hz.
+    - `crusher_duration`: In s, of the gradients that spoil, each of the two of an image. Scalar; zero where not `spoiled`.
     - `gyromagnetic_ratio`: In rad/s/T, a Python number.
 
-    **Returns:** A `Sequence` with one sample per image.
+    **Returns:** A `Sequence` with one sample per image. `played_fingerprinting` has the events of a scanner in its place.
 
     **Raises:** `ValueError` where lengths differ, a time is negative or longer than `tr`, or `b0` is not positive; warns where
     a time looks like milliseconds.
@@ -66,18 +72,97 @@ def fingerprinting(
 
         ```
     """
-    names = ("b1", "offset_ppm", "saturation_time", "tr", "flip_angle")
-    given = dict(zip(names, (b1, offset_ppm, saturation_time, tr, flip_angle), strict=True))
+    given = {"b1": b1, "offset_ppm": offset_ppm, "saturation_time": saturation_time, "tr": tr, "flip_angle": flip_angle}
+    crusher = _measurements.waiting(crusher_duration, "crusher_duration")
+    if crusher and not spoiled:
+        raise ValueError("`crusher_duration` must be zero where `spoiled` is False.")
+    images = _images(given, b0, flip_duration, te, crusher, gyromagnetic_ratio)
+    spoiler = (*crusher, Spoil()) if spoiled else ()
+    return Sequence(
+        Repeat(images.saturation, *spoiler, images.readout, Delay(images.te), Sample(), *spoiler, Delay(images.rest))
+    )
+
+
+@answers_misspelt_keywords
+def played_fingerprinting(
+    b1: Any,
+    offset_ppm: Any,
+    saturation_time: Any,
+    tr: Any,
+    b0: Any,
+    *,
+    flip_angle: Any = math.pi / 2,
+    flip_duration: Any = 1e-3,
+    crusher_duration: Any = 5e-3,
+    crusher_amplitude: Any = 15e-3,
+    readout: Readout | None = None,
+    gyromagnetic_ratio: float = GAMMA["1H"],
+) -> Sequence:
+    r"""`fingerprinting` by events that a scanner plays, for a Pulseq file: blocks of RF, trapezoids along z, readouts.
+
+    Between its samples it is what `fingerprinting` with the same arguments plays. The readout takes no time there; here each
+    image is longer by it. A file for `pulseq.saturation_sequence` has a readout of one sample, as those of Pulseq-CEST; for
+    images another one takes its place.
+
+    **Arguments:**
+
+    - `b1`, `offset_ppm`, `saturation_time`, `tr`, `b0`, `flip_angle`, `gyromagnetic_ratio`: As for `fingerprinting`. Times that
+      are multiples of the rasters of the scanner can be written.
+    - `flip_duration`: Of the readout pulse, a block, in s. Scalar, positive.
+    - `crusher_duration`: In s, of each crusher, a trapezoid with ramps of a fifth of it. Scalar, positive.
+    - `crusher_amplitude`: In T/m. Scalar.
+    - `readout`: A `Readout`; by default one sample of 10 us.
+
+    **Returns:** A `Sequence`.
+
+    **Raises:** `ValueError` as `fingerprinting`, and where a duration is not positive.
+
+    !!! example
+
+        ```python
+        >>> import pathlib, tempfile
+        >>> import mrjax as mr
+        >>> scan = mr.protocols.cest.played_fingerprinting([2e-6, 4e-6], 3.0, saturation_time=3.0, tr=4.0, b0=9.4)
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "fingerprinting.seq"
+        >>> mr.pulseq.write(scan, path)
+        >>> len(mr.pulseq.read(path).blocks)
+        12
+
+        ```
+    """
+    given = {"b1": b1, "offset_ppm": offset_ppm, "saturation_time": saturation_time, "tr": tr, "flip_angle": flip_angle}
+    _measurements.positive_scalar(flip_duration, "flip_duration", "s")
+    lasting = _measurements.positive_scalar(crusher_duration, "crusher_duration", "s")
+    images = _images(given, b0, flip_duration, 0.0, (Delay(lasting),), gyromagnetic_ratio)
+    amplitude = _measurements.scalar(crusher_amplitude, "crusher_amplitude", "T/m")
+    ramp = np.round(float(lasting) / 5, 5)  # on the usual raster of gradients
+    crusher = Gradient.trapezoid(amplitude, rise=ramp, flat=np.round(float(lasting) - 2 * ramp, 9), axis="z")
+    adc = Readout(1, dwell=1e-5) if readout is None else readout
+    return Sequence(Repeat(images.saturation, crusher, images.readout, adc, crusher, Delay(images.rest)))
+
+
+class _Images(NamedTuple):
+    """The events of all images."""
+
+    saturation: ContinuousWave
+    readout: Pulse | ContinuousWave
+    te: Array
+    rest: Array
+
+
+def _images(
+    given: dict[str, Any], b0: Any, flip_duration: Any, te: Any, crusher: tuple[Delay, ...], gyromagnetic_ratio: float
+) -> _Images:
     b1, offset_ppm, saturation_time, tr, flip_angle = _measurements.per_measurement(**given)
     saturation_time = _arguments.time(saturation_time, "saturation_time")
     offset = _measurements.frequency(offset_ppm, b0, gyromagnetic_ratio)
     te = _arguments.echo_time(_measurements.scalar(te, "te", "s"))
     readout, duration = _readout(flip_angle, flip_duration, gyromagnetic_ratio)
-    played = saturation_time + (duration + te)
-    rest = _arguments.remainder(_arguments.time(tr, "tr"), played, ("tr", "saturation_time + flip_duration + te"))
-    spoiler = (Spoil(),) if spoiled else ()
-    saturation = ContinuousWave(b1, saturation_time, offset)
-    return Sequence(Repeat(saturation, *spoiler, readout, Delay(te), Sample(), *spoiler, Delay(rest)))
+    crushed = 2 * crusher[0].duration if crusher else 0.0
+    played = saturation_time + (duration + te + crushed)
+    parts = "saturation_time + flip_duration + te" + (" + 2 crusher_duration" if crusher else "")
+    rest = _arguments.remainder(_arguments.time(tr, "tr"), played, ("tr", parts))
+    return _Images(ContinuousWave(b1, saturation_time, offset), readout, te, rest)
 
 
 def _readout(flip_angle: Any, flip_duration: Any, gyromagnetic_ratio: float) -> tuple[Pulse | ContinuousWave, Any]:
