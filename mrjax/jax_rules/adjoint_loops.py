@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.core import eval_jaxpr
 from jaxtyping import Array
 
@@ -39,19 +40,21 @@ def scan_by_adjoint(body: Callable, carry: Any, inputs: Any, length: int, plain:
         of_outputs.append(structure)
         return [*jax.tree.leaves(after), *found]
 
-    if not native.IS_AVAILABLE or length < SHORTEST_LOOP or not on_one_cpu_device():
+    are_numbers = all(jnp.issubdtype(x.dtype, jnp.inexact) for x in (*state, *numbers))
+    if not (native.IS_AVAILABLE and are_numbers and length >= SHORTEST_LOOP and on_one_cpu_device()):
         return plain(body, carry, inputs)
-    from mrjax.jax_rules.native.calls import NativeLoop, NotElementwise, form_of
+    from mrjax.jax_rules.native.calls import NativeLoop, NotElementwise, form_of, names_of
 
     program = jax.make_jaxpr(flat)(*state, *(x[0] for x in numbers))
     constants, n_voxels = list(program.consts), max((x.shape[-1] for x in state if x.ndim), default=0)
     try:
         form = form_of(program, len(state), n_voxels)
+        names = names_of(form)
     except NotElementwise:
         return plain(body, carry, inputs)
     step = lambda constants: lambda carry, now: _cut(eval_jaxpr(program.jaxpr, constants, *carry, *now), len(state))
     by_steps = lambda constants, carry, inputs: plain(step(constants), carry, inputs)
-    loop = NativeLoop(form, length, n_voxels, by_steps)
+    loop = NativeLoop(form, names, length, n_voxels, by_steps)
     run = with_adjoint(loop.values, loop.remembering, loop.adjoint, plain=by_steps)
     after, outputs = run(constants, state, numbers)
     return jax.tree.unflatten(of_state, after), jax.tree.unflatten(of_outputs[0], outputs)

@@ -41,7 +41,7 @@ broadcast_in_dim concatenate dynamic_slice dynamic_update_slice expand_dims pad 
 """  # `vmap` makes a `scatter` of an update of a slice
 WITHIN = """
 checkpoint closed_call core_call custom_jvp_call custom_vjp_call jit mrjax_barrier one_kernel optimization_barrier pjit remat
-remat2 scan unless_linearized while
+remat2 scan while
 """
 
 UNDERSTOOD = frozenset((ELEMENTWISE + ELSEWHERE + WITHIN).split())

@@ -11,7 +11,8 @@ from jax.core import eval_jaxpr
 from jax.extend.core import ClosedJaxpr
 from jaxtyping import Array
 
-from mrjax.jax_rules.native.lanes import NotElementwise, n_instructions
+from mrjax.jax_rules.native.evaluation import n_instructions, require_lanes
+from mrjax.jax_rules.native.lanes import NotElementwise
 from mrjax.jax_rules.native.loops import SEGMENT, LoopForm, adjoint, forward
 from mrjax.jax_rules.native.machine import registered
 from mrjax.jax_rules.native.memory import Leaf
@@ -38,6 +39,7 @@ def form_of(program: ClosedJaxpr, n_carried: int, n_voxels: int) -> LoopForm:
     (dtype,) = real
     call = lambda *values: eval_jaxpr(program.jaxpr, values[:n_fixed], *values[n_fixed:])
     opened = jax.make_jaxpr(call)(*given)
+    require_lanes(opened)
     back = jax.make_jaxpr(lambda values, cotangents: jax.vjp(call, *values)[1](cotangents))(given, results)
     if n_instructions(back) > MOST_INSTRUCTIONS:
         raise NotElementwise("too many instructions")
@@ -49,10 +51,31 @@ def form_of(program: ClosedJaxpr, n_carried: int, n_voxels: int) -> LoopForm:
     return LoopForm(opened, back, fixed, carried, varying, outputs, dtype, BYTES_OF_VECTOR // dtype.itemsize)
 
 
+class Names(NamedTuple):
+    """What XLA calls the two directions of a loop."""
+
+    forward: str
+    adjoint: str
+
+
+_names: dict[str, Names] = {}
+
+
+def names_of(form: LoopForm) -> Names:
+    """The names of a loop's machine code, which is made where there is none yet."""
+    text = f"{form.program} {form.back} {form[2:]}"
+    if text not in _names:
+        n_given, n_ends = len(form.given), len(form.carry) + len(form.outputs)
+        forwards = registered(partial(forward, form), n_given, n_ends)
+        _names[text] = Names(forwards, registered(partial(adjoint, form), n_given + n_ends, n_given + 1))
+    return _names[text]
+
+
 class NativeLoop(NamedTuple):
     """A loop in machine code, forwards and adjoint."""
 
     form: LoopForm
+    names: Names
     length: int
     n_voxels: int
     plain: Callable
@@ -61,7 +84,8 @@ class NativeLoop(NamedTuple):
     def values(self, constants: Arrays, carry: Arrays, inputs: Arrays) -> tuple[Arrays, Arrays]:
         """The state in the end, and the outputs of all steps."""
         flat = lambda *arrays: jax.tree.leaves(self.plain(*self._parts(arrays)))
-        found = native_operation(self._forward, flat, [*constants, *carry, *inputs])
+        outputs = [jax.ShapeDtypeStruct((self.length, *x.shape), self._dtype(x)) for x in self.form.outputs]
+        found = native_operation(self._forward, flat, [*constants, *carry, *inputs], [*carry, *outputs])
         return found[: len(carry)], found[len(carry) :]
 
     def remembering(self, *arguments: Arrays) -> tuple[tuple[Arrays, Arrays], tuple[Arrays, ...]]:
@@ -77,7 +101,7 @@ class NativeLoop(NamedTuple):
             of_carry, of_outputs = arrays[len(given) :][: len(arguments[1])], arrays[len(given) + len(arguments[1]) :]
             return jax.tree.leaves(pull((list(of_carry), list(of_outputs))))
 
-        found = native_operation(self._adjoint, flat, [*given, *jax.tree.leaves(cotangents)])
+        found = native_operation(self._adjoint, flat, [*given, *jax.tree.leaves(cotangents)], given)
         return self._parts(found)
 
     def _parts(self, arrays: Any) -> tuple[Arrays, ...]:
@@ -89,8 +113,7 @@ class NativeLoop(NamedTuple):
         form = self.form
         results = [self._padded_shape(leaf, None) for leaf in form.carry]
         results += [self._padded_shape(leaf, self.length) for leaf in form.outputs]
-        name = registered(partial(forward, form), len(form.given), len(results))
-        found = self._called(name, form.given, arrays, results)
+        found = self._called(self.names.forward, form.given, arrays, results)
         return [self._cut(x) for x in found]
 
     def _adjoint(self, *arrays: Array) -> list:
@@ -103,9 +126,8 @@ class NativeLoop(NamedTuple):
         n_kept = SEGMENT + -(-self.length // SEGMENT)
         scratch = jax.ShapeDtypeStruct((n_kept, sum(x.n_vectors for x in form.carry), form.n_lanes), form.dtype)
         leaves = [*form.given, *form.carry, *form.outputs]
-        name = registered(partial(adjoint, form), len(leaves), len(results) + 1)
         sums = {i: i for i, leaf in enumerate(form.given) if not leaf.of_voxels}
-        found = self._called(name, leaves, arrays, [*results, scratch], sums)[:-1]
+        found = self._called(self.names.adjoint, leaves, arrays, [*results, scratch], sums)[:-1]
         return [
             self._cut(x) if leaf.of_voxels else self._summed(x, leaf, n)
             for x, leaf, n in zip(found, form.given, lengths, strict=True)
@@ -135,9 +157,11 @@ class NativeLoop(NamedTuple):
         return array[..., : self.n_voxels]
 
     def _padded_shape(self, leaf: Leaf, length: int | None) -> jax.ShapeDtypeStruct:
-        dtype = jnp.result_type(self.form.dtype, 1j) if leaf.is_complex else self.form.dtype
         lead = () if length is None else (length,)
-        return jax.ShapeDtypeStruct((*lead, *leaf.shape[:-1], self._n_padded), dtype)
+        return jax.ShapeDtypeStruct((*lead, *leaf.shape[:-1], self._n_padded), self._dtype(leaf))
+
+    def _dtype(self, leaf: Leaf) -> Any:
+        return jnp.result_type(self.form.dtype, 1j) if leaf.is_complex else self.form.dtype
 
     def _sums_shape(self, leaf: Leaf, length: int | None) -> jax.ShapeDtypeStruct:
         lead = () if length is None else (length,)

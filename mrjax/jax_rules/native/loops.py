@@ -8,6 +8,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr
 from llvmlite import ir
 
+from mrjax.jax_rules.native.evaluation import evaluated
 from mrjax.jax_rules.native.lanes import Lanes
 from mrjax.jax_rules.native.memory import INT, Leaf, Memory, Scratch
 
@@ -145,7 +146,7 @@ class _Kernel:
     def advance(self, block: Any, i: Any) -> list[np.ndarray]:
         """One step of the state; gives its outputs."""
         now = self._loaded(self.form.varying, self.of_varying_given, block, i)
-        found = self.lanes.evaluate(self.form.program.jaxpr, [], [*self.fixed, *self.state.get(), *now])
+        found = evaluated(self.lanes, self.form.program.jaxpr, [*self.fixed, *self.state.get(), *now])
         state, outputs = _cut(found, len(self.form.carry))
         self.state.put(state)
         return outputs
@@ -161,7 +162,7 @@ class _Kernel:
         now = self._loaded(form.varying, self.of_varying_given, block, i)
         of_outputs = self._loaded(form.outputs, self.cotangents[len(form.carry) :], block, i)
         arguments = [*self.fixed, *state, *now, *self.of_state.get(), *of_outputs]
-        of_fixed, found = _cut(self.lanes.evaluate(form.back.jaxpr, [], arguments), len(form.fixed))
+        of_fixed, found = _cut(evaluated(self.lanes, form.back.jaxpr, arguments), len(form.fixed))
         of_state, of_varying = _cut(found, len(form.carry))
         self.of_fixed.put(list(map(self.lanes.sum_of, self.of_fixed.get(), of_fixed)))
         self.of_state.put(of_state)
