@@ -197,6 +197,11 @@ def test_what_is_not_for_each_voxel_alone_is_left_to_jax(name):
     assert worst(found, expected) == 0
 
 
+def test_without_llvm_jax_transposes(monkeypatch):
+    monkeypatch.setattr("mrjax.jax_rules.native.IS_AVAILABLE", False)
+    assert "native_loop" not in str(jax.make_jaxpr(jax.grad(loss_of(real_train(True))))(*arguments_of_train()))
+
+
 def test_what_is_no_number_stays_none():
     body = lambda state, now: (jnp.maximum(state, now), state)
     loss = loss_of(lambda now: played(body, jnp.zeros(3), now, native=True))

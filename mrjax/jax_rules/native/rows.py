@@ -76,6 +76,8 @@ def _squeeze(lanes: Lanes, step: Any, a: np.ndarray) -> np.ndarray:
 
 
 def _update(lanes: Lanes, step: Any, a: np.ndarray, rows: np.ndarray, *starts: np.ndarray) -> np.ndarray:
+    if step.invars[0].aval.shape[-1] != step.invars[1].aval.shape[-1]:
+        raise NotElementwise("an update of some voxels")
     a = np.array(a, object)
     a[_place(starts[:-1], rows.shape)] = rows
     return a
@@ -90,7 +92,7 @@ def _part(lanes: Lanes, step: Any, a: np.ndarray, *starts: np.ndarray) -> np.nda
 
 def _place(starts: tuple[np.ndarray, ...], sizes: tuple[int, ...]) -> tuple[slice, ...]:
     """The part that begins there, which must be known."""
-    first = [start[()] for start in starts]
+    first = [start.item() for start in starts]
     if not all(isinstance(start, Whole) for start in first):
         raise NotElementwise("a place that is known only at run time")
     return tuple(slice(start.value, start.value + n) for start, n in zip(first, sizes, strict=True))
