@@ -24,9 +24,11 @@ if PLAIN_JAX:
         nan_where_it_does_not_hold as nan_where_it_does_not_hold,
         operation as operation,
         required as required,
+        scan_by_adjoint as scan_by_adjoint,
         unless_linearized as unless_linearized,
     )
 else:
+    from mrjax.jax_rules.adjoint_loops import scan_by_adjoint as scan_by_adjoint
     from mrjax.jax_rules.double_precision import in_float64_on_cpu as in_float64_on_cpu
     from mrjax.jax_rules.linear_operations import linear_pair as linear_pair
     from mrjax.jax_rules.linearization import unless_linearized as unless_linearized

@@ -10,7 +10,7 @@ sees that moment and puts the second program in its place. `vmap` and forward mo
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,28 @@ from mrjax.jax_rules.batching import batch_first, batch_size
 
 Program = Callable[..., list]
 """Arrays in, a list of arrays out."""
+
+
+class WithAdjoint(NamedTuple):
+    """What is linearized of a function that has an adjoint of its own."""
+
+    plain: Callable
+    """A program that JAX differentiates, in any mode and to any order."""
+    reverse: Callable
+    """One of the same values that is a `jax.custom_vjp`, so that it has no forward mode but that which is transposed at once."""
+    n_changes: int | None = None
+    """Once forward mode has passed: how many of the last inputs are changes."""
+
+    def __call__(self, *values: Any) -> list:
+        return self.plain(*values)
+
+    def mapped(self, transform: Callable) -> "WithAdjoint":
+        """Both programs, transformed alike."""
+        return WithAdjoint(transform(self.plain), transform(self.reverse), self.n_changes)
+
+
+Otherwise = Program | WithAdjoint | None
+"""What is linearized; None where that is the function itself."""
 
 
 def program_primitive(name: str, lowered: Callable[[ClosedJaxpr], Program]) -> Primitive:
@@ -63,7 +85,7 @@ def by_primitive(primitive: Primitive, function: Callable, otherwise: Callable |
 
             return outputs
 
-        results = _bound(primitive, flat(function), None if otherwise is None else flat(otherwise), leaves)
+        results = _bound(primitive, flat(function), _transformed(flat, otherwise), leaves)
         return jax.tree.unflatten(of_outputs[0], results)
 
     return call
@@ -74,7 +96,28 @@ def unless_linearized(fast: Callable, plain: Callable) -> Callable:
     return by_primitive(_either, fast, plain)
 
 
-def _bound(primitive: Primitive, function: Program, otherwise: Program | None, values: Sequence[Any]) -> list:
+def with_adjoint(
+    function: Callable, remembering: Callable, adjoint: Callable, plain: Callable | None = None
+) -> Callable:
+    """`function`, with the reverse mode that `jax.custom_vjp` takes from the next two, and all other modes by JAX.
+
+    `remembering(*arguments)` gives the values and what `adjoint(remembered, cotangents)` needs. Forward mode passes through
+    the adjoint, so that Hessians are `jax.jacfwd` of `jax.jacrev`. Where reverse mode passes through forward mode, JAX
+    differentiates `plain`, by default the function itself. Nothing here closes over a traced array.
+    """
+    reverse = jax.custom_vjp(function)
+    reverse.defvjp(remembering, adjoint)
+    return by_primitive(_either, function, WithAdjoint(plain or function, reverse))
+
+
+def _transformed(transform: Callable[[Callable], Program], otherwise: Callable | None) -> Otherwise:
+    """What is linearized, after a transformation of each program of it."""
+    if otherwise is None:
+        return None
+    return otherwise.mapped(transform) if isinstance(otherwise, WithAdjoint) else transform(otherwise)
+
+
+def _bound(primitive: Primitive, function: Program, otherwise: Otherwise, values: Sequence[Any]) -> list:
     """The primitive on these values; what the program has got from around it becomes an argument of its own."""
     jaxpr = jax.make_jaxpr(function)(*values)
     captured = jaxpr.consts
@@ -82,11 +125,11 @@ def _bound(primitive: Primitive, function: Program, otherwise: Program | None, v
         return primitive.bind(*values, jaxpr=jaxpr, otherwise=otherwise)
     n = len(captured)
     opened = lambda *given: eval_jaxpr(jaxpr.jaxpr, given[:n], *given[n:])
-    without = lambda function: None if function is None else lambda *given: function(*given[n:])
-    return _bound(primitive, opened, without(otherwise), [*captured, *values])
+    without = lambda function: lambda *given: function(*given[n:])
+    return _bound(primitive, opened, _transformed(without, otherwise), [*captured, *values])
 
 
-def _pushed(primitive: Primitive, primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, otherwise: Program | None):
+def _pushed(primitive: Primitive, primals: tuple, tangents: tuple, *, jaxpr: ClosedJaxpr, otherwise: Otherwise):
     """Forward mode: again a program, of the values and of those changes that are not zero."""
     moving = [i for i, tangent in enumerate(tangents) if not isinstance(tangent, ad.Zero)]
     changing = [i for i, aval in enumerate(jaxpr.out_avals) if jnp.issubdtype(aval.dtype, jnp.inexact)]
@@ -101,21 +144,29 @@ def _pushed(primitive: Primitive, primals: tuple, tangents: tuple, *, jaxpr: Clo
         return pushed
 
     values = [*primals, *(tangents[i] for i in moving)]
-    results = _bound(primitive, push(jaxpr_as_fun(jaxpr)), None if otherwise is None else push(otherwise), values)
+    results = _bound(primitive, push(jaxpr_as_fun(jaxpr)), _otherwise_pushed(push, otherwise, len(moving)), values)
     outputs = results[: len(jaxpr.out_avals)]
     still = [ad.Zero(aval.to_tangent_aval()) for aval in jaxpr.out_avals]
     return outputs, _replaced(still, changing, results[len(outputs) :])
 
 
-def _batched(primitive: Primitive, values: tuple, axes: tuple, *, jaxpr: ClosedJaxpr, otherwise: Program | None):
+def _otherwise_pushed(push: Callable[[Callable], Program], otherwise: Otherwise, n_changes: int) -> Otherwise:
+    """What is linearized after forward mode; an adjoint serves the first time alone, and JAX differentiates beyond."""
+    if not isinstance(otherwise, WithAdjoint):
+        return _transformed(push, otherwise)
+    if otherwise.n_changes is not None:
+        return push(otherwise.plain)
+    return WithAdjoint(push(otherwise.plain), push(otherwise.reverse), n_changes)
+
+
+def _batched(primitive: Primitive, values: tuple, axes: tuple, *, jaxpr: ClosedJaxpr, otherwise: Otherwise):
     """`vmap`; what does not depend on its axis stays without."""
     size = batch_size(values, axes)
     values = tuple(x if axis is None else batch_first(x, axis, size) for x, axis in zip(values, axes, strict=True))
     in_axes = tuple(None if axis is None else 0 for axis in axes)
     out_axes = [0 if depends else None for depends in _dependent(jaxpr_as_fun(jaxpr), in_axes, values)]
     over_axis = lambda function: jax.vmap(lambda *values: list(function(*values)), in_axes, out_axes, axis_size=size)
-    mapped = None if otherwise is None else over_axis(otherwise)
-    return _bound(primitive, over_axis(jaxpr_as_fun(jaxpr)), mapped, values), out_axes
+    return _bound(primitive, over_axis(jaxpr_as_fun(jaxpr)), _transformed(over_axis, otherwise), values), out_axes
 
 
 def _dependent(function: Program, in_axes: tuple, values: tuple) -> list[bool]:
@@ -136,19 +187,29 @@ def _dependent(function: Program, in_axes: tuple, values: tuple) -> list[bool]:
     return found[0] if found else [False] * len(outputs)
 
 
-def _linearized(primitive: Primitive, trace: Any, *tracers: Any, jaxpr: ClosedJaxpr, otherwise: Program | None) -> list:
+def _linearized(primitive: Primitive, trace: Any, *tracers: Any, jaxpr: ClosedJaxpr, otherwise: Otherwise) -> list:
     """What JAX calls where some values are known and others are not yet, which it only does to linearize."""
-    if all(tracer.is_known() for tracer in tracers):
+    unknown = [not tracer.is_known() for tracer in tracers]
+    if not any(unknown):
         return trace.default_process_primitive(primitive, tracers, {"jaxpr": jaxpr, "otherwise": otherwise})
-    call = _jitted(jaxpr, otherwise)
+    call = _jitted(jaxpr, _linearizable(otherwise, unknown))
     return trace.process_primitive(call.primitive, tracers, call.params)
 
 
 def _linearized_in_checkpoint(saveable: Callable, unknown: Sequence[bool], kept: Sequence[bool], step: Any) -> tuple:
     """The same inside of `jax.checkpoint`."""
-    call = _jitted(**step.params)
+    call = _jitted(step.params["jaxpr"], _linearizable(step.params["otherwise"], unknown))
     step = step.replace(primitive=call.primitive, params=call.params)
     return partial_eval_jaxpr_custom_rules[call.primitive](saveable, unknown, kept, step)
+
+
+def _linearizable(otherwise: Otherwise, unknown: Sequence[bool]) -> Program | None:
+    """The program that is linearized: that with an adjoint of its own where it is known at which values, by which it begins."""
+    if not isinstance(otherwise, WithAdjoint):
+        return otherwise
+    if otherwise.n_changes is None or any(unknown[: len(unknown) - otherwise.n_changes]):
+        return otherwise.plain
+    return otherwise.reverse
 
 
 def _jitted(jaxpr: ClosedJaxpr, otherwise: Program | None) -> Any:
@@ -159,7 +220,7 @@ def _jitted(jaxpr: ClosedJaxpr, otherwise: Program | None) -> Any:
     return call
 
 
-def _transposed(cotangents: Sequence[Any], *values: Any, jaxpr: ClosedJaxpr, otherwise: Program | None) -> list:
+def _transposed(cotangents: Sequence[Any], *values: Any, jaxpr: ClosedJaxpr, otherwise: Otherwise) -> list:
     """Of a program that was linear from the start, by JAX, step by step."""
     del otherwise
     linear = [i for i, value in enumerate(values) if ad.is_undefined_primal(value)]

@@ -12,7 +12,7 @@ through. A program that is linearized, as reverse mode begins, is never marked.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,6 +23,7 @@ from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 from mrjax.jax_rules.barrier import optimization_barrier
 from mrjax.jax_rules.devices import on_one_cpu_device
 from mrjax.jax_rules.linearization import Program, by_primitive, program_primitive
+from mrjax.jax_rules.programs import all_steps
 
 MOST_STEPS = 4000
 """Elementary operations of a marked function at most: more take long to compile in one piece, and gain little."""
@@ -92,27 +93,11 @@ def may_be_marked(jaxpr: ClosedJaxpr) -> bool:
     arrays = len(jaxpr.in_avals) + len(jaxpr.out_avals)
     if jaxpr.consts or jaxpr.effects or arrays > MOST_ARRAYS:
         return False
-    for n_steps, step in enumerate(_steps(jaxpr.jaxpr)):
+    for n_steps, step in enumerate(all_steps(jaxpr.jaxpr)):
         literals = [x for x in step.invars if isinstance(x, Literal)]
         if n_steps >= MOST_STEPS or step.primitive.name not in UNDERSTOOD or any(np.shape(x.val) for x in literals):
             return False
     return True
-
-
-def _steps(jaxpr: Any) -> Iterator[Any]:
-    """All operations, also those of programs within the program."""
-    for step in jaxpr.eqns:
-        yield step
-        for inner in _programs(list(step.params.values())):
-            yield from _steps(inner)
-
-
-def _programs(found: Any) -> Iterator[Any]:
-    if isinstance(found, tuple | list):
-        for each in found:
-            yield from _programs(each)
-    elif hasattr(found, "eqns"):
-        yield getattr(found, "jaxpr", found)
 
 
 def _marked(jaxpr: ClosedJaxpr) -> Program:

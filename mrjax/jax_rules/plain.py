@@ -33,6 +33,12 @@ def unless_linearized(fast: Callable, plain: Callable) -> Callable:
     return plain
 
 
+def scan_by_adjoint(body: Callable, carry: Any, inputs: Any, length: int, plain: Callable) -> tuple[Any, Any]:
+    """`plain(body, carry, inputs)`, with the derivatives of JAX."""
+    del length
+    return plain(body, carry, inputs)
+
+
 def operation(name: str, function: Callable, *, plain: Callable | None = None, **rules: Any) -> Callable:
     """`plain`, or `function` where there is no other form, with the derivatives and the `vmap` of JAX."""
     del name, rules

@@ -155,7 +155,7 @@ def _play(waveform: StepAngles, spins: Spins) -> Components:
     def played(one_kernel: bool) -> Callable:
         size = chunks.chunk_size(3.0 * dtype.itemsize, n, one_kernel)
         return lambda waveform, spins: chunks.in_chunks(
-            lambda spins: _played(waveform, spins), spins, _voxels_last, n, size
+            lambda spins: _played(waveform, spins, one_kernel), spins, _voxels_last, n, size
         )
 
     return unless_linearized(played(one_kernel=True), played(one_kernel=False))(waveform, spins)
@@ -165,7 +165,7 @@ def _voxels_last(outputs: tuple) -> tuple[int, ...]:
     return tuple(leaf.ndim - 1 for leaf in outputs)
 
 
-def _played(waveform: StepAngles, spins: Spins) -> Components:
+def _played(waveform: StepAngles, spins: Spins, one_kernel: bool) -> Components:
     """One chunk of spins: half a step of relaxation, then rotations with whole steps between, and half a step at the end."""
     decays = lambda time: (precession.decay(time, spins.t1), precession.decay(time, spins.t2))
     per_second = 2 * jnp.pi * waveform.duration * spins.frequency
@@ -174,14 +174,15 @@ def _played(waveform: StepAngles, spins: Spins) -> Components:
     arguments = (spins.transmit, (spins.position,), per_second, whole)
 
     def steps(magnetisation: Components, angles: Any, arguments: Any) -> Components:
-        play = jax.checkpoint(
-            lambda magnetisation, now: (step(magnetisation, now, *arguments), None), prevent_cse=False
-        )
-        return checkpointed_scan(play, magnetisation, angles, len(angles[0]))[0]
+        play = lambda magnetisation, now: (step(magnetisation, now, *arguments), None)
+        if one_kernel:
+            return jax.lax.scan(play, magnetisation, angles, unroll=2)[0]
+        return checkpointed_scan(jax.checkpoint(play, prevent_cse=False), magnetisation, angles, len(angles[0]))[0]
 
     magnetisation = relaxed(spins.start, *half)
     if len(waveform.about_x) > 1:
         before_last = jax.tree.map(lambda angle: angle[:-1], angles)
-        magnetisation = as_one_kernel(steps)(magnetisation, before_last, arguments)
+        steps = as_one_kernel(steps) if one_kernel else steps
+        magnetisation = steps(magnetisation, before_last, arguments)
     last = jax.tree.map(lambda angle: angle[-1], angles)
     return step(magnetisation, last, spins.transmit, (spins.position,), per_second, half)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from mrjax._names import answers_misspelt_keywords
 from mrjax.physics.engine import AbstractEngine
+from mrjax.physics.maths.elimination import solved
 from mrjax.physics.simulation import play
 from mrjax.physics.state import AbstractState
 from mrjax.sequence import AbstractContainer
@@ -81,8 +82,8 @@ def steady_state(sequence: AbstractContainer, tissue: Tissue, engine: Any) -> An
     ends = jax.vmap(play_from)(starts)
     # those of I - A
     columns = starts[1:] - (ends[1:] - ends[:1])
-    solved = jnp.linalg.solve(jnp.moveaxis(columns, 0, -1), ends[0][..., None])[..., 0]
-    return _as_played(with_vector(solved).recurring(after))
+    magnetisation = solved(jnp.moveaxis(columns, 0, -1), ends[0])
+    return _as_played(with_vector(magnetisation).recurring(after))
 
 
 def _played(sequence: AbstractContainer, tissue: Tissue, engine: AbstractEngine, state: Any) -> Any:

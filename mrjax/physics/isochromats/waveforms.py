@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from mrjax.jax_rules import as_one_kernel
+from mrjax.jax_rules import as_one_kernel, unless_linearized
 from mrjax.physics.engine import AbstractOperator, State
 from mrjax.physics.isochromats.kernel import Components, relaxed, step
 from mrjax.physics.isochromats.operators import Diffusion, lorentzian, turned, weights
@@ -170,16 +170,11 @@ class Irradiation(AbstractOperator):
         angles = (self.about_x, self.about_y, coefficients, skews)
         arguments = (transmit, coordinates, turning, whole)
 
-        def steps(magnetisation: Components, angles: Any, arguments: Any) -> Components:
-            play = jax.checkpoint(
-                lambda magnetisation, now: (step(magnetisation, now, *arguments), None), prevent_cse=False
-            )
-            return checkpointed_scan(play, magnetisation, angles, len(angles[0]))[0]
-
         magnetisation = relaxed(magnetisation, *half)
         if len(self.about_x) > 1:
             before_last = jax.tree.map(lambda angle: angle[:-1], angles)
-            magnetisation = as_one_kernel(steps)(magnetisation, before_last, arguments)
+            played = unless_linearized(as_one_kernel(_straight), _in_segments)
+            magnetisation = played(magnetisation, before_last, arguments)
         last = jax.tree.map(lambda angle: angle[-1], angles)
         return step(magnetisation, last, transmit, coordinates, turning, half)
 
@@ -194,6 +189,17 @@ class Irradiation(AbstractOperator):
         present = [(jnp.broadcast_to(where, shape), by, skew) for where, by, skew in found if where is not None]
         coordinates, coefficients, skews = zip(*present, strict=True) if present else ((), (), ())
         return coordinates, coefficients, skews
+
+
+def _straight(magnetisation: Components, angles: Any, arguments: Any) -> Components:
+    """All steps, one after the other."""
+    return jax.lax.scan(lambda before, now: (step(before, now, *arguments), None), magnetisation, angles, unroll=2)[0]
+
+
+def _in_segments(magnetisation: Components, angles: Any, arguments: Any) -> Components:
+    """The same in a form whose reverse mode stores little."""
+    play = jax.checkpoint(lambda before, now: (step(before, now, *arguments), None), prevent_cse=False)
+    return checkpointed_scan(play, magnetisation, angles, len(angles[0]))[0]
 
 
 class Solved(AbstractOperator):

@@ -8,9 +8,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from mrjax.jax_rules import scan_by_adjoint
+
 
 def checkpointed_scan(
     body: Callable, carry: Any, inputs: Any, length: int, n_segments: int | None = None, unroll: int = 2
+) -> tuple[Any, Any]:
+    """`jax.lax.scan`, of which reverse mode stores few states: by an adjoint loop where that can be, else in segments."""
+    in_segments = lambda body, carry, inputs: _scan_in_segments(body, carry, inputs, length, n_segments, unroll)
+    return scan_by_adjoint(body, carry, inputs, length, in_segments)
+
+
+def _scan_in_segments(
+    body: Callable, carry: Any, inputs: Any, length: int, n_segments: int | None, unroll: int
 ) -> tuple[Any, Any]:
     """`jax.lax.scan`, cut into segments, about sqrt(length) by default, whose inside is recomputed in reverse mode.
 
