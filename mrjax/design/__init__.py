@@ -2,6 +2,12 @@
 
 from .constrained import Constrained as Constrained, Constraint as Constraint
 from .cramer_rao import CramerRao as CramerRao, crlb as crlb
+from .limits import (
+    acoustic_energy as acoustic_energy,
+    limit_constraints as limit_constraints,
+    limit_terms as limit_terms,
+    relative_power as relative_power,
+)
 from .optimisation import optimise as optimise
 from .result import DesignResult as DesignResult
 from .splines import BSpline as BSpline
