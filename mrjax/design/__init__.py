@@ -8,6 +8,12 @@ from .limits import (
     limit_terms as limit_terms,
     relative_power as relative_power,
 )
+from .objectives import (
+    contrast as contrast,
+    relative_error as relative_error,
+    side_lobes as side_lobes,
+    uncovered as uncovered,
+)
 from .optimisation import optimise as optimise
 from .result import DesignResult as DesignResult
 from .splines import BSpline as BSpline
