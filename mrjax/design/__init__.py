@@ -2,6 +2,7 @@
 
 from .constrained import Constrained as Constrained, Constraint as Constraint
 from .cramer_rao import CramerRao as CramerRao, crlb as crlb
+from .free_echoes import FreeEchoes as FreeEchoes
 from .limits import (
     acoustic_energy as acoustic_energy,
     limit_constraints as limit_constraints,
@@ -15,6 +16,8 @@ from .objectives import (
     uncovered as uncovered,
 )
 from .optimisation import optimise as optimise
+from .pulse_response import PulseResponse as PulseResponse, pulse_response as pulse_response
+from .pulse_task import PulseTask as PulseTask
 from .result import DesignResult as DesignResult
 from .splines import BSpline as BSpline
 from .terms import energy as energy, limit_energy as limit_energy, roughness as roughness, weighted_sum as weighted_sum
