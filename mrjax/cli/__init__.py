@@ -22,7 +22,7 @@ COMMANDS = {
     "simulate": {"simulate": "play a Pulseq file or an imaging protocol on a phantom: raw data and an image"},
     "reconstruct": {"reconstruct": "make an image of raw data (ISMRMRD)"},
     "qsm": {"qsm": "map susceptibility from magnitude and phase of a gradient-echo scan"},
-    "design": {"design": "find settings of an experiment that measures better, by the Cramér-Rao bound"},
+    "design": {"design": "design experiments by the Cramér-Rao bound, and pulses and sequences by gradient descent"},
     "cest": {"cest": "simulate and fit saturation experiments of Pulseq-CEST"},
     "train": {
         "train": "train a network of the zoo",

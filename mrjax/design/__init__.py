@@ -3,6 +3,7 @@
 from .constrained import Constrained as Constrained, Constraint as Constraint
 from .cramer_rao import CramerRao as CramerRao, crlb as crlb
 from .free_echoes import FreeEchoes as FreeEchoes
+from .learned_echoes import EchoError as EchoError, SmallObjects as SmallObjects, small_objects as small_objects
 from .limits import (
     acoustic_energy as acoustic_energy,
     limit_constraints as limit_constraints,
@@ -21,3 +22,4 @@ from .pulse_task import PulseTask as PulseTask
 from .result import DesignResult as DesignResult
 from .splines import BSpline as BSpline
 from .terms import energy as energy, limit_energy as limit_energy, roughness as roughness, weighted_sum as weighted_sum
+from .trajectories import TrajectoryTask as TrajectoryTask

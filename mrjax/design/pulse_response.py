@@ -89,14 +89,14 @@ def pulse_response(
     """
     if axis not in AXES:
         raise ValueError(f'`axis` must be "x", "y" or "z", but got {axis!r}.')
-    spins = {
+    spins: dict[str, Any] = {
         name: _checks.finite(_checks.real_array(value, name), name)
         for name, value in (("position", position), ("off_resonance", off_resonance), ("b1", b1))
     }
     shape = _checks.broadcast_shape(spins)
-    flat = [jnp.broadcast_to(value, shape).reshape(-1) for value in spins.values()]
+    place, frequency, field = (jnp.broadcast_to(value, shape).reshape(-1) for value in spins.values())
     sequence = pulse if isinstance(pulse, Sequence) else Sequence(pulse)
-    alpha, beta = _rotation(sequence.timeline(), AXES.index(axis), *flat, gyromagnetic_ratio)
+    alpha, beta = _rotation(sequence.timeline(), AXES.index(axis), place, frequency, field, gyromagnetic_ratio)
     return PulseResponse(alpha.reshape(shape), beta.reshape(shape))
 
 

@@ -127,7 +127,7 @@ class PulseTask:
 
     def response(self, design: Any) -> PulseResponse:
         """What a design does to every spin."""
-        spins = {name: self._each(name) for name in ("position", "off_resonance", "b1")}
+        spins: dict[str, Any] = {name: self._each(name) for name in ("position", "off_resonance", "b1")}
         return pulse_response(self.sequence(design), **spins)
 
     def compared(self, response: PulseResponse) -> tuple[Array, Array]:
