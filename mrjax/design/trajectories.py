@@ -16,6 +16,7 @@ from mrjax.design.objectives import relative_error
 from mrjax.design.splines import BSpline
 from mrjax.encoding import Nufft
 from mrjax.sequence import AbstractContainer, Gradient, Readout, Repeat, Scanner, Together
+from mrjax.sequence.hardware.played_points import lasts
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
 

@@ -85,7 +85,7 @@ def _lessons(settings: dict[str, Any], echoes: mr.design.FreeEchoes) -> list[mr.
 
 
 def _joined(several: list[mr.design.SmallObjects]) -> mr.design.SmallObjects:
-    fields = {
+    fields: dict[str, Any] = {
         name: jnp.concatenate([jnp.asarray(getattr(one.spins, name)) for one in several])
         for name in ("t1", "t2", "m0", "x", "y")
     }
@@ -101,7 +101,9 @@ def _adam(settings: dict[str, Any], bounds: dict[str, tuple[float, float]], step
         "phase": settings["phase_rate"],
     }
     falling = lambda rate: optax.adam(optax.cosine_decay_schedule(rate, steps, alpha=0.05))
-    relative = {name: falling(rate / (bounds[name][1] - bounds[name][0])) for name, rate in rates.items()}
+    relative: dict[Any, Any] = {
+        name: falling(rate / (bounds[name][1] - bounds[name][0])) for name, rate in rates.items()
+    }
     return optax.partition(relative, list(relative))  # points are lists in the order of the leaves
 
 
