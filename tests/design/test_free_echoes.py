@@ -72,5 +72,5 @@ def test_what_cannot_be_says_so():
         mr.design.FreeEchoes(matrix=7)
     with pytest.raises(ValueError, match=r"`lobe_duration` must be a number of at least 0\.0004"):
         mr.design.FreeEchoes(lobe_duration=0.1e-3)
-    with pytest.raises(ValueError, match="`reach` must be zero or more and `size` positive"):
+    with pytest.raises(ValueError, match="`reach` must be zero or more, `size` and `longest_t2` positive"):
         mr.design.small_objects(ECHOES, 0, 2, reach=-1.0)

@@ -70,3 +70,16 @@ def test_what_cannot_be_says_so():
         mr.design.limit_terms(SCANNER, margin=1)
     with pytest.raises(ValueError, match="`weight` must be a positive number"):
         mr.design.limit_terms(SCANNER, 0.0)
+
+
+def test_limits_that_exclude_each_other_are_told():
+    apart = [mr.design.Constraint(jnp.sum, upper=1.0), mr.design.Constraint(jnp.sum, lower=2.0)]
+    result = mr.design.optimise(
+        lambda x: jnp.sum(x**2),
+        jnp.ones(2),
+        free=lambda x: x,
+        constraints=apart,
+        optimiser=mr.design.Constrained(),
+        progress=False,
+    )
+    assert "No design that keeps all constraints was found: the nearest breaks one by 0." in result.reason

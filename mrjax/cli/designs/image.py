@@ -14,7 +14,7 @@ from mrjax.cli import quantities
 from mrjax.cli.designs import folder as folders
 from mrjax.cli.designs.configuration import Entry
 from mrjax.cli.designs.image_figure import figure
-from mrjax.units import deg
+from mrjax.units import deg, ms
 
 ENTRIES = (
     Entry("matrix", int, 16, "pixels along x and y"),
@@ -25,7 +25,11 @@ ENTRIES = (
     Entry("outside", float, 1.0, "weight of samples outside of the k-space of the target"),
     Entry("objects", int, 12, "that are learned from"),
     Entry(
-        "steps", int, (100, 100, 150), "of the search: with a tiny object, with two sizes, with objects everywhere", 3
+        "steps",
+        int,
+        (100, 100, 150),
+        "of the search: tiny objects, then two sizes, then objects everywhere that remember",
+        3,
     ),
     Entry("gradient_rate", float, 0.5, "first step of gradient moments, in steps of k-space"),
     Entry("angle_rate", quantities.angle, "0.115deg", "first step of flip angles"),
@@ -34,6 +38,9 @@ ENTRIES = (
     Entry("max_gradient", quantities.gradient, "40mT/m", "of the scanner"),
     Entry("max_slew", quantities.slew_rate, "150T/m/s", "of the scanner"),
 )
+
+FORGETFUL = 2 * ms
+"""T2 of what is learned from first: shorter than a repetition."""
 
 LARGEST_ANGLE, LARGEST_PHASE = 45 * deg, 6 * np.pi
 
@@ -81,7 +88,8 @@ def _lessons(settings: dict[str, Any], echoes: mr.design.FreeEchoes) -> list[mr.
     third, edge = max(1, n // 3), echoes.matrix / 2 - 1
     mixed = [some(3, third, 0.5), some(4, third, edge / 2), some(5, max(1, n - 2 * third), edge)]
     half = max(1, n // 2)
-    return [some(0, n, 0.8, 0.4), _joined([some(1, half, 0.8, 0.4), some(2, max(1, n - half), 0.8)]), _joined(mixed)]
+    forgetful = [some(1, half, 0.8, 0.4, FORGETFUL), some(2, max(1, n - half), 0.8, 1.0, FORGETFUL)]
+    return [some(0, n, 0.8, 0.4, FORGETFUL), _joined(forgetful), _joined(mixed)]
 
 
 def _joined(several: list[mr.design.SmallObjects]) -> mr.design.SmallObjects:
