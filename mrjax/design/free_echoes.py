@@ -145,12 +145,12 @@ class FreeEchoes:
 
     def _lobes(self, steps: Array, before: bool = False) -> Together:
         """Lobes whose areas move k by so many steps, corrected along x for what the ramps of the readout wind."""
-        own = (self._ramp + self.dwell_time) / (2 * self.dwell_time)
+        start = (self._ramp + self.dwell_time) / (
+            2 * self.dwell_time
+        )  # from the start of the readout to its first sample
+        end = (self._ramp + self._flat) / self.dwell_time - start - self.matrix  # from where the next sample would be
         area = -jnp.asarray(steps) / (GAMMA_BAR * self.fov)
-        shift = -(
-            own if before else self._ramp / 2 / self.dwell_time + self._flat / self.dwell_time - self.matrix + 0.5
-        )
-        area = area.at[:, 0].add(-shift / (GAMMA_BAR * self.fov))
+        area = area.at[:, 0].add((start if before else end) / (GAMMA_BAR * self.fov))
         timing = {"rise": 0.2 * ms, "flat": self.lobe_duration - 0.4 * ms}
         along = lambda i, axis: Gradient.trapezoid(area=area[:, i], **timing, axis=axis)
         return Together(along(0, "x"), along(1, "y"))

@@ -132,7 +132,8 @@ class TrajectoryTask:
 
     @cached_property
     def _readout(self) -> tuple[list[Gradient], Readout, float]:
-        return _found(self.sequence)
+        gradients, readout, before = _found(self.sequence)
+        return gradients, readout, sum(map(lasts, before), 0.0)
 
     @cached_property
     def _n_shots(self) -> int:
@@ -178,19 +179,17 @@ class TrajectoryTask:
         return -GAMMA_BAR * jnp.swapaxes(area, 1, 2)
 
 
-def _found(sequence: AbstractContainer) -> tuple[list[Gradient], Readout, float]:
-    """The gradients along x and y that are played with the readout, the readout, and when it begins."""
+def _found(sequence: AbstractContainer) -> tuple[list[Gradient], Readout, tuple]:
+    """The gradients along x and y that are played with the readout, the readout, and what its track plays before it."""
     for repeat in jax.tree.leaves(sequence, is_leaf=lambda one: isinstance(one, Repeat)):
         for event in repeat.events if isinstance(repeat, Repeat) else ():
             if not isinstance(event, Together):
                 continue
             gradients = {one.axis: one for track in event.tracks for one in track if isinstance(one, Gradient)}
             for track in event.tracks:
-                now = 0.0
-                for one in track:
+                for number, one in enumerate(track):
                     if isinstance(one, Readout) and set(gradients) >= {"x", "y"}:
-                        return [gradients["x"], gradients["y"]], one, now
-                    now += lasts(one)
+                        return [gradients["x"], gradients["y"]], one, track[:number]
     raise ValueError(
         "`sequence` must hold a Repeat in which a Together plays a Readout and gradients along x and y, such as "
         "mr.protocols.imaging.spiral(...)."

@@ -21,6 +21,7 @@ def random_design(rng):
     }
 
 
+@pytest.mark.exhaustive
 def test_samples_lie_where_a_design_says(rng):
     design = random_design(rng)
     sequence = ECHOES.sequence(design)
@@ -32,6 +33,7 @@ def test_samples_lie_where_a_design_says(rng):
     np.testing.assert_allclose(moved, np.cumsum(each, axis=0), rtol=0, atol=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_the_cartesian_design_is_played_and_rewound():
     design = ECHOES.cartesian()
     assert mr.Scanner().breaches(ECHOES.sequence(design)) == []

@@ -82,4 +82,4 @@ def test_limits_that_exclude_each_other_are_told():
         optimiser=mr.design.Constrained(),
         progress=False,
     )
-    assert "No design that keeps all constraints was found: the nearest breaks one by 0." in result.reason
+    assert "No design that keeps all constraints was found: the nearest breaks one by 1 of its limits" in result.reason

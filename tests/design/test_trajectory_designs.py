@@ -26,6 +26,7 @@ def changed(task, rng, size=0.02):
     return {**start, "coefficients": jnp.asarray(size * rng.normal(size=start["coefficients"].shape))}
 
 
+@pytest.mark.exhaustive
 def test_what_is_designed_is_what_is_played(task, rng):
     design = changed(task, rng)
     timeline = task.played(design).timeline()
@@ -35,6 +36,7 @@ def test_what_is_designed_is_what_is_played(task, rng):
     np.testing.assert_allclose(timeline.area_until(end), asked.area_until(end), rtol=0, atol=1e-13)
 
 
+@pytest.mark.exhaustive
 def test_finer_splines_play_nearly_the_same(task, rng):
     design = changed(task, rng)
     finer, same = task.finer(design, 22)
@@ -42,6 +44,7 @@ def test_finer_splines_play_nearly_the_same(task, rng):
     np.testing.assert_allclose(finer.gradients(same), task.gradients(design), rtol=0, atol=0.02 * 0.02 * 30 * mT)
 
 
+@pytest.mark.exhaustive
 def test_excess_is_none_within_the_limits_and_what_is_beyond_outside(task):
     start = task.start()
     assert float(task.excess(start)) == 0.0

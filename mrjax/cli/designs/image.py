@@ -82,9 +82,10 @@ def searched(settings: dict[str, Any], folder: Path) -> tuple[str, list[Path]]:
 def _lessons(settings: dict[str, Any], echoes: mr.design.FreeEchoes) -> list[mr.design.SmallObjects]:
     """From what sees far to what sees sharply."""
     n, seed = settings["objects"], settings["seed"]
-    some = lambda number, count, reach, size=1.0: mr.design.small_objects(
-        echoes, 100 * seed + number, count, reach, size
-    )
+
+    def some(number: int, count: int, reach: float, size: float = 1.0, t2: float = np.inf) -> mr.design.SmallObjects:
+        return mr.design.small_objects(echoes, 100 * seed + number, count, reach, size, t2)
+
     third, edge = max(1, n // 3), echoes.matrix / 2 - 1
     mixed = [some(3, third, 0.5), some(4, third, edge / 2), some(5, max(1, n - 2 * third), edge)]
     half = max(1, n // 2)
