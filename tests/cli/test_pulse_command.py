@@ -1,12 +1,15 @@
 """`mrjax design pulse`: what is written, resumed and refused."""
 
 import json
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mrjax as mr
 from mrjax.cli import main
+from mrjax.cli.designs.configuration import configured
 from mrjax.nn.history import History
 
 ASKED = """
@@ -114,3 +117,11 @@ def test_all_settings_are_shown(capsys):
     assert "slice_thickness: null  # of the slice" in capsys.readouterr().out
     assert main(["--no-cache", "design", "pulse"]) == 2
     assert "--config must name a file of settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["pulse_refocusing", "pulse_water_only", "image", "trajectory"])
+def test_the_settings_of_the_examples_can_be_read(name):
+    path = Path(__file__).parents[2] / "examples" / "design" / "settings" / f"{name}.yaml"
+    module = import_module(f"mrjax.cli.designs.{name.partition('_')[0]}")
+    settings = configured(path, module.ENTRIES)
+    assert set(settings) == {entry.name for entry in module.ENTRIES}

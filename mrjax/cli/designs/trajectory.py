@@ -22,7 +22,7 @@ ENTRIES = (
     Entry("dwell_time", quantities.time, "4us", "of a sample"),
     Entry("coefficients", int, (8, 20, 40), "of the spline of each gradient, one stage after the other", None),
     Entry("steps", int, 60, "of each stage of the search"),
-    Entry("rate", float, 0.004, "first step, relative to the bounds"),
+    Entry("rate", float, 0.002, "first step, relative to the bounds"),
     Entry("excess", float, 1.0, "weight of what exceeds the limits"),
     Entry("train", int, (30, 36, 42, 48, 54), "slices of the brain to learn from", None),
     Entry("test", int, (33, 39, 45, 51), "slices that it is judged by", None),
@@ -31,7 +31,9 @@ ENTRIES = (
     Entry("max_slew", quantities.slew_rate, "120T/m/s", "of the scanner"),
 )
 
-LARGEST_CHANGE, LARGEST_WEIGHT = 0.5, 20.0
+LARGEST_CHANGE, LARGEST_WEIGHT = 2.0, 20.0
+WEIGHT_RATE = 0.01
+"""First step of the weights, while the trajectory is that of the start."""
 
 
 def searched(settings: dict[str, Any], folder: Path) -> tuple[str, list[Path]]:
@@ -88,6 +90,7 @@ def psnr(task: mr.design.TrajectoryTask, design: Any, images: np.ndarray) -> flo
 def _stage(
     settings: dict[str, Any], task: mr.design.TrajectoryTask, images: np.ndarray, start: Any, free: Any, folder: Path
 ) -> mr.design.DesignResult:
+    rate = WEIGHT_RATE if folder.name == "weights" else settings["rate"]
     bounds = {"coefficients": (-LARGEST_CHANGE, LARGEST_CHANGE), "weights": (0.0, LARGEST_WEIGHT)}
     terms = {
         "error": (1.0, lambda design: task.error(design, images)),
@@ -98,7 +101,7 @@ def _stage(
         start,
         free=free,
         bounds=free(bounds),
-        optimiser=optax.adam(optax.cosine_decay_schedule(settings["rate"], settings["steps"], alpha=0.05)),
+        optimiser=optax.adam(optax.cosine_decay_schedule(rate, settings["steps"], alpha=0.05)),
         steps=settings["steps"],
         folder=folder,
         checkpoint_every=10,
