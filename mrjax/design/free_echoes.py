@@ -88,17 +88,18 @@ class FreeEchoes:
         return {name: jnp.asarray(value, float) for name, value in plain.items()}
 
     def blank(self, key: Array, flip_angle: float = 0.5 * deg) -> dict[str, Array]:
-        """A start that knows nothing: hardly any RF, no gradients but random ones of half a step along y.
+        """A start that knows nothing: hardly any RF, no encoding but half a step of noise along y, scrambled spoilers.
 
         **Arguments:**
 
         - `key`: Of `jax.random`.
         - `flip_angle`: In rad; without any, no derivative would tell what gradients are for.
         """
-        n, zero = self.matrix, jnp.zeros((self.matrix, 2))
-        scrambled = zero.at[:, 1].set(jax.random.uniform(key, (n,), minval=-0.5, maxval=0.5))
-        angles = jnp.full(n, float(flip_angle))
-        return {"flip_angle": angles, "phase": jnp.zeros(n), "before": scrambled, "after": zero}
+        n = self.matrix
+        of_lines, of_spoilers = jax.random.split(key)
+        before = jnp.zeros((n, 2)).at[:, 1].set(jax.random.uniform(of_lines, (n,), minval=-0.5, maxval=0.5))
+        after = jax.random.uniform(of_spoilers, (n, 2), minval=-2.0 * n, maxval=2.0 * n)
+        return {"flip_angle": jnp.full(n, float(flip_angle)), "phase": jnp.zeros(n), "before": before, "after": after}
 
     def sequence(self, design: Any) -> Sequence:
         """What a design plays; a scanner can play it, as far as its areas and angles are within the limits."""

@@ -8,7 +8,7 @@ import pytest
 from mrjax.cli import main
 from mrjax.nn.history import History
 
-ASKED = "matrix: 8\nobjects: 6\nsteps: [100, 60, 250]\n"
+ASKED = "matrix: 8\nobjects: 6\nsteps: [100, 60, 200]\n"
 
 
 def design(tmp_path, out):

@@ -88,8 +88,8 @@ steps: 150
     assert found["error"] < 0.25 * found["error_at_the_start"]
     sequence = mr.pulseq.to_sequence(mr.pulseq.read(tmp_path / "out" / "pulse_1.5.seq"))
     seen = np.abs(mr.design.pulse_response(sequence, off_resonance=[0.0, -440.0]).excited)
-    assert seen[0] > 0.45
-    assert seen[1] < 0.05
+    assert seen[0] > 0.4  # of 0.5 at 30 degrees
+    assert seen[1] < seen[0] / 10
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_learned_trajectory_beats_its_start_in_the_same_time(task):
     brain = lambda number: np.asarray(mr.phantoms.brain(shape=(MATRIX, MATRIX), slice=number).tissue().m0)[None]
     seen, unseen = np.concatenate([brain(36), brain(44)]), brain(52)
     terms = lambda one: mr.design.weighted_sum(
-        {"error": (1.0, lambda d: one.error(d, seen)), "excess": (1.0, one.excess)}
+        {"error": (1.0, lambda d: one.error(d, seen)), "excess": (100.0, one.excess)}
     )
     adam = lambda rate: optax.adam(optax.cosine_decay_schedule(rate, 80))
     weighted = mr.design.optimise(

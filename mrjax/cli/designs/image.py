@@ -27,7 +27,7 @@ ENTRIES = (
     Entry(
         "steps",
         int,
-        (100, 100, 150),
+        (100, 60, 200),
         "of the search: tiny objects, then two sizes, then objects everywhere that remember",
         3,
     ),
@@ -41,6 +41,9 @@ ENTRIES = (
 
 FORGETFUL = 2 * ms
 """T2 of what is learned from first: shorter than a repetition."""
+
+LAST_RATE = 0.2
+"""Of the steps once encoding has been learned, relative to before: spoiling must not undo it."""
 
 LARGEST_ANGLE, LARGEST_PHASE = 45 * deg, 6 * np.pi
 
@@ -67,7 +70,7 @@ def searched(settings: dict[str, Any], folder: Path) -> tuple[str, list[Path]]:
             design,
             free=lambda design: design,
             bounds=bounds,
-            optimiser=_adam(settings, bounds, steps),
+            optimiser=_adam(settings, bounds, steps, LAST_RATE if number == 2 else 1.0),
             steps=steps,
             folder=folder / f"stage_{number}",
             checkpoint_every=10,
@@ -101,7 +104,9 @@ def _joined(several: list[mr.design.SmallObjects]) -> mr.design.SmallObjects:
     return mr.design.SmallObjects(mr.Tissue(**fields), jax.scipy.linalg.block_diag(*(one.belongs for one in several)))
 
 
-def _adam(settings: dict[str, Any], bounds: dict[str, tuple[float, float]], steps: int) -> optax.GradientTransformation:
+def _adam(
+    settings: dict[str, Any], bounds: dict[str, tuple[float, float]], steps: int, factor: float
+) -> optax.GradientTransformation:
     """Steps of leaves are relative to the width of their bounds; the rates of the settings are not."""
     rates = {
         "after": settings["gradient_rate"],
@@ -109,7 +114,7 @@ def _adam(settings: dict[str, Any], bounds: dict[str, tuple[float, float]], step
         "flip_angle": settings["angle_rate"],
         "phase": settings["phase_rate"],
     }
-    falling = lambda rate: optax.adam(optax.cosine_decay_schedule(rate, steps, alpha=0.05))
+    falling = lambda rate: optax.adam(optax.cosine_decay_schedule(factor * rate, steps, alpha=0.05))
     relative: dict[Any, Any] = {
         name: falling(rate / (bounds[name][1] - bounds[name][0])) for name, rate in rates.items()
     }

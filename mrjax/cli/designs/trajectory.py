@@ -90,7 +90,9 @@ def psnr(task: mr.design.TrajectoryTask, design: Any, images: np.ndarray) -> flo
 def _stage(
     settings: dict[str, Any], task: mr.design.TrajectoryTask, images: np.ndarray, start: Any, free: Any, folder: Path
 ) -> mr.design.DesignResult:
-    rate = WEIGHT_RATE if folder.name == "weights" else settings["rate"]
+    # of more coefficients all together move the trajectory farther
+    fewest = settings["coefficients"][0]
+    rate = WEIGHT_RATE if folder.name == "weights" else settings["rate"] * (fewest / task.n_coefficients) ** 2
     bounds = {"coefficients": (-LARGEST_CHANGE, LARGEST_CHANGE), "weights": (0.0, LARGEST_WEIGHT)}
     terms = {
         "error": (1.0, lambda design: task.error(design, images)),
