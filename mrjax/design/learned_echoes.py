@@ -13,8 +13,8 @@ from mrjax.design.objectives import relative_error
 from mrjax.physics import acquire
 from mrjax.tissue import Tissue
 
-SPINS = (5, 3)
-"""In each pixel along x and y, at random places in as many parts of it."""
+SPINS, LATTICE = 55, 34
+"""In each pixel, on a lattice of Fibonacci: fewer than 55 whole turns along x or y add up to nothing, as in a real pixel."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,8 +64,8 @@ def small_objects(
         ```python
         >>> import mrjax as mr
         >>> objects = mr.design.small_objects(mr.design.FreeEchoes(matrix=8), seed=0, n_objects=3, reach=2.0)
-        >>> objects.belongs.shape  # 15 spins in each of 4 pixels
-        (3, 180)
+        >>> objects.belongs.shape  # 55 spins in each of 4 pixels
+        (3, 660)
 
         ```
     """
@@ -74,11 +74,11 @@ def small_objects(
         raise ValueError(
             f"`reach` must be zero or more, `size` and `longest_t2` positive, but got {reach!r}, {size!r} and {longest_t2!r}."
         )
-    rng, pixel, per_pixel = np.random.default_rng(seed), size * echoes.fov / echoes.matrix, SPINS[0] * SPINS[1]
+    rng, pixel, per_pixel = np.random.default_rng(seed), size * echoes.fov / echoes.matrix, SPINS
     corner = rng.uniform(-reach, reach, (n_objects, 1, 1, 2)) - 0.5
     pixels = np.array([[i, j] for i in (0, 1) for j in (0, 1)])[None, :, None]
-    parts = np.stack(np.meshgrid(*map(np.arange, SPINS), indexing="ij"), axis=-1).reshape(1, 1, per_pixel, 2)
-    inside = (parts + rng.uniform(size=(n_objects, 4, per_pixel, 2))) / np.array(SPINS) - 0.5
+    number = np.arange(SPINS) + 0.5
+    inside = np.stack([number, number * LATTICE % SPINS], axis=1)[None, None] / SPINS - 0.5
     place = ((corner + pixels + inside) * pixel).reshape(-1, 2)
     density, t2, longer = (rng.uniform(low, low + 1.0, (n_objects, 4)) for low in (0.5, 0.3, 0.0))
     each = lambda value: np.repeat(value.ravel(), per_pixel)
