@@ -33,7 +33,7 @@ def test_encoding_is_learned_and_resumed_bit_for_bit(tmp_path, monkeypatch):
     append = History.append
 
     def interrupted(history, line):
-        if line["step"] == 55 and "stage_1" in str(history.path):
+        if line["step"] == 55 and "stage_1" in str(history.file):
             raise KeyboardInterrupt
         append(history, line)
 
