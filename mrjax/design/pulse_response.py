@@ -82,8 +82,8 @@ def pulse_response(
         >>> from mrjax.units import deg, ms
         >>> hard = mr.ShapedPulse([5.872e-6] * 10, dt=0.1 * ms)  # 90 degrees
         >>> response = mr.design.pulse_response(hard, b1=[1.0, 2.0])
-        >>> [f"{value:.2f}" for value in response.inverted]
-        ['0.00', '-1.00']
+        >>> [f"{abs(value):.2f}" for value in response.excited]
+        ['1.00', '0.00']
 
         ```
     """

@@ -59,7 +59,7 @@ class PulseTask:
         ... )
         >>> hard = {"real": jnp.full(50, 2.936e-6), "imaginary": jnp.zeros(50)}
         >>> print(f"{float(task.error(hard)):.3f}")
-        0.052
+        0.015
 
         ```
     """
