@@ -121,11 +121,12 @@ def _adam(
     return optax.partition(relative, list(relative))  # points are lists in the order of the leaves
 
 
-def judged(echoes: mr.design.FreeEchoes, design: Any, target: Any, sub_spins: int = 5) -> dict[str, Any]:
+def judged(echoes: mr.design.FreeEchoes, design: Any, target: Any) -> dict[str, Any]:
     """Images of a brain by both, which nothing was learned from, and the error of one relative to the other."""
     brain = mr.phantoms.brain(shape=(echoes.matrix, echoes.matrix))
     scale = echoes.fov / (echoes.matrix * brain.voxel_size[0])
-    spins = brain.spins(sub_spins=sub_spins)
+    # more spins along x than the target winds turns across a pixel: fewer would be refocused by its spoilers
+    spins = brain.spins(sub_spins=(4 * echoes.matrix + 5, 2 * echoes.matrix + 5))
     spins = mr.Tissue(t1=spins.t1, t2=spins.t2, m0=spins.m0, x=spins.x * scale, y=spins.y * scale)
     with warnings.catch_warnings():
         warnings.filterwarnings(
