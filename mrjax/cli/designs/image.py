@@ -27,7 +27,7 @@ ENTRIES = (
     Entry(
         "steps",
         int,
-        (100, 60, 200),
+        (100, 60, 500),
         "of the search: tiny objects, then two sizes, then objects everywhere that remember",
         3,
     ),
