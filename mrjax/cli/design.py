@@ -1,6 +1,7 @@
-"""`mrjax design`: settings of an experiment that measures better, by the Cramér-Rao bound or with a network."""
+"""`mrjax design`: settings of an experiment by the Cramér-Rao bound, and what a file asks for: schedules, pulses, sequences."""
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,18 @@ from mrjax.cli.designs import EXPERIMENTS, Experiment, saturation
 
 INTERRUPTED = "Interrupted"
 
+CONFIGURED = {
+    "pulse": "an RF pulse from what it is to do to spins",
+    "image": "an imaging sequence that learns its angles, phases and gradients from nothing",
+    "trajectory": "a trajectory in k-space within the limits of a scanner",
+}
+"""Designs that a file configures: the module in `cli.designs` and what it designs."""
+
 
 def add_to(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("design")
-    criteria = parser.add_subparsers(dest="criterion", required=True, metavar="crlb|cest")
+    criteria = parser.add_subparsers(dest="criterion", required=True, metavar=f"crlb|cest|{'|'.join(CONFIGURED)}")
     crlb = criteria.add_parser(
         "crlb",
         help="least variance of unbiased estimates",
@@ -26,6 +34,20 @@ def add_to(commands: Any) -> None:
     for experiment in EXPERIMENTS.values():
         _add_experiment(experiments, experiment)
     saturation.add_to(criteria)
+    for name, what in CONFIGURED.items():
+        _add_configured(criteria, name, what)
+
+
+def _add_configured(criteria: Any, name: str, what: str) -> None:
+    parser = criteria.add_parser(
+        name,
+        help=what,
+        description=f"Design {what}, by gradient descent. The same command goes on with a design that was stopped or killed.",
+    )
+    parser.add_argument("--config", type=Path, help="settings in YAML; those that it leaves out have their defaults")
+    parser.add_argument("--out", type=Path, help=f"folder to write to, or to go on from; design_{name} by default")
+    parser.add_argument("--show-config", action="store_true", help="print all settings with their defaults, and stop")
+    parser.set_defaults(run=lambda options: run_configured(name, what, options))
 
 
 def _add_experiment(experiments: Any, experiment: Experiment) -> None:
@@ -121,3 +143,27 @@ def run(experiment: Experiment, options: argparse.Namespace) -> int:
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True)
     return 130 if result.reason.startswith(INTERRUPTED) else 0
+
+
+def run_configured(name: str, what: str, options: argparse.Namespace) -> int:
+    """Search, write and tell, as a file of settings asks."""
+    from mrjax.cli.designs import configuration, folder as folders  # which help need not wait for
+
+    module, console = import_module(f"mrjax.cli.designs.{name}"), Console()
+    if options.show_config:
+        print(configuration.described(module.ENTRIES))
+        return 0
+    if options.config is None:
+        raise ValueError(
+            f"--config must name a file of settings; `mrjax design {name} --show-config` prints one to begin with."
+        )
+    settings = configuration.configured(options.config, module.ENTRIES)
+    folder = options.out or Path(f"design_{name}")
+    with jax.enable_x64(True):
+        folders.claim(folder, {"design": name, **{k: v for k, v in settings.items() if k != "steps"}})
+        console.print(f"designing {what}", soft_wrap=True)
+        reason, paths = module.searched(settings, folder)
+    console.print(reason)
+    for path in paths:
+        console.print(f"wrote {path}", soft_wrap=True)
+    return 130 if reason.startswith(INTERRUPTED) else 0

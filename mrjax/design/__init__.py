@@ -2,12 +2,28 @@
 
 from .constrained import Constrained as Constrained, Constraint as Constraint
 from .cramer_rao import CramerRao as CramerRao, crlb as crlb
+from .free_echoes import FreeEchoes as FreeEchoes
 from .learned import (
     LearnedDesign as LearnedDesign,
     at_rate as at_rate,
     require_influence as require_influence,
 )
+from .learned_echoes import EchoError as EchoError, SmallObjects as SmallObjects, small_objects as small_objects
+from .limits import (
+    acoustic_energy as acoustic_energy,
+    limit_constraints as limit_constraints,
+    limit_terms as limit_terms,
+    relative_power as relative_power,
+)
+from .objectives import (
+    contrast as contrast,
+    relative_error as relative_error,
+    side_lobes as side_lobes,
+    uncovered as uncovered,
+)
 from .optimisation import optimise as optimise
+from .pulse_response import PulseResponse as PulseResponse, pulse_response as pulse_response
+from .pulse_task import PulseTask as PulseTask
 from .result import DesignResult as DesignResult
 from .splines import BSpline as BSpline
 from .terms import (
@@ -17,3 +33,4 @@ from .terms import (
     roughness as roughness,
     weighted_sum as weighted_sum,
 )
+from .trajectories import TrajectoryTask as TrajectoryTask

@@ -167,7 +167,7 @@ class ConstrainedSearch:
             self._note(outcome.x, history)
         self.converged = bool(outcome.success)
         self._save(checkpoints, history)
-        return f"{self.method.method}: {outcome.message.rstrip('.')}."
+        return f"{self.method.method}: {outcome.message.rstrip('.')}.{self._unkept}"
 
     def _minimised(self, begin: np.ndarray, iterations: int, size: float, after: Callable) -> Any:
         """What scipy returns, of the objective in units of `size`."""
@@ -184,6 +184,16 @@ class ConstrainedSearch:
             tol=self.method.tolerance,
             options={"maxiter": iterations},
             callback=after,
+        )
+
+    @property
+    def _unkept(self) -> str:
+        """A sentence where no design was found that keeps the constraints."""
+        if self.breach <= FEASIBLE:
+            return ""
+        return (
+            f" No design that keeps all constraints was found: the nearest breaks one by {self.breach:.3g} of its limits. They "
+            "may exclude each other; widen limits or bounds, or start nearer to what keeps them."
         )
 
     @property

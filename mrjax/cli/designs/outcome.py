@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 import mrjax as mr
+from mrjax.cli.designs.folder import claim as claim_folder
 from mrjax.cli.designs.question import Question
 from mrjax.design import DesignResult
 
@@ -18,24 +19,7 @@ SMALLEST_MATRIX = 64
 
 def claim(folder: Path, asked: Question) -> None:
     """Note what is asked in a folder; `ValueError` where it holds another design."""
-    note, now = folder / "question.json", asked.as_dict()
-    if note.exists():
-        before = json.loads(note.read_text(encoding="utf-8"))
-        differing = [name for name in now if before.get(name) != now[name]]
-        if differing:
-            name = differing[0]
-            raise ValueError(
-                f"{folder} holds another design: its {name} was {_short(before.get(name))}, now it is {_short(now[name])}. "
-                "Give --out another folder, or delete that one."
-            )
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    claim_folder(folder, asked.as_dict())
 
 
 def write(folder: Path, asked: Question, result: DesignResult, options: argparse.Namespace) -> list[Path]:

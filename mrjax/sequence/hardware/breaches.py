@@ -13,6 +13,7 @@ from mrjax.sequence.hardware.findings import ROUNDING, SLACK, name_of, off_raste
 from mrjax.sequence.hardware.gradient_joints import breaches_between
 from mrjax.sequence.hardware.gradient_limits import gradient_breaches
 from mrjax.sequence.hardware.limits import Limits
+from mrjax.sequence.hardware.whole_sequence import breaches_of_the_whole
 from mrjax.sequence.labels import AbstractNote
 from mrjax.sequence.readout import Readout
 from mrjax.sequence.rf import AbstractRF
@@ -27,7 +28,8 @@ def limit_breaches(limits: Limits, sequence: AbstractContainer) -> list[str]:
     playings = event_times(sequence)
     found = [(number, breach) for number, one in enumerate(playings) for breach in _breaches_of(limits, one)]
     found += breaches_between(limits, playings)
-    return [breach for _, breach in sorted(found, key=lambda numbered: numbered[0])]
+    of_events = [breach for _, breach in sorted(found, key=lambda numbered: numbered[0])]
+    return [*of_events, *breaches_of_the_whole(limits, sequence)]
 
 
 def _breaches_of(limits: Limits, one: EventTimes) -> Iterator[str]:

@@ -5,7 +5,9 @@ from typing import TypeVar
 
 from mrjax.sequence.base import AbstractContainer
 from mrjax.sequence.hardware.breaches import limit_breaches
+from mrjax.sequence.hardware.demands import limited, utilisation
 from mrjax.sequence.hardware.limits import Limits
+from mrjax.sequence.precision import Numbers
 
 MOST_LISTED = 20
 
@@ -36,6 +38,16 @@ class Scanner(Limits):
     - `block_raster`: In s. Durations of events are multiples of it.
     - `rf_dead_time`, `rf_ringdown`: In s, from the start of an event to a pulse, and from a pulse to the end of the event.
     - `adc_dead_time`: In s, before and after a readout. Between pulses and readouts of one event the times of both add up.
+    - `max_gradient_magnitude`, `max_slew_magnitude`: In T/m and T/m/s, of all axes together, for sequences that are played at
+      any angle. None by default.
+    - `max_b1_rms`: In T, in every window of `b1_rms_window` in s; see `mrjax.hardware.b1_plus_rms`. None by default.
+    - `max_sar`: In W/kg, in every window of `sar_window` in s, where `sar_per_squared_b1` in W/kg/T² says what the coil makes
+      of $B_{1+\mathrm{rms}}^2$ in this body. None by default.
+    - `stimulation`: A model of nerves, such as `mrjax.hardware.SafeStimulation(...)`; `max_stimulation` is relative to its
+      threshold. Gradients are sampled on the `gradient_raster`.
+    - `resonances`: Of the gradient coils, `mrjax.hardware.Resonance(...)`; in windows of `resonance_window` in s.
+      `max_resonance` is relative to what each allows.
+    - `max_duration`: Of the sequence, in s. None by default.
 
     **Raises:** `ValueError` for limits that are negative, or no numbers.
 
@@ -67,6 +79,36 @@ class Scanner(Limits):
         **Raises:** `ValueError` where values are traced.
         """
         return limit_breaches(self, sequence)
+
+    @property
+    def limited(self) -> tuple[str, ...]:
+        """The names of `utilisation`: what this scanner limits."""
+        return limited(self)
+
+    def utilisation(
+        self, sequence: AbstractContainer, kinds: tuple[str, ...] | None = None, duration: float | None = None
+    ) -> dict[str, Numbers]:
+        """What share of each limit a sequence uses, moment by moment: 1 is at the limit.
+
+        These are the numbers that `breaches` judges by, and `mrjax.design.limit_terms` makes terms of a design of them.
+        Repeats are written out.
+
+        **Arguments:**
+
+        - `sequence`: Its values may be traced.
+        - `kinds`: Which; all that are limited by default.
+        - `duration`: The longest that it lasts in s, a plain number, for nerves and resonances where times are traced.
+
+        **Returns:** by name: `gradient` `(n_steps, 2, 3)`, `slew` `(n_steps + 1, 3)`, the `_magnitude` of both, `b1`
+        `(n_steps,)`, `b1_rms` and `sar` `(n_windows,)`, `stimulation` `(n_samples,)`, `resonance`
+        `(n_windows, n_frequencies)` and `duration` `(1,)`.
+
+        **Derivatives:** in amplitudes, and in times but for nerves and resonances, which are of samples at fixed times;
+        forward and reverse.
+
+        **Raises:** `ValueError` where `duration` is needed, and for a kind that is not limited.
+        """
+        return utilisation(self, sequence, kinds, duration)
 
     def check(self, sequence: Container) -> Container:
         """`sequence`, if the scanner can play it.

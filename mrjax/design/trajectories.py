@@ -1,0 +1,196 @@
+"""Trajectories in k-space whose gradients are free within the limits of a scanner."""
+
+import dataclasses
+import math
+from functools import cached_property
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from mrjax import _checks, units
+from mrjax.design.objectives import relative_error
+from mrjax.design.splines import BSpline
+from mrjax.encoding import Nufft
+from mrjax.sequence import AbstractContainer, Gradient, Readout, Repeat, Scanner, Together
+from mrjax.sequence.hardware.played_points import lasts
+
+GAMMA_BAR = units.GAMMA_BAR["1H"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrajectoryTask:
+    r"""A trajectory to be learned: what a sequence plays during its readouts, changed by splines within the limits.
+
+    The gradient of each shot is $G_0(t) + B(t)\,c$ with a B-spline that is zero at both ends and adds no area, so that the
+    sequence around it stays as it is. The image is the adjoint of the encoding with one weight for each sample,
+    $\hat x = E^H (w \cdot E x)$, learned along. A design is a dictionary:
+
+    | leaf | shape | unit |
+    |---|---|---|
+    | `coefficients` | `(n_shots, 2, n_coefficients)` | relative to the largest gradient |
+    | `weights` | `(n_shots, n_samples)` | relative to the start |
+
+    **Arguments:**
+
+    - `sequence`: Such as `mrjax.protocols.imaging.spiral(...)`: with one `Repeat` of `n_shots` repetitions, in which one
+      `Together` plays a readout and gradients along x and y, with points at equal distances.
+    - `scanner`: Its limits.
+    - `fov`: In m, of square images.
+    - `matrix`: Pixels along x and y.
+    - `n_coefficients`: Of each spline, at least 5. Begin with few, and go on from `finer` designs: a search then moves whole
+      arcs first and corners last.
+
+    **Raises:** `ValueError` where the sequence has no such readout, and numbers are out of range.
+
+    **Source:** G. Wang, T. Luo, J.-F. Nielsen, D. C. Noll, J. A. Fessler, IEEE Trans Med Imaging 41 (2022) 2318-2330 (BJORK);
+    T. Weiss, O. Senouf, S. Vedula, O. Michailovich, M. Zibulevsky, A. Bronstein, arXiv:1909.05773 (PILOT).
+
+    !!! example
+
+        ```python
+        >>> import mrjax as mr
+        >>> from mrjax.units import deg
+        >>> scanner = mr.Scanner()
+        >>> spiral = mr.protocols.imaging.spiral(0.2, 16, 2, 20 * deg, dwell_time=10e-6, scanner=scanner)
+        >>> task = mr.design.TrajectoryTask(spiral, scanner, fov=0.2, matrix=16, n_coefficients=6)
+        >>> task.start()["coefficients"].shape
+        (2, 2, 6)
+
+        ```
+    """
+
+    sequence: AbstractContainer
+    scanner: Scanner
+    fov: float
+    matrix: int
+    n_coefficients: int = 8
+
+    def __post_init__(self):
+        _checks.positive_integer(self.matrix, "matrix")
+        if _checks.positive_integer(self.n_coefficients, "n_coefficients") < 5:
+            raise ValueError(f"`n_coefficients` must be at least 5, but got {self.n_coefficients}.")
+        if not (isinstance(self.fov, int | float) and 0 < self.fov < math.inf):
+            raise ValueError(f"`fov` must be a positive number (m), but got {self.fov!r}.")
+        _ = self._basis  # what is known, before anything is traced
+
+    def start(self) -> dict[str, Array]:
+        """The design that changes nothing, with weights that grow with the speed through k-space."""
+        n_shots, (gradients, readout, begin) = self._n_shots, self._readout
+        times = begin + (np.arange(readout.n) + 0.5) * float(np.asarray(readout.dwell))
+        _, points = self._points
+        speed = [
+            np.interp(times, points, np.hypot(*pair)) for pair in zip(*(self._held(g) for g in gradients), strict=True)
+        ]
+        weights = np.asarray(speed) * np.linalg.norm(np.asarray(self._k(self._asked)), axis=-1).reshape(n_shots, -1)
+        return {
+            "coefficients": jnp.zeros((n_shots, 2, self.n_coefficients)),
+            "weights": jnp.asarray(weights / weights.mean()),
+        }
+
+    def finer(self, design: Any, n_coefficients: int) -> tuple["TrajectoryTask", dict[str, Array]]:
+        """The task with more coefficients, and the design of them that is nearest to a design of this one."""
+        task = dataclasses.replace(self, n_coefficients=n_coefficients)
+        solve = jnp.linalg.pinv(jnp.asarray(task._basis))
+        return task, {**design, "coefficients": design["coefficients"] @ jnp.asarray(self._basis) @ solve}
+
+    def gradients(self, design: Any) -> Float[Array, "n_shots 2 n_points"]:
+        """Along x and y at the points of the readout gradients, in T/m."""
+        change = jnp.asarray(design["coefficients"]) @ jnp.asarray(self._basis)
+        return jnp.asarray(self._asked) + self.scanner.max_gradient * change
+
+    def trajectory(self, design: Any) -> Float[Array, "n_samples 2"]:
+        """K-space of all samples in cycles/m, shot by shot."""
+        return self._k(self.gradients(design)).reshape(-1, 2)
+
+    def played(self, design: Any) -> AbstractContainer:
+        """The sequence with the gradients of a design."""
+        values = self.gradients(design)
+        where = lambda sequence: [one.waveform for one in _found(sequence)[0]]
+        return eqx.tree_at(where, self.sequence, [values[:, 0], values[:, 1]])
+
+    def reconstructed(self, design: Any, images: Any) -> Complex[Array, "n_images matrix matrix"]:
+        """What is seen of images, `(n_images, matrix, matrix)`."""
+        n = self.matrix
+        encoding = Nufft(self.trajectory(design), (n, n), self.fov / n)
+        weights = jnp.asarray(design["weights"]).reshape(-1)
+        return encoding.adjoint(encoding.mv(jnp.asarray(images, complex)) * weights[None] / weights.size)
+
+    def error(self, design: Any, images: Any) -> Float[Array, ""]:
+        """The squared error of images relative to them; PSNR is -10 log10 of it, less that of the images' mean square."""
+        return relative_error(self.reconstructed(design, images), jnp.asarray(images, complex))
+
+    def excess(self, design: Any, margin: float = 0.01) -> Float[Array, ""]:
+        r"""$\sum \max(0, |G| / G_\mathrm{max} - 1 + \epsilon)^2$ over all points along each axis, and so for the slew rate."""
+        values, (step, _) = self.gradients(design), self._points
+        slew = jnp.diff(values, axis=-1) / step
+        shares = (values / self.scanner.max_gradient, slew / self.scanner.max_slew)
+        return sum((jnp.sum(jnp.maximum(jnp.abs(one) - (1 - margin), 0.0) ** 2) for one in shares), jnp.zeros(()))
+
+    @cached_property
+    def _readout(self) -> tuple[list[Gradient], Readout, float]:
+        gradients, readout, before = _found(self.sequence)
+        return gradients, readout, sum(map(lasts, before), 0.0)
+
+    @cached_property
+    def _n_shots(self) -> int:
+        return max(one.waveform.shape[0] if one.waveform.ndim == 2 else 1 for one in self._readout[0])
+
+    @cached_property
+    def _asked(self) -> np.ndarray:
+        return np.stack([self._held(one) for one in self._readout[0]], axis=1)
+
+    def _held(self, gradient: Gradient) -> np.ndarray:
+        waveform = np.atleast_2d(np.asarray(gradient.waveform, float))
+        return np.broadcast_to(waveform, (self._n_shots, waveform.shape[1]))
+
+    @cached_property
+    def _points(self) -> tuple[float, np.ndarray]:
+        """The distance of points, and their times in s."""
+        times = np.asarray(self._readout[0][0].times, float).reshape(-1, self._asked.shape[-1])[0]
+        steps = np.diff(times)
+        if np.ptp(steps) > 1e-3 * steps.mean():
+            raise ValueError("`sequence` must have readout gradients with points at equal distances, such as a spiral.")
+        return float(steps.mean()), times
+
+    @cached_property
+    def _basis(self) -> np.ndarray:
+        """Splines that are zero at both ends, less a bell of their area."""
+        n_points = self._asked.shape[-1]
+        basis = BSpline(self.n_coefficients + 2, n_points).basis.T[1:-1].copy()
+        bell = np.sin(np.pi * np.arange(n_points) / (n_points - 1)) ** 2
+        return basis - basis.sum(axis=1, keepdims=True) * bell / bell.sum()
+
+    def _k(self, gradients: Any) -> Float[Array, "n_shots n_samples 2"]:
+        """The integral of straight lines between points, until the middle of each sample."""
+        _, readout, begin = self._readout
+        step, points = self._points
+        times = begin + (np.arange(readout.n) + 0.5) * float(np.asarray(readout.dwell))
+        values = jnp.asarray(gradients)
+        pieces = (values[..., 1:] + values[..., :-1]) / 2 * step
+        before = jnp.pad(jnp.cumsum(pieces, axis=-1), ((0, 0), (0, 0), (1, 0)))
+        piece = np.clip(np.searchsorted(points, times, side="right") - 1, 0, len(points) - 2)
+        into = jnp.asarray(np.clip(times - points[piece], 0.0, step))[None, None]
+        slope = (values[..., piece + 1] - values[..., piece]) / step
+        area = before[..., piece] + (values[..., piece] + slope * into / 2) * into
+        return -GAMMA_BAR * jnp.swapaxes(area, 1, 2)
+
+
+def _found(sequence: AbstractContainer) -> tuple[list[Gradient], Readout, tuple]:
+    """The gradients along x and y that are played with the readout, the readout, and what its track plays before it."""
+    for repeat in jax.tree.leaves(sequence, is_leaf=lambda one: isinstance(one, Repeat)):
+        for event in repeat.events if isinstance(repeat, Repeat) else ():
+            if not isinstance(event, Together):
+                continue
+            gradients = {one.axis: one for track in event.tracks for one in track if isinstance(one, Gradient)}
+            for track in event.tracks:
+                for number, one in enumerate(track):
+                    if isinstance(one, Readout) and set(gradients) >= {"x", "y"}:
+                        return [gradients["x"], gradients["y"]], one, track[:number]
+    raise ValueError(
+        "`sequence` must hold a Repeat in which a Together plays a Readout and gradients along x and y, such as "
+        "mr.protocols.imaging.spiral(...)."
+    )

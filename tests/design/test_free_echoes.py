@@ -1,0 +1,78 @@
+"""Gradient echoes that are free: where their samples lie, what they see, and how a search judges them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from compiling import compiled_quickly
+
+import mrjax as mr
+
+ECHOES = mr.design.FreeEchoes(fov=0.16, matrix=8)
+
+
+def random_design(rng):
+    n = ECHOES.matrix
+    return {
+        "flip_angle": jnp.asarray(rng.uniform(0.05, 0.5, n)),
+        "phase": jnp.asarray(rng.uniform(-3, 3, n)),
+        "before": jnp.asarray(rng.uniform(-6, 6, (n, 2))),
+        "after": jnp.asarray(rng.uniform(-6, 6, (n, 2))),
+    }
+
+
+@pytest.mark.exhaustive
+def test_samples_lie_where_a_design_says(rng):
+    design = random_design(rng)
+    sequence = ECHOES.sequence(design)
+    timeline = sequence.timeline()
+    k = timeline.trajectory()[:, :2].reshape(8, 8, 2) * ECHOES.fov
+    np.testing.assert_allclose(k, ECHOES.k_space(design), rtol=0, atol=1e-6)
+    moved = -timeline.area_until(np.arange(1, 9) * float(sequence.duration) / 8)[:, :2] * 42.577478518e6 * ECHOES.fov
+    each = np.asarray(design["before"] + design["after"]) + np.array([[8.0, 0.0]])
+    np.testing.assert_allclose(moved, np.cumsum(each, axis=0), rtol=0, atol=1e-5)
+
+
+@pytest.mark.exhaustive
+def test_the_cartesian_design_is_played_and_rewound():
+    design = ECHOES.cartesian()
+    assert mr.Scanner().breaches(ECHOES.sequence(design)) == []
+    np.testing.assert_array_equal(np.asarray(design["before"] + design["after"])[:, 1], 0.0)
+    assert np.all(np.abs(ECHOES.k_space(design) + 0.5) <= 4)
+
+
+@pytest.mark.exhaustive
+def test_a_point_is_seen_where_it_is():
+    point = mr.Tissue(t1=1.0, t2=2e-3, x=[2 * 0.02], y=[-3 * 0.02])
+    image = np.abs(ECHOES.image(mr.acquire(ECHOES.sequence(ECHOES.cartesian()), point, tolerance=0)))
+    assert np.unravel_index(np.argmax(image), image.shape) == (6, 1)
+    others = image.copy()
+    others[6, 1] = 0.0
+    assert others.max() < 0.2 * image[6, 1]
+
+
+@pytest.mark.exhaustive
+def test_the_objective_is_that_of_its_parts_with_derivatives(rng):
+    objects = mr.design.small_objects(ECHOES, 0, 2, reach=2.0)
+    np.testing.assert_allclose(np.sum(objects.belongs, axis=0), 1.0)
+    target, design = ECHOES.cartesian(), random_design(rng)
+    objective = mr.design.EchoError.of(ECHOES, objects, target, power_weight=0.1)
+    value, terms = jax.jit(objective)(target)
+    np.testing.assert_allclose(
+        [value, terms["power"], terms["error"], terms["outside"]], [0.1, 1.0, 0.0, 0.0], atol=1e-12
+    )
+    of = jax.jit(lambda one: objective(one)[0])
+    along = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), design)
+    shifted = lambda step: jax.tree.map(lambda x, d: x + step * d, design, along)
+    numeric = (of(shifted(1e-5)) - of(shifted(-1e-5))) / 2e-5
+    slope = compiled_quickly(jax.grad(lambda one: objective(one)[0]))(design)
+    np.testing.assert_allclose(sum(jnp.sum(slope[name] * along[name]) for name in design), numeric, rtol=1e-5)
+
+
+def test_what_cannot_be_says_so():
+    with pytest.raises(ValueError, match="`matrix` must be an even integer of at least 4"):
+        mr.design.FreeEchoes(matrix=7)
+    with pytest.raises(ValueError, match=r"`lobe_duration` must be a number of at least 0\.0004"):
+        mr.design.FreeEchoes(lobe_duration=0.1e-3)
+    with pytest.raises(ValueError, match="`reach` must be zero or more, `size` and `longest_t2` positive"):
+        mr.design.small_objects(ECHOES, 0, 2, reach=-1.0)
