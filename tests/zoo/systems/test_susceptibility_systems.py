@@ -12,7 +12,7 @@ from flax import nnx
 import mrjax as mr
 from mrjax import zoo
 from mrjax.nn._network import joined, parted
-from mrjax.zoo.susceptibility import dipoles, phase_per_ppm, stream
+from mrjax.zoo.susceptibility import SCALE, dipoles, divided, fidelities, phase_per_ppm, stream
 
 TINY = {"objects": "shapes", "n_voxels": "16", "patch": "16", "batch_size": "2", "steps": "2"}
 NETWORKS = {
@@ -32,6 +32,9 @@ def in_single_precision():
 
 def tiny(name, **changes):
     return zoo.configured(zoo.system_called(name), "smoke", TINY | NETWORKS[name] | changes)
+
+
+asked = nnx.jit(lambda network, measured: network(measured))
 
 
 @pytest.fixture(scope="module")
@@ -118,15 +121,44 @@ def _is_key(leaf):
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
+def test_before_training_modl_qsm_is_gradient_steps_from_a_division(unseen):
+    network = zoo.system_called("modl_qsm").network(tiny("modl_qsm", stages="3"), nnx.Rngs(0))
+    measured = {name: values for name, values in unseen.items() if name != "susceptibility"}
+    volumes, truth = divided(measured), unseen["susceptibility"]
+    error_of_division = jnp.linalg.norm(volumes - truth)
+    for _ in range(3):  # with steps of 4
+        volumes = volumes - 4 * jax.vmap(lambda fidelity, x: fidelity.gradient(x))(fidelities(measured), volumes)
+        volumes = jnp.where(measured["mask"], volumes, 0)
+    np.testing.assert_allclose(asked(network, measured), volumes, atol=1e-5)
+    assert jnp.linalg.norm(volumes - truth) < 0.95 * error_of_division
+
+
+def test_a_published_start_is_zero(unseen):
+    """Then the first thing that the network sees is the adjoint of the field, and its answer is the next image."""
+    network = zoo.system_called("modl_qsm").network(tiny("modl_qsm", start="zero", stages="1"), nnx.Rngs(0))
+    residual = network.unrolled.network
+    answer = asked(network, unseen)
+    adjoint = 4 * jax.vmap(lambda dipole, field: dipole.mv(field))(dipoles(unseen), unseen["field"])
+    seen = jnp.where(unseen["mask"], adjoint, 0)[..., None] / SCALE
+    np.testing.assert_allclose(answer, jnp.where(unseen["mask"], SCALE * residual(seen)[..., 0], 0), atol=1e-5)
+
+
 @pytest.mark.exhaustive
-def test_vandi_without_regularisers_is_nonlinear_dipole_inversion(unseen):
+def test_deepqsm_is_blind_to_units(unseen):
+    network = zoo.system_called("deepqsm").network(tiny("deepqsm"), nnx.Rngs(0))
+    doubled = asked(network, unseen | {"field": 2 * unseen["field"]})
+    np.testing.assert_allclose(doubled, 2 * asked(network, unseen), rtol=1e-4, atol=1e-6)
+    assert bool((asked(network, unseen | {"field": jnp.zeros_like(unseen["field"])}) == 0).all())
+
+
+@pytest.mark.exhaustive
+def test_before_training_vandi_is_nonlinear_dipole_inversion_from_a_division(unseen):
     config = tiny("vandi_qsm", stages="3")
     network = zoo.system_called("vandi_qsm").network(config, nnx.Rngs(0))
-    network.unrolled.network.weights[...] = jnp.zeros_like(network.unrolled.network.weights[...])
     answer, per_ppm = network(unseen), phase_per_ppm(config)
     dipole = jax.tree.map(lambda leaf: leaf[0], dipoles(unseen))
     mask, weights, phase = unseen["mask"][0], unseen["weights"][0], per_ppm * unseen["field"][0]
-    volume = jnp.zeros_like(phase)
+    volume = per_ppm * divided(unseen)[0]
     for _ in range(3):  # in rad, with a step of one
         volume = volume - dipole.mv(weights * jnp.sin(dipole.mv(volume) - phase))
     # a stage's image is not cut to the mask: only what its regulariser sees is
@@ -162,6 +194,7 @@ def test_presets_for_susceptibility_are_as_published():
         ("qsmnet", {"channels": "0"}, "`channels`"),
         ("modl_qsm", {"dropout": "1.0"}, "`dropout` must be from 0 to below 1, but got 1.0"),
         ("lpcnn", {"stages": "0"}, "`stages`"),
+        ("lpcnn", {"start": "tikhonov"}, "`start` must be one of zero, tkd, but got 'tikhonov'"),
         ("vandi_qsm", {"filters": "0"}, "`filters`"),
     ],
 )
