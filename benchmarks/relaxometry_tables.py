@@ -1,12 +1,14 @@
 """How do maps and images from undersampled k-space compare, learned and not?
 
-    python -m benchmarks.relaxometry_tables [--steps 2000] [--quick] [--runs runs] [--out benchmarks/results]
+    python -m benchmarks.relaxometry_tables [--train mantis relax ...] [--accelerations 4 5 8] [--steps 2000] [--quick]
+        [--runs runs] [--out benchmarks/results]
 
-from the root of the repository. At R = 4, 5 and 8: the normalised root mean square error of T2 (CG-SENSE then fit, model-based,
-MANTIS, RELAX) and of T1 (CG-SENSE then fit, model-based, DOPAMINE), the PSNR of MoDL beside CG-SENSE, and the error of the myelin
-water fraction by ANN-MWF beside a fit, all on what no training has seen. Networks are trained with the smoke preset, for
-`--steps` steps where that is given, and kept in `--runs`; finished trainings are not repeated. Writes a table as Markdown and
-JSON, and a figure of the maps at the largest R and of their errors.
+from the root of the repository. At each of `--accelerations`: the normalised root mean square error of T2 (CG-SENSE then fit,
+model-based, MANTIS, RELAX) and of T1 (CG-SENSE then fit, model-based, DOPAMINE), the PSNR of MoDL beside CG-SENSE, and the error of
+the myelin water fraction by ANN-MWF beside a fit, all on what no training has seen. Networks are trained with the smoke preset, for
+`--steps` steps where that is given, and kept in `--runs`; finished trainings are not repeated, and those that were stopped go on.
+`--train` trains the networks named, for each of `--accelerations`, and writes no table: so it can be done in pieces. Writes a table
+as Markdown and JSON, and a figure of the maps at the largest R and of their errors.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from mrjax.units import ms
 from mrjax.zoo import registry, relaxometry
 
 ACCELERATIONS = (4.0, 5.0, 8.0)
+TRAINED = ("mantis", "relax", "dopamine", "modl", "ann_mwf")
 MAPPED = {
     "t2": ("cg_sense_then_fit", "model_based", "mantis", "relax"),
     "t1": ("cg_sense_then_fit", "model_based", "dopamine"),
@@ -37,6 +40,11 @@ def judged(name: str, acceleration: float | None, options: argparse.Namespace) -
     """Evaluation, configuration and estimate of a method, or of a system that is trained if it was not."""
     if registry.method_called(name) is not None:
         return zoo.judged(name)
+    return zoo.judged(str(trained(name, acceleration, options)))
+
+
+def trained(name: str, acceleration: float | None, options: argparse.Namespace) -> Path:
+    """The folder of a network, which is trained where it is not."""
     system = zoo.system_called(name)
     changes = {} if options.steps is None else {"steps": str(options.steps)}
     if acceleration is not None:
@@ -46,8 +54,8 @@ def judged(name: str, acceleration: float | None, options: argparse.Namespace) -
         changes |= {key: value for key, value in QUICK.items() if key in known}
     config = zoo.configured(system, "smoke", changes)
     folder = options.runs / f"{name}_{acceleration or 0:g}_{config.steps}{'_quick' if options.quick else ''}"
-    zoo.trained(system, config, folder)
-    return zoo.judged(str(folder))
+    zoo.trained(system, config, folder, progress=False)
+    return folder
 
 
 def scan(parameter: str, acceleration: float, quick: bool) -> relaxometry.Batch:
@@ -94,7 +102,7 @@ def drawn(maps: dict[str, np.ndarray], name: str, file: Path) -> None:
 def rows(options: argparse.Namespace) -> list[dict[str, Any]]:
     """One for every method and acceleration."""
     results = []
-    accelerations = ACCELERATIONS[:1] if options.quick else ACCELERATIONS
+    accelerations = options.accelerations[:1] if options.quick else options.accelerations
     for acceleration in accelerations:
         for parameter in MAPPED:
             maps = mapped(parameter, acceleration, options)
@@ -133,10 +141,17 @@ def markdown(results: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, help="of every network; those of the smoke preset by default")
+    parser.add_argument("--train", nargs="+", choices=TRAINED, metavar="NAME", help="only train these networks")
+    parser.add_argument("--accelerations", nargs="+", type=float, default=ACCELERATIONS, metavar="R")
     parser.add_argument("--quick", action="store_true", help="tiny, to see that the script runs")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where trainings are kept")
     options = parser.parse_args()
+    if options.train:
+        for name in options.train:
+            for acceleration in (None,) if name == "ann_mwf" else options.accelerations:
+                trained(name, acceleration, options)
+        return
     options.suffix = "-small" if options.quick else ""
     options.out.mkdir(parents=True, exist_ok=True)
     results = rows(options)
