@@ -4,11 +4,11 @@
         [--runs runs] [--out benchmarks/results]
 
 from the root of the repository. At each of `--accelerations`: the normalised root mean square error of T2 (CG-SENSE then fit,
-model-based, MANTIS, RELAX) and of T1 (CG-SENSE then fit, model-based, DOPAMINE), the PSNR of MoDL beside CG-SENSE, and the error of
-the myelin water fraction by ANN-MWF beside a fit, all on what no training has seen. Networks are trained with the smoke preset, for
-`--steps` steps where that is given, and kept in `--runs`; finished trainings are not repeated, and those that were stopped go on.
-`--train` trains the networks named, for each of `--accelerations`, and writes no table: so it can be done in pieces. Writes a table
-as Markdown and JSON, and a figure of the maps at the largest R and of their errors.
+model-based, MANTIS, RELAX) and of T1 (CG-SENSE then fit, model-based, DOPAMINE), the PSNR of MoDL beside CG-SENSE, and the error
+of the myelin water fraction by ANN-MWF beside a fit, all on what no training has seen. Networks are trained with the smoke
+preset, for `--steps` steps where that is given, and kept in `--runs`; finished trainings are not repeated, and those that were
+stopped go on. `--train` trains the networks named, for each of `--accelerations`, and writes no table: so it can be done in
+pieces. Writes a table as Markdown and JSON, and a figure of the maps at the largest R and of their errors.
 """
 
 import argparse

@@ -194,6 +194,7 @@ def test_presets_for_susceptibility_are_as_published():
         ("qsmnet", {"channels": "0"}, "`channels`"),
         ("modl_qsm", {"dropout": "1.0"}, "`dropout` must be from 0 to below 1, but got 1.0"),
         ("lpcnn", {"stages": "0"}, "`stages`"),
+        ("modl_qsm", {"penalty": "-1e-4"}, "`penalty` must not be negative, but got -0.0001"),
         ("lpcnn", {"start": "tikhonov"}, "`start` must be one of zero, tkd, but got 'tikhonov'"),
         ("vandi_qsm", {"filters": "0"}, "`filters`"),
     ],
