@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from mrjax.inverse import qsm
 from mrjax.nn import ResidualNetwork
 from mrjax.nn.consistency import Fidelity, GradientStep, Stage, Unrolled
 from mrjax.zoo.susceptibility.data import FIELD_SCALE, FILLED_CUBE, SCALE, Measured, SusceptibilityConfig, dipoles
+from mrjax.zoo.system import normalisation_of
 
 
 class NetworkOfField(nnx.Module):
@@ -165,7 +166,13 @@ class Added(nnx.Module):
 
 STARTS = ("zero", "tkd")
 
-SHORT = FILLED_CUBE | {"channels": 16, "blocks": 2, "dropout": 0.0, "start": "tkd", "normalisation": "none"}
+SHORT: dict[str, Any] = FILLED_CUBE | {
+    "channels": 16,
+    "blocks": 2,
+    "dropout": 0.0,
+    "start": "tkd",
+    "normalisation": "none",
+}
 """Settings of a `ProximalGradientConfig` for short trainings."""
 
 
@@ -205,8 +212,8 @@ class ProximalGradientConfig(SusceptibilityConfig):
 
 def proximal_gradient(config: ProximalGradientConfig, rngs: nnx.Rngs) -> LearnedProximalGradient:
     """A learned step that starts at 4, and one residual network for all stages."""
-    settings = {"channels": config.channels, "n_blocks": config.blocks, "dropout": config.dropout}
-    settings |= {"normalisation": None if config.normalisation == "none" else config.normalisation}
+    settings: dict[str, Any] = {"channels": config.channels, "n_blocks": config.blocks, "dropout": config.dropout}
+    settings |= {"normalisation": normalisation_of(config.normalisation)}
     shared = lambda rngs, **start: ResidualNetwork(1, 1, rank=3, **settings, **start, rngs=rngs)
     if config.start == "zero":
         return LearnedProximalGradient(shared, config.stages, 4.0, rngs=rngs)

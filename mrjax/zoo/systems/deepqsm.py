@@ -14,7 +14,7 @@ from mrjax.zoo.susceptibility import (
     centred_square_error,
     susceptibility_system,
 )
-from mrjax.zoo.system import adam_to_rest
+from mrjax.zoo.system import adam_to_rest, normalisation_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class DeepQSMConfig(SusceptibilityConfig):
 def network(config: DeepQSMConfig, rngs: nnx.Rngs) -> NetworkOfField:
     """Kernels of three voxels; it is blind to units, since shapes have more susceptibility than brains."""
     widths = tuple(config.channels * 2**level for level in range(config.levels))
-    normalisation = None if config.normalisation == "none" else config.normalisation
+    normalisation = normalisation_of(config.normalisation)
     return NetworkOfField(UNet(1, 1, rank=3, channels=widths, normalisation=normalisation, rngs=rngs), own_scale=True)
 
 

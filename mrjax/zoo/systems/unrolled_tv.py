@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -169,7 +169,7 @@ def optimiser(config: UnrolledTVConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
 
 
-HARD = {"max_tilt": 1.0, "voxel_spread": 0.25, "snr_spread": 2.0, "learning_rate": 2e-3}
+HARD: dict[str, Any] = {"max_tilt": 1.0, "voxel_spread": 0.25, "snr_spread": 2.0, "learning_rate": 2e-3}
 """Many directions, voxel sizes and noises."""
 
 SYSTEM = susceptibility_system(
