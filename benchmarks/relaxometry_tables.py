@@ -89,11 +89,11 @@ def drawn(maps: dict[str, np.ndarray], name: str, file: Path) -> None:
     top = float(np.nanquantile(true, 0.99))
     for column, (method, values) in enumerate(maps.items()):
         image = values[SHOWN_SLICE].T / ms
-        upper = axes[0, column].imshow(image, origin="lower", vmin=0, vmax=top)
+        axes[0, column].imshow(image, origin="lower", vmin=0, vmax=top)
         axes[0, column].set_title(method)
-        lower = axes[1, column].imshow(image - true, origin="lower", vmin=-top / 3, vmax=top / 3, cmap="RdBu")
-    figure.colorbar(upper, ax=axes[0], label=f"{name.upper()} in ms")
-    figure.colorbar(lower, ax=axes[1], label="error in ms")
+        axes[1, column].imshow(image - true, origin="lower", vmin=-top / 3, vmax=top / 3, cmap="RdBu")
+    for row, label in zip(axes, (f"{name.upper()} in ms", "error in ms"), strict=True):
+        figure.colorbar(row[0].images[0], ax=row, label=label)
     for ax in axes.ravel():
         ax.set_axis_off()
     figure.savefig(file, dpi=120)
