@@ -1,19 +1,19 @@
 """How do learned maps of susceptibility compare with classical ones, on phantoms that the networks have not seen?
 
-    python -m benchmarks.qsm_tables [--train deepqsm lpcnn ...] [--quick] [--data DATA] [--runs runs] [--out benchmarks/results]
+    python -m benchmarks.qsm_tables [--methods TV lpcnn ...] [--quick] [--data DATA] [--runs runs] [--out benchmarks/results]
 
 from the root of the repository. Networks are trained with their smoke presets where `runs` does not hold them yet, and go on
-where they were stopped; `--train` trains those named alone, and writes no table: so it can be done in pieces, or on several
-machines. They learn from synthetic volumes of 32 voxels of 4 mm, B0 up to 29 degrees off the axis (DeepQSM: along the axis), SNR
-100 at 3 T and TE 20 ms; the unrolled total variation with its preset `hour`: 48 voxels of 3.6 mm and up to 25 % more or less, B0
-up to 57 degrees off, SNR 50 to 200.
+where they were stopped. With `--methods` those named alone are trained and scored, and the scores of all others stay as an
+earlier run left them in the JSON file: so it can be done in pieces. Networks learn from synthetic volumes of 32 voxels of 4 mm,
+B0 up to 29 degrees off the axis (DeepQSM: along the axis), SNR 100 at 3 T and TE 20 ms; the unrolled total variation with its
+preset `hour`: voxels of 3.6 mm and up to 25 % more or less, B0 up to 57 degrees off, SNR 50 to 200.
 
 Tests are brains of 48 voxels of the same kind with B0 along the axis, with B0 30 degrees off, and with voxels of 3.6 x 3.6 x 5
 mm; and, where DATA is the folder of the reference data, another phantom with voxels of 2 mm, without noise, and with noise and B0
 30 degrees off. Slopes of deep grey matter are for that phantom alone, which has labels. Last, one brain is measured with B0 more
 and more oblique, which says what a method loses by the direction alone.
 
-Writes tables as Markdown and JSON, and a figure of maps and their errors.
+Writes tables as Markdown and JSON, and a figure of maps and their errors, whose slices are kept in `runs`.
 """
 
 import argparse
@@ -44,6 +44,8 @@ STRENGTHS = tuple(4e-5 * 2.0**n for n in range(-3, 4))
 QUICK = {"n_voxels": "24", "patch": "24", "voxel_size": "0.008", "steps": "4"}
 DEEP_GREY = range(1, 8)
 """Labels of caudate nucleus, putamen, globus pallidus, thalamus, red nucleus, substantia nigra and dentate nucleus."""
+
+METHODS = ("TKD", "Tikhonov", "TV", "best TV", "NDI", *PRESETS)
 
 TILTS = (0, 15, 30, 45, 60, 90)
 """Angles in degrees between B0 and the third axis of a brain."""
@@ -87,7 +89,7 @@ def best_of_strengths(measured: Measured, dipole: Dipole) -> jax.Array:
     return each[jnp.argmin(jax.vmap(lambda found: qsm.nrmse(found, true, mask))(each))]
 
 
-def learned(runs: Path, quick: bool, names: Iterable[str] = tuple(PRESETS)) -> dict[str, Map]:
+def learned(runs: Path, quick: bool, names: Iterable[str]) -> dict[str, Map]:
     """Networks of the zoo, trained where the folder does not hold them."""
     maps = {}
     for name in names:
@@ -164,6 +166,18 @@ def rows(maps: dict[str, Map], sets: dict[str, Any]) -> list[dict]:
     return found
 
 
+def errors(maps: dict[str, Map], sets: dict[str, Any]) -> list[dict]:
+    """Nothing but the NRMSE."""
+    found = []
+    for volume, (measured, _) in sets.items():
+        truth, mask = measured["susceptibility"][0], measured["mask"][0]
+        for method, estimate in maps.items():
+            found.append(
+                {"volume": volume, "method": method, "nrmse": task.score(estimate(measured), truth, mask).nrmse}
+            )
+    return found
+
+
 def markdown(results: list[dict]) -> str:
     """A table for each volume."""
     lines = []
@@ -189,22 +203,36 @@ def against_tilt(results: list[dict]) -> str:
     return "\n".join([*lines, "", "NRMSE in %.", ""])
 
 
-def draw(path: Path, results: list[dict], measured: Measured) -> None:
-    """The middle slice of every map of one volume, and its error."""
+def draw(path: Path, slices: dict[str, np.ndarray]) -> None:
+    """One slice of every map, after the true one, and its error."""
     from matplotlib.figure import Figure
 
-    truth, mask = (np.asarray(measured[name][0]) for name in ("susceptibility", "mask"))
-    middle = truth.shape[2] // 2
-    figure = Figure(figsize=(2 * (len(results) + 1), 4.4), layout="constrained")
-    axes = figure.subplots(2, len(results) + 1)
-    shown = {"truth": truth} | {row["method"]: np.where(mask, row["map"], 0) for row in results}
-    for (name, values), (above, below) in zip(shown.items(), axes.T, strict=True):
-        for axis, image in ((above, values), (below, values - truth)):
-            axis.imshow(image[:, :, middle].T, origin="lower", cmap="gray", vmin=-0.1, vmax=0.1)
+    figure = Figure(figsize=(2 * len(slices), 4.4), layout="constrained")
+    axes = figure.subplots(2, len(slices), squeeze=False)
+    for (name, values), (above, below) in zip(slices.items(), axes.T, strict=True):
+        for axis, image in ((above, values), (below, values - slices["truth"])):
+            axis.imshow(image.T, origin="lower", cmap="gray", vmin=-0.1, vmax=0.1)
             axis.axis("off")
         above.set_title(name)
     axes[1, 0].set_title("errors, -0.1 to 0.1 ppm", fontsize="small")
     figure.savefig(path, dpi=80)
+
+
+def middle_slices(results: list[dict], volume: str, measured: Measured) -> dict[str, np.ndarray]:
+    """Of the maps of one volume, and of its truth."""
+    truth, mask = (np.asarray(measured[name][0]) for name in ("susceptibility", "mask"))
+    maps = {"truth": truth} | {
+        row["method"]: np.where(mask, row["map"], 0) for row in results if row["volume"] == volume
+    }
+    return {name: values[:, :, truth.shape[2] // 2] for name, values in maps.items()}
+
+
+def joined(earlier: list[dict], now: list[dict]) -> list[dict]:
+    """The rows of now, and those of earlier for other methods, in the order of `METHODS`."""
+    renewed = {row["method"] for row in now}
+    rows = [row for row in earlier if row["method"] not in renewed]
+    rows += [{name: value for name, value in row.items() if name != "map"} for row in now]
+    return sorted(rows, key=lambda row: METHODS.index(row["method"]))
 
 
 def main() -> None:
@@ -215,26 +243,38 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MRJAX_DATA", "../shared/data")))
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where trainings are kept")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
-    parser.add_argument("--train", nargs="+", choices=PRESETS, metavar="NAME", help="only train these networks")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, metavar="NAME", help="only these")
     options = parser.parse_args()
-    if options.train:
-        learned(options.runs, options.quick, options.train)
-        return
-    options.out.mkdir(parents=True, exist_ok=True)
     sets = volumes(options.data, options.quick)
-    maps = classical() | learned(options.runs, options.quick)
-    results, of_tilts = rows(maps, sets), rows(maps, tilted(options.quick))
-    (options.out / "qsm_tables.md").write_text(HEADER + markdown(results) + "\n" + against_tilt(of_tilts))
-    kept = {"results": results, "tilts": of_tilts}
-    numbers = {table: [_without_map(row) for row in found] for table, found in kept.items()}
-    device = jax.devices()[0].device_kind
-    (options.out / "qsm_tables.json").write_text(json.dumps({"device": device} | numbers, indent=1))
-    last = list(sets)[-1]
-    draw(options.out / "qsm_tables.png", [row for row in results if row["volume"] == last], sets[last][0])
+    maps = {name: estimate for name, estimate in classical().items() if name in options.methods}
+    maps |= learned(options.runs, options.quick, [name for name in PRESETS if name in options.methods])
+    results, of_tilts = rows(maps, sets), errors(maps, tilted(options.quick))
+    keep(options, results, of_tilts, middle_slices(results, *_last(sets)))
 
 
-def _without_map(row: dict) -> dict:
-    return {name: value for name, value in row.items() if name != "map"}
+def _last(sets: dict[str, Any]) -> tuple[str, Measured]:
+    """The name of a volume that is shown, and what was measured of it."""
+    name = list(sets)[-1]
+    return name, sets[name][0]
+
+
+def keep(options: argparse.Namespace, results: list[dict], of_tilts: list[dict], slices: dict[str, np.ndarray]) -> None:
+    """Write tables and figure, with what an earlier run left of other methods."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    options.runs.mkdir(parents=True, exist_ok=True)
+    suffix = "-small" if options.quick else ""
+    file, images = options.out / f"qsm_tables{suffix}.json", options.runs / f"middle_slices{suffix}.npz"
+    earlier = json.loads(file.read_text()) if file.exists() else {"results": [], "tilts": []}
+    results, of_tilts = joined(earlier["results"], results), joined(earlier["tilts"], of_tilts)
+    known = {"device": jax.devices()[0].device_kind, "results": results, "tilts": of_tilts}
+    file.write_text(json.dumps(known, indent=1))
+    file.with_suffix(".md").write_text(HEADER + markdown(results) + "\n" + against_tilt(of_tilts))
+    if images.exists():
+        with np.load(images) as stored:
+            slices = dict(stored) | slices
+    all_slices: dict[str, Any] = slices
+    np.savez(images, **all_slices)
+    draw(file.with_suffix(".png"), {name: slices[name] for name in ("truth", *METHODS) if name in slices})
 
 
 if __name__ == "__main__":

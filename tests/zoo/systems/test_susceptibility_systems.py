@@ -12,7 +12,7 @@ from flax import nnx
 import mrjax as mr
 from mrjax import zoo
 from mrjax.nn._network import joined, parted
-from mrjax.zoo.susceptibility import SCALE, dipoles, divided, fidelities, phase_per_ppm, stream
+from mrjax.zoo.susceptibility import SCALE, centred_square_error, dipoles, divided, fidelities, phase_per_ppm, stream
 
 TINY = {"objects": "shapes", "n_voxels": "16", "patch": "16", "batch_size": "2", "steps": "2"}
 NETWORKS = {
@@ -70,6 +70,19 @@ def test_the_loss_of_one_batch_falls(name):
     losses = history.column("loss")[1]
     assert losses[-1] < 0.97 * losses[0]
     assert losses[-1] == losses[6:].min()
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("name", ["modl_qsm", "lpcnn", "vandi_qsm"])
+def test_a_short_training_is_better_than_division_and_than_its_start(name):
+    system, small = zoo.system_called(name), {"n_voxels": "24", "patch": "24", "steps": "60"}
+    config = zoo.configured(system, "smoke", small | ({"channels": "8"} if name != "vandi_qsm" else {}))
+    network = zoo.trained(system, config, folder=None, progress=False)
+    unseen = stream(dataclasses.replace(config, batch_size=6)).batch(2**20)
+    start = system.network(config, nnx.Rngs(0))
+    volumes = (asked(network, unseen), asked(start, unseen), divided(unseen))
+    trained, untrained, division = (float(centred_square_error(found, unseen)) for found in volumes)
+    assert trained < 0.95 * untrained < 0.95 * division
 
 
 @pytest.mark.exhaustive
