@@ -13,7 +13,8 @@ mm; and, where DATA is the folder of the reference data, another phantom with vo
 30 degrees off. Slopes of deep grey matter are for that phantom alone, which has labels. Last, one brain is measured with B0 more
 and more oblique, which says what a method loses by the direction alone.
 
-Writes tables as Markdown and JSON, and a figure of maps and their errors, whose slices are kept in `runs`.
+Writes tables as Markdown and JSON, a figure of the losses in training, and one of maps and their errors, whose slices are kept in
+`runs`.
 """
 
 import argparse
@@ -33,6 +34,7 @@ import numpy as np
 from mrjax import zoo
 from mrjax.encoding import Dipole
 from mrjax.inverse import qsm
+from mrjax.nn import History
 from mrjax.synthesis import SusceptibilityVolume, brain_susceptibility
 from mrjax.units import mm
 from mrjax.zoo import susceptibility as task
@@ -218,6 +220,21 @@ def draw(path: Path, slices: dict[str, np.ndarray]) -> None:
     figure.savefig(path, dpi=80)
 
 
+def draw_losses(path: Path, runs: Path) -> None:
+    """What each training logged, and the mean of ten lines, as each line is of another volume."""
+    from matplotlib.figure import Figure
+
+    logs = {name: file for name in PRESETS if (file := runs / name / "log.jsonl").exists()}
+    figure = Figure(figsize=(2.6 * max(1, len(logs)), 2.6), layout="constrained")
+    for axis, (name, file) in zip(figure.subplots(1, max(1, len(logs)), squeeze=False)[0], logs.items(), strict=False):
+        steps, losses = History.read(file).column("loss")
+        axis.semilogy(steps, losses, color="lightgrey")
+        n = min(10, len(losses))
+        axis.semilogy(steps[n - 1 :], np.convolve(losses, np.full(n, 1 / n), "valid"))
+        axis.set(title=name, xlabel="step")
+    figure.savefig(path, dpi=80)
+
+
 def middle_slices(results: list[dict], volume: str, measured: Measured) -> dict[str, np.ndarray]:
     """Of the maps of one volume, and of its truth."""
     truth, mask = (np.asarray(measured[name][0]) for name in ("susceptibility", "mask"))
@@ -274,6 +291,7 @@ def keep(options: argparse.Namespace, results: list[dict], of_tilts: list[dict],
             slices = dict(stored) | slices
     all_slices: dict[str, Any] = slices
     np.savez(images, **all_slices)
+    draw_losses(options.out / f"qsm_losses{suffix}.png", options.runs)
     draw(file.with_suffix(".png"), {name: slices[name] for name in ("truth", *METHODS) if name in slices})
 
 
