@@ -34,7 +34,8 @@ MAPPED = {
 }
 RECONSTRUCTED, FRACTIONS = ("cg_sense", "modl"), ("mwf_fit", "ann_mwf")
 METHODS = tuple(dict.fromkeys((*MAPPED["t2"], *MAPPED["t1"], *RECONSTRUCTED, *FRACTIONS)))
-HEADER = """`python -m benchmarks.relaxometry_tables`. Networks are trained as their smoke presets say; what has no figure was not run.
+HEADER = """`python -m benchmarks.relaxometry_tables`. Networks are trained as their smoke presets say; what has no
+figure was not run.
 
 """
 QUICK = {"n_pixels": "32", "n_contrasts": "4", "steps": "4"}

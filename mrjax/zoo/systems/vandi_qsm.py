@@ -85,7 +85,7 @@ class VaNDI(nnx.Module):
     $$x_{k+1} = x_k - \tau_k \phi_0 D \, W \sin(\phi_0 D x_k - \varphi) - R_k(x_k)$$
 
     with the weights $W$ of the field, its phase $\varphi$, and the phase $\phi_0$ of 1 ppm. $x_0$ is a thresholded division of
-    the phase within half a turn. The regularisers start at zero: before training this is nonlinear dipole inversion from there.
+    $\sin \varphi / \phi_0$. The regularisers start at zero: before training this is nonlinear dipole inversion from there.
 
     **Arguments:**
 
@@ -110,9 +110,9 @@ class VaNDI(nnx.Module):
         seen = jnp.exp(1j * self.phase_per_ppm * measured["field"])
         of_sample = lambda dipole, seen, weights: Fidelity(ComplexField(dipole, self.phase_per_ppm), seen, weights)
         problem = Problem(jax.vmap(of_sample)(dipoles(measured), seen, measured["weights"]), measured["mask"])
-        # as the phase is known: what it has turned further is not seen
-        within_half_a_turn = jnp.angle(seen) / self.phase_per_ppm
-        return self.unrolled(divided(measured | {"field": within_half_a_turn}), problem)
+        # what the gradient at zero sees: it has no jump, where a few voxels of a phase that jumps spoil a whole division
+        sines = jnp.sin(self.phase_per_ppm * measured["field"]) / self.phase_per_ppm
+        return self.unrolled(divided(measured | {"field": sines}), problem)
 
 
 SYSTEM = susceptibility_system(
@@ -124,7 +124,7 @@ SYSTEM = susceptibility_system(
             n_voxels=192, voxel_size=1 * mm, patch=64, patches_per_volume=2, batch_size=2, steps=100_000
         ),
         "smoke": VaNDIConfig(
-            stages=4, filters=8, kernel=3, functions=11, steps=1200, learning_rate=5e-3, **FILLED_CUBE
+            stages=4, filters=8, kernel=3, functions=11, steps=1000, learning_rate=5e-3, **FILLED_CUBE
         ),
     },
     VaNDI,
