@@ -226,7 +226,8 @@ def draw_losses(path: Path, runs: Path) -> None:
     """What each training logged, and the mean of ten lines, as each line is of another volume."""
     from matplotlib.figure import Figure
 
-    logs = {name: file for name in PRESETS if (file := runs / name / "log.jsonl").exists()}
+    files = {name: runs / name / "log.jsonl" for name in PRESETS}
+    logs = {name: file for name, file in files.items() if file.exists() and file.stat().st_size}
     figure = Figure(figsize=(2.6 * max(1, len(logs)), 2.6), layout="constrained")
     for axis, (name, file) in zip(figure.subplots(1, max(1, len(logs)), squeeze=False)[0], logs.items(), strict=False):
         steps, losses = History.read(file).column("loss")
@@ -248,8 +249,7 @@ def middle_slices(results: list[dict], volume: str, measured: Measured) -> dict[
 
 def joined(earlier: list[dict], now: list[dict]) -> list[dict]:
     """The rows of now, and those of earlier for other methods, in the order of `METHODS`."""
-    renewed = {row["method"] for row in now}
-    rows = [row for row in earlier if row["method"] not in renewed]
+    rows = [row for row in earlier if row["method"] not in {row["method"] for row in now}]
     rows += [{name: value for name, value in row.items() if name != "map"} for row in now]
     return sorted(rows, key=lambda row: METHODS.index(row["method"]))
 
