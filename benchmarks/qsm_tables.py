@@ -5,8 +5,9 @@
 from the root of the repository. Networks are trained with their smoke presets where `runs` does not hold them yet, and go on
 where they were stopped. With `--methods` those named alone are trained and scored, and the scores of all others stay as an
 earlier run left them in the JSON file: so it can be done in pieces. Networks learn from synthetic volumes of 32 voxels of 4 mm,
-B0 up to 29 degrees off the axis (DeepQSM: along the axis), SNR 100 at 3 T and TE 20 ms; the unrolled total variation with its
-preset `hour`: voxels of 3.6 mm and up to 25 % more or less, B0 up to 57 degrees off, SNR 50 to 200.
+B0 up to 29 degrees off the axis (DeepQSM: along the axis), SNR 100 at 3 T and TE 20 ms; the unrolled total variation
+from voxels of 3.6 mm and up to 25 % more or less, B0 up to 57 degrees off, SNR 50 to 200, and with its preset `hour` from whole
+brains of 48 voxels.
 
 Tests are brains of 48 voxels of the same kind with B0 along the axis, with B0 30 degrees off, and with voxels of 3.6 x 3.6 x 5
 mm; and, where DATA is the folder of the reference data, another phantom with voxels of 2 mm, without noise, and with noise and B0
@@ -41,7 +42,8 @@ from mrjax.zoo import susceptibility as task
 from mrjax.zoo.susceptibility import Measured, SusceptibilityConfig
 from mrjax.zoo.susceptibility.test_sets import HELD_OUT
 
-PRESETS = dict.fromkeys(("deepqsm", "qsmnet", "modl_qsm", "lpcnn", "vandi_qsm"), "smoke") | {"unrolled_tv": "hour"}
+PRESETS = {name: (name, "smoke") for name in ("deepqsm", "qsmnet", "modl_qsm", "lpcnn", "vandi_qsm", "unrolled_tv")}
+PRESETS["unrolled_tv_hour"] = ("unrolled_tv", "hour")
 STRENGTHS = tuple(4e-5 * 2.0**n for n in range(-3, 4))
 QUICK = {"n_voxels": "24", "patch": "24", "voxel_size": "0.008", "steps": "4"}
 DEEP_GREY = range(1, 8)
@@ -95,8 +97,7 @@ def learned(runs: Path, quick: bool, names: Iterable[str]) -> dict[str, Map]:
     """Networks of the zoo, trained where the folder does not hold them."""
     maps = {}
     for name in names:
-        preset = PRESETS[name]
-        system = zoo.system_called(name)
+        system, preset = zoo.system_called(PRESETS[name][0]), PRESETS[name][1]
         config = zoo.configured(system, preset, QUICK if quick else {})
         network = zoo.trained(system, config, runs / (f"{name}_quick" if quick else name), progress=False)
         estimate = zoo.estimator(system, network)
@@ -226,8 +227,7 @@ def draw_losses(path: Path, runs: Path) -> None:
     """What each training logged, and the mean of ten lines, as each line is of another volume."""
     from matplotlib.figure import Figure
 
-    files = {name: runs / name / "log.jsonl" for name in PRESETS}
-    logs = {name: file for name, file in files.items() if file.exists() and file.stat().st_size}
+    logs = {file.parent.name: file for file in sorted(runs.glob("*/log.jsonl")) if file.stat().st_size}
     figure = Figure(figsize=(2.6 * max(1, len(logs)), 2.6), layout="constrained")
     for axis, (name, file) in zip(figure.subplots(1, max(1, len(logs)), squeeze=False)[0], logs.items(), strict=False):
         steps, losses = History.read(file).column("loss")

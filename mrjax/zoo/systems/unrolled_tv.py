@@ -180,8 +180,8 @@ SYSTEM = susceptibility_system(
         "paper": UnrolledTVConfig(
             n_voxels=96, patch=96, voxel_size=2 * mm, channels=32, stages=8, batch_size=1, steps=20_000, **HARD
         ),
-        "hour": UnrolledTVConfig(voxel_size=3.6 * mm, steps=800, **FILLED_CUBE, **HARD),
-        "smoke": UnrolledTVConfig(channels=8, stages=3, steps=100, **FILLED_CUBE, **HARD),
+        "hour": UnrolledTVConfig(n_voxels=48, patch=48, voxel_size=3.6 * mm, batch_size=1, steps=600, **HARD),
+        "smoke": UnrolledTVConfig(voxel_size=3.6 * mm, steps=800, **FILLED_CUBE, **HARD),
     },
     UnrolledTV,
     {"error": (1.0, relative_error)},
