@@ -1,6 +1,7 @@
 """Networks for susceptibility: trained a few steps, kept, loaded, asked, and resumed."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -155,7 +156,7 @@ def test_before_training_modl_qsm_is_gradient_steps_from_a_division(unseen):
 
 def test_a_published_start_is_zero(unseen):
     """Then the first thing that the network sees is the adjoint of the field, and its answer is the next image."""
-    network = zoo.system_called("modl_qsm").network(tiny("modl_qsm", start="zero", stages="1"), nnx.Rngs(0))
+    network: Any = zoo.system_called("modl_qsm").network(tiny("modl_qsm", start="zero", stages="1"), nnx.Rngs(0))
     residual = network.unrolled.network
     answer = asked(network, unseen)
     adjoint = 4 * jax.vmap(lambda dipole, field: dipole.mv(field))(dipoles(unseen), unseen["field"])
