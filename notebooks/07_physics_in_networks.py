@@ -161,7 +161,7 @@ figure
 
 # %%
 system = zoo.system_called("unrolled_tv")
-settings = {"n_voxels": "32", "patch": "32", "voxel_size": "0.006", "steps": "40", "snr": "200"}
+settings = {"voxel_size": "0.006", "channels": "8", "stages": "3", "steps": "40", "snr": "200"}
 shrinking = zoo.trained(system, zoo.configured(system, "smoke", settings), folder=None, progress=False)
 
 unseen = stream.batch(10_000)

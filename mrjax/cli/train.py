@@ -16,7 +16,7 @@ def add_to(commands: Any) -> None:
     """Add both commands to the parser."""
     parser = commands.add_parser("train", description=f"Train one of {', '.join(_names('systems'))}.")
     parser.add_argument("system", help="its name")
-    parser.add_argument("--preset", default="smoke", help="smoke (two minutes on two cores, the default) or another")
+    parser.add_argument("--preset", default="smoke", help="smoke (minutes on one core, the default) or another")
     parser.add_argument(
         "--set",
         nargs="+",

@@ -25,7 +25,7 @@ def configured(system: System, preset: str, changes: dict[str, str]) -> Any:
     **Arguments:**
 
     - `system`: Whose presets.
-    - `preset`: The name of one, such as "smoke", which trains in two minutes on two cores.
+    - `preset`: The name of one, such as "smoke", which trains in minutes on one core.
     - `changes`: Values by name of a setting, as on a command line.
 
     **Returns:** the configuration.

@@ -61,6 +61,11 @@ class Evaluation:
     """From the configuration, what the network or method answers to measurements, and the options, to a table."""
 
 
+def normalisation_of(setting: str) -> str | None:
+    """What networks of `mrjax.nn` take, from a setting, which is text also where it is "none"."""
+    return None if setting == "none" else setting
+
+
 def adam(config: TrainingConfig) -> optax.GradientTransformation:
     """The optimiser of a system that names no other."""
     return optax.adam(config.learning_rate)
@@ -89,7 +94,7 @@ class System:
     source: str
     """Who published it."""
     presets: Mapping[str, Any]
-    """Configurations by name, all of one subclass of `TrainingConfig`; `smoke` trains in two minutes on two cores."""
+    """Configurations by name, all of one subclass of `TrainingConfig`; `smoke` trains in minutes on one core."""
     data: Callable[[Any], Stream]
     """From a configuration to the batches; the stream names the axis of the samples."""
     described: Callable[[Any], str]

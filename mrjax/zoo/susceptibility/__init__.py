@@ -2,6 +2,7 @@
 
 from .data import (
     FIELD_SCALE as FIELD_SCALE,
+    FILLED_CUBE as FILLED_CUBE,
     SCALE as SCALE,
     Measured as Measured,
     SusceptibilityConfig as SusceptibilityConfig,
@@ -18,16 +19,20 @@ from .evaluation import (
 )
 from .losses import (
     absolute_error as absolute_error,
+    centred_absolute_error as centred_absolute_error,
+    centred_square_error as centred_square_error,
     field_error as field_error,
     gradient_difference as gradient_difference,
     square_error as square_error,
 )
 from .networks import (
+    SHORT as SHORT,
     LearnedProximalGradient as LearnedProximalGradient,
     NetworkOfField as NetworkOfField,
     Problem as Problem,
     ProximalGradientConfig as ProximalGradientConfig,
     SeveralDipoles as SeveralDipoles,
+    divided as divided,
     fidelities as fidelities,
     proximal_gradient as proximal_gradient,
     step_then_network_within as step_then_network_within,

@@ -25,6 +25,16 @@ def square_error(found: Volumes, batch: Measured) -> Float[Array, ""]:
     return _mean(((found - batch["susceptibility"]) / SCALE) ** 2, batch["mask"])
 
 
+def centred_absolute_error(found: Volumes, batch: Measured) -> Float[Array, ""]:
+    """`absolute_error` of volumes whose error has lost its mean in the mask, which no field tells."""
+    return absolute_error(_centred(found, batch), batch)
+
+
+def centred_square_error(found: Volumes, batch: Measured) -> Float[Array, ""]:
+    """`square_error` of volumes whose error has lost its mean in the mask, which no field tells."""
+    return square_error(_centred(found, batch), batch)
+
+
 def field_error(found: Volumes, batch: Measured) -> Float[Array, ""]:
     """The absolute field of the error, over `SCALE`.
 
@@ -48,6 +58,13 @@ def gradient_difference(found: Volumes, batch: Measured) -> Float[Array, ""]:
         off = jnp.abs(rise(found) - rise(batch["susceptibility"])) / math.hypot(*step)
         total = total + _mean(off / SCALE, batch["mask"])
     return total
+
+
+def _centred(found: Volumes, batch: Measured) -> Volumes:
+    """Volumes moved to have the mean of the truth."""
+    mask, axes = batch["mask"], (1, 2, 3)
+    off = jnp.where(mask, found - batch["susceptibility"], 0.0).sum(axes, keepdims=True)
+    return found - off / jnp.maximum(mask.sum(axes, keepdims=True), 1)
 
 
 def _mean(values: Volumes, mask: Array) -> Float[Array, ""]:

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from mrjax.inverse.qsm._volumes import referenced
 from mrjax.nn import Loss
 from mrjax.synthesis import Stream
 from mrjax.zoo.susceptibility.data import Measured, SusceptibilityConfig, described, stream
@@ -36,11 +38,12 @@ def susceptibility_system(
     - `network`: As of `System`; the network takes `Measured` and returns susceptibilities in ppm, `(n, nx, ny, nz)`.
     - `errors`: By name the parts of the loss, each a weight and a function such as `absolute_error`.
 
-    **Returns:** the `System`; its estimates are dicts of `susceptibility` in ppm, zero outside the mask.
+    **Returns:** the `System`; its estimates are dicts of `susceptibility` in ppm, relative to its mean in the mask, which no
+    field tells, and zero outside.
     """
 
     def estimate(network: Network, measured: Measured) -> dict[str, Array]:
-        return {"susceptibility": jnp.where(measured["mask"], network(measured), 0.0)}
+        return {"susceptibility": jax.vmap(referenced)(network(measured), measured["mask"])}
 
     return System(
         name,

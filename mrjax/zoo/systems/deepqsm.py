@@ -7,7 +7,14 @@ from flax import nnx
 from mrjax import _checks
 from mrjax.nn import UNet
 from mrjax.units import mm
-from mrjax.zoo.susceptibility import NetworkOfField, SusceptibilityConfig, square_error, susceptibility_system
+from mrjax.zoo.susceptibility import (
+    FILLED_CUBE,
+    NetworkOfField,
+    SusceptibilityConfig,
+    centred_square_error,
+    susceptibility_system,
+)
+from mrjax.zoo.system import adam_to_rest, normalisation_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,12 +28,14 @@ class DeepQSMConfig(SusceptibilityConfig):
 
     - `channels`: Of the finest level of the U-Net; each coarser one has twice as many.
     - `levels`: Of the U-Net.
+    - `normalisation`: "batch", "group" or "none".
     """
 
     objects: str = "shapes"
     max_tilt: float = 0.0
     channels: int = 32
     levels: int = 4
+    normalisation: str = "none"
 
     def __post_init__(self):
         super().__post_init__()
@@ -35,9 +44,10 @@ class DeepQSMConfig(SusceptibilityConfig):
 
 
 def network(config: DeepQSMConfig, rngs: nnx.Rngs) -> NetworkOfField:
-    """Kernels of three voxels."""
+    """Kernels of three voxels; it is blind to units, since shapes have more susceptibility than brains."""
     widths = tuple(config.channels * 2**level for level in range(config.levels))
-    return NetworkOfField(UNet(1, 1, rank=3, channels=widths, rngs=rngs))
+    normalisation = normalisation_of(config.normalisation)
+    return NetworkOfField(UNet(1, 1, rank=3, channels=widths, normalisation=normalisation, rngs=rngs), own_scale=True)
 
 
 SYSTEM = susceptibility_system(
@@ -46,8 +56,9 @@ SYSTEM = susceptibility_system(
     "S. Bollmann et al., DeepQSM (bioRxiv 278036)",
     {
         "paper": DeepQSMConfig(n_voxels=64, patch=64, voxel_size=1 * mm, batch_size=8, steps=100_000),
-        "smoke": DeepQSMConfig(channels=12, levels=3, steps=150, learning_rate=3e-3),
+        "smoke": DeepQSMConfig(channels=16, levels=3, steps=1500, learning_rate=2e-3, **FILLED_CUBE),
     },
     network,
-    {"susceptibility": (1.0, square_error)},
+    {"susceptibility": (1.0, centred_square_error)},
+    optimiser=adam_to_rest,
 )

@@ -6,9 +6,10 @@ import optax
 
 from mrjax.units import mm
 from mrjax.zoo.susceptibility import (
+    SHORT,
     ProximalGradientConfig,
+    centred_square_error,
     proximal_gradient,
-    square_error,
     susceptibility_system,
 )
 
@@ -47,9 +48,9 @@ SYSTEM = susceptibility_system(
             steps=100_000,
             learning_rate=1e-4,
         ),
-        "smoke": LPCNNConfig(channels=8, blocks=2, dropout=0.0, steps=150, learning_rate=3e-3),
+        "smoke": LPCNNConfig(steps=500, learning_rate=3e-3, **SHORT),
     },
     proximal_gradient,
-    {"susceptibility": (1.0, square_error)},
+    {"susceptibility": (1.0, centred_square_error)},
     optimiser=optimiser,
 )

@@ -12,7 +12,7 @@ from mrjax.nn import DnCNN, Loss, channels_as_complex, complex_as_channels
 from mrjax.nn.consistency import Fidelity, ProximalStep, Unrolled, network_then_step
 from mrjax.zoo import relaxometry
 from mrjax.zoo.relaxometry import IMAGES, Batch, Measurement, RelaxometryConfig
-from mrjax.zoo.system import System, adam_to_rest
+from mrjax.zoo.system import System, adam_to_rest, normalisation_of
 
 FIRST_WEIGHT = 0.05
 """Of the distance to the denoised image, as in the published code; it is learned."""
@@ -59,7 +59,7 @@ class ComplexDenoiser(nnx.Module):
 
 def network(config: ModlConfig, rngs: nnx.Rngs) -> Unrolled:
     """The stages, which share the denoiser and the weight."""
-    normalisation = None if config.normalisation == "none" else config.normalisation
+    normalisation = normalisation_of(config.normalisation)
     return Unrolled(
         network_then_step(near_to_data(config.n_iterations)),
         lambda rngs: ComplexDenoiser(config.channels, normalisation, rngs),

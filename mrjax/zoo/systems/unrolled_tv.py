@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ from mrjax.inverse.qsm._volumes import mean_within, off_the_grid, on_the_grid, r
 from mrjax.nn.consistency import Unrolled
 from mrjax.nn.convolutions import convolution
 from mrjax.units import mm
-from mrjax.zoo.susceptibility import Measured, SusceptibilityConfig, susceptibility_system
+from mrjax.zoo.susceptibility import FILLED_CUBE, Measured, SusceptibilityConfig, susceptibility_system
 
 PADDING = 1.1
 """Of the grid, on which what lies beyond is free, so that nothing wraps around."""
@@ -169,7 +169,7 @@ def optimiser(config: UnrolledTVConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
 
 
-HARD = {"max_tilt": 1.0, "voxel_spread": 0.25, "batch_size": 1, "snr_spread": 2.0, "learning_rate": 2e-3}
+HARD: dict[str, Any] = {"max_tilt": 1.0, "voxel_spread": 0.25, "snr_spread": 2.0, "learning_rate": 2e-3}
 """Many directions, voxel sizes and noises."""
 
 SYSTEM = susceptibility_system(
@@ -178,10 +178,10 @@ SYSTEM = susceptibility_system(
     "an example of this package, not a published network",
     {
         "paper": UnrolledTVConfig(
-            n_voxels=96, patch=96, voxel_size=2 * mm, channels=32, stages=8, steps=20_000, **HARD
+            n_voxels=96, patch=96, voxel_size=2 * mm, channels=32, stages=8, batch_size=1, steps=20_000, **HARD
         ),
-        "hour": UnrolledTVConfig(n_voxels=48, patch=48, voxel_size=3.6 * mm, steps=600, **HARD),
-        "smoke": UnrolledTVConfig(n_voxels=40, patch=40, voxel_size=4 * mm, channels=8, stages=3, steps=100, **HARD),
+        "hour": UnrolledTVConfig(n_voxels=48, patch=48, voxel_size=3.6 * mm, batch_size=1, steps=600, **HARD),
+        "smoke": UnrolledTVConfig(voxel_size=3.6 * mm, steps=800, **FILLED_CUBE, **HARD),
     },
     UnrolledTV,
     {"error": (1.0, relative_error)},

@@ -16,15 +16,18 @@ from mrjax.nn import FieldsOfExperts
 from mrjax.nn.consistency import Fidelity, GradientStep, Unrolled
 from mrjax.units import mm
 from mrjax.zoo.susceptibility import (
+    FILLED_CUBE,
     Measured,
     Problem,
     SusceptibilityConfig,
+    centred_square_error,
     dipoles,
+    divided,
     phase_per_ppm,
-    square_error,
     susceptibility_system,
     within,
 )
+from mrjax.zoo.system import adam_to_rest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,9 +82,10 @@ def stage(image: Array, problem: Problem, log_strength: Array, network: Callable
 class VaNDI(nnx.Module):
     r"""Nonlinear dipole inversion with learned steps and regularisers.
 
-    $$x_{k+1} = x_k - \tau_k \phi_0 D \, W \sin(\phi_0 D x_k - \varphi) - R_k(x_k), \qquad x_0 = 0$$
+    $$x_{k+1} = x_k - \tau_k \phi_0 D \, W \sin(\phi_0 D x_k - \varphi) - R_k(x_k)$$
 
-    with the weights $W$ of the field, its phase $\varphi$, and the phase $\phi_0$ of 1 ppm.
+    with the weights $W$ of the field, its phase $\varphi$, and the phase $\phi_0$ of 1 ppm. $x_0$ is a thresholded division of
+    $\sin \varphi / \phi_0$. The regularisers start at zero: before training this is nonlinear dipole inversion from there.
 
     **Arguments:**
 
@@ -93,8 +97,9 @@ class VaNDI(nnx.Module):
 
     def __init__(self, config: VaNDIConfig, rngs: nnx.Rngs):
         self.phase_per_ppm = phase_per_ppm(config)
+        # of many filters the sum would be more than the image, with any other slope that does not fall with their number
         regulariser = lambda rngs: FieldsOfExperts(
-            rank=3, n_filters=config.filters, kernel=config.kernel, n_functions=config.functions, rngs=rngs
+            rank=3, n_filters=config.filters, kernel=config.kernel, n_functions=config.functions, slope=0, rngs=rngs
         )
         # with a weight of one steps are stable up to 4.5, and weights reach four times their mean
         step = -2 * jnp.log(self.phase_per_ppm)
@@ -105,7 +110,9 @@ class VaNDI(nnx.Module):
         seen = jnp.exp(1j * self.phase_per_ppm * measured["field"])
         of_sample = lambda dipole, seen, weights: Fidelity(ComplexField(dipole, self.phase_per_ppm), seen, weights)
         problem = Problem(jax.vmap(of_sample)(dipoles(measured), seen, measured["weights"]), measured["mask"])
-        return self.unrolled(jnp.zeros_like(measured["field"]), problem)
+        # what the gradient at zero sees: it has no jump, where a few voxels of a phase that jumps spoil a whole division
+        sines = jnp.sin(self.phase_per_ppm * measured["field"]) / self.phase_per_ppm
+        return self.unrolled(divided(measured | {"field": sines}), problem)
 
 
 SYSTEM = susceptibility_system(
@@ -116,8 +123,11 @@ SYSTEM = susceptibility_system(
         "paper": VaNDIConfig(
             n_voxels=192, voxel_size=1 * mm, patch=64, patches_per_volume=2, batch_size=2, steps=100_000
         ),
-        "smoke": VaNDIConfig(stages=4, filters=8, kernel=3, functions=11, steps=150, learning_rate=1e-2),
+        "smoke": VaNDIConfig(
+            stages=4, filters=8, kernel=3, functions=11, steps=1000, learning_rate=5e-3, **FILLED_CUBE
+        ),
     },
     VaNDI,
-    {"susceptibility": (1.0, square_error)},
+    {"susceptibility": (1.0, centred_square_error)},
+    optimiser=adam_to_rest,
 )

@@ -143,6 +143,16 @@ def test_errors_in_closed_form():
     assert float(errors(jnp.asarray(found), batch)[3]) == pytest.approx(total, rel=1e-4)
 
 
+def test_centred_errors_do_not_see_the_mean_of_each_volume():
+    truth = jnp.zeros((2, 1, 1, 4)).at[0, 0, 0, :2].set(jnp.array([0.1, -0.1]))
+    batch = {"susceptibility": truth, "mask": jnp.array([[[[True, True, True, False]]], [[[False] * 4]]])}
+    off = truth + jnp.array([0.5, -2.0])[:, None, None, None]
+    halved = off - truth / 2  # which leaves errors of 0.05 in two voxels of three
+    for error, power in ((losses.centred_absolute_error, 1), (losses.centred_square_error, 2)):
+        assert float(error(off, batch)) == pytest.approx(0.0, abs=1e-6)
+        assert float(error(halved, batch)) == pytest.approx(2 / 3 * (0.05 / task.SCALE) ** power, rel=1e-5)
+
+
 class Same(nnx.Module):
     def __call__(self, images):
         return images
