@@ -33,7 +33,7 @@ class PDG(AbstractEngine):
     voxel_size: Float[Array, "..."] | None = eqx.field(default=None, converter=voxel_extent)
     voxel_shape: VoxelShape = eqx.field(static=True, default="box")
     most_states: int = eqx.field(static=True, default=5000)
-    graph: PhaseGraph | None = None
+    graph: PhaseGraph | None = eqx.field(static=True, default=None)
     gyromagnetic_ratio: float = eqx.field(static=True, default=2 * math.pi * units.GAMMA_BAR["1H"])
 
     effects: ClassVar[frozenset[str]] = frozenset({"b1", "b1_phase", "off_resonance", "t2_prime", "diffusion"})
@@ -53,10 +53,17 @@ class PDG(AbstractEngine):
     def plan(self, sequence: AbstractContainer, tissue: Tissue, state: PDGState | None, keeps_state: bool) -> Plan:
         require_state(state, PDGState, self)
         rows = GraphRows.of(sequence, self.gyromagnetic_ratio)
-        graph = self.graph if self.graph is not None else self.found(rows, tissue)
+        graph = self.graph_for(rows, tissue)
         dtype = jnp.finfo(jnp.result_type(tissue.t1)).dtype
         table = tabulated(rows, graph, dtype, keeps_state)
-        return Plan(self, Sequence(table), tissue, n_samples=len(rows.samples.row))
+        return Plan(dataclasses.replace(self, graph=None), Sequence(table), tissue, n_samples=len(rows.samples.row))
+
+    @property
+    def known_size(self):
+        return None if self.voxel_size is None else np.broadcast_to(np.asarray(self.voxel_size, float), 3)
+
+    def graph_for(self, rows: GraphRows, tissue: Tissue) -> PhaseGraph:
+        return self.graph if self.graph is not None else self.found(rows, tissue)
 
     def found(self, rows: GraphRows, tissue: Tissue) -> PhaseGraph:
         wanted = Wanted(self._tells_apart(tissue), self.accuracy, self.most_states)

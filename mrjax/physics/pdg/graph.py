@@ -1,8 +1,7 @@
 """The graph of a sequence as data."""
 
-import dataclasses
+from dataclasses import dataclass
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +12,8 @@ from mrjax.physics.pdg.search import NONE
 from mrjax.sequence.precision import Numbers, numpy_of
 
 
-class PhaseGraph(eqx.Module):
+@dataclass(frozen=True, eq=False)
+class PhaseGraph:
     """Which states there are between two pulses, and from which before they come.
 
     `mrjax.PDG.with_graph` finds it. It follows from what gradients and time wind; where states were left out, from flip angles
@@ -31,9 +31,9 @@ class PhaseGraph(eqx.Module):
     """Of these: along x, y and z in cycles per m, across the voxel in cycles, and for how long in s."""
     latent: Float[np.ndarray, "row state"]
     """How much of all samples passes through each state, relative to the largest; nan where that was not estimated."""
-    tells_apart: tuple[bool, ...] = eqx.field(static=True, default=(True,) * N_DEPHASING)
+    tells_apart: tuple[bool, ...] = (True,) * N_DEPHASING
     """Which of these tell states apart: what acts on all of a voxel alike turns its states, and makes no others."""
-    error: float = eqx.field(static=True, default=0.0)
+    error: float = 0.0
     """Of a sample relative to the largest, that is due to states that were left out, as estimated."""
 
     @property
@@ -85,7 +85,3 @@ def _moved(dephasing: Numbers, source: Numbers, by: Numbers) -> Numbers:
     moved = sign[:, None] * ends[at]
     return xp.concatenate([xp.zeros_like(moved[:1]), moved[1:]])
 
-
-def resized(graph: PhaseGraph, **changes: object) -> PhaseGraph:
-    """A graph with other fields."""
-    return dataclasses.replace(graph, **changes)

@@ -79,10 +79,11 @@ def _gathered(
 
 def _cells(ends: Float[np.ndarray, "n 5"]) -> Int[np.ndarray, "n 5"]:
     """Whole numbers that are equal where dephasings are, negative for negative ones, and zero where nothing is wound."""
-    return np.stack([_cells_along(ends[:, i], ROUNDING[i]) for i in range(N_DEPHASING)], axis=1)
+    return np.stack([cells_of(ends[:, i], ROUNDING[i]) for i in range(N_DEPHASING)], axis=1)
 
 
-def _cells_along(values: Float[np.ndarray, " n"], rounding: float) -> Int[np.ndarray, " n"]:
+def cells_of(values: Float[np.ndarray, " n"], rounding: float) -> Int[np.ndarray, " n"]:
+    """Whole numbers that are equal where values are, but for rounding."""
     magnitude = np.append(np.abs(values), 0.0)
     order = np.argsort(magnitude)
     # a cell ends where the next value is further than rounding
