@@ -47,7 +47,7 @@ _ROOMS = (
     *("design", "encoding", "inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "reconstruction"),
     *("signals", "synthesis", "zoo"),
 )
-_OF_PHYSICS = ("acquire", "BlochMcConnell", "BlochODE", "Isochromats", "propagation")
+_OF_PHYSICS = ("acquire", "BlochMcConnell", "BlochODE", "Isochromats", "PDG", "propagation")
 
 if TYPE_CHECKING:
     from . import (
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         BlochMcConnell as BlochMcConnell,
         BlochODE as BlochODE,
         Isochromats as Isochromats,
+        PDG as PDG,
         acquire as acquire,
         propagation as propagation,
     )

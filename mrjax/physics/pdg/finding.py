@@ -32,10 +32,12 @@ class Wanted:
         return np.asarray(rows.rows.by) * np.array(self.tells_apart, float)
 
 
-def whole_graph(rows: GraphRows, wanted: Wanted) -> PhaseGraph:
-    """Every state that can hold anything, whatever the flip angles are."""
+def whole_graph(rows: GraphRows, wanted: Wanted, begins: Float[np.ndarray, "state 5"] | None = None) -> PhaseGraph:
+    """Every state that can hold anything, whatever the flip angles are, of those at the start, or of equilibrium."""
     wound, kinds = wanted.wound(rows), _kinds(rows)
     dephasing, present = np.zeros((1, N_DEPHASING)), np.array([[False], [False], [True]])
+    if begins is not None:
+        dephasing, present = begins * np.array(wanted.tells_apart, float), np.ones((3, len(begins)), bool)
     starts, found = [], []
     for row in range(rows.n_rows):
         starts.append(dephasing)

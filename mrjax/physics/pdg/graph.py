@@ -12,6 +12,10 @@ from mrjax.physics.pdg.search import NONE
 from mrjax.sequence.precision import Numbers, numpy_of
 
 
+DIMENSIONS = ("spatial frequency", "spatial frequency", "spatial frequency", "cycle across the voxel", "time")
+"""What tells states apart, as messages call it."""
+
+
 @dataclass(frozen=True, eq=False)
 class PhaseGraph:
     """Which states there are between two pulses, and from which before they come.
@@ -40,6 +44,17 @@ class PhaseGraph:
     def n_states(self) -> int:
         """Of the row that has most."""
         return self.source.shape[-1]
+
+    def require_fitting(self, n_rows: int, tells_apart: tuple[bool, ...]) -> None:
+        """Refuse what the graph was not found for."""
+        missing = [name for name, here, due in zip(DIMENSIONS, self.tells_apart, tells_apart, strict=True) if due > here]
+        if n_rows != len(self.count) or missing:
+            here = f"states of one {missing[0]} alone" if missing else f"{len(self.count)} rows"
+            due = f"several {missing[0]}s" if missing else f"{n_rows}"
+            raise ValueError(
+                f"`graph` must be that of the sequence and of a tissue with the same effects, but has {here} where {due} are "
+                "played; use `engine.with_graph(sequence, tissue)`."
+            )
 
     def padded(self, n_rows: int, n_states: int) -> Int[np.ndarray, "row 3 state"]:
         """The sources with states that are empty, and rows after which all is as before."""

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 
@@ -11,6 +12,7 @@ from mrjax.physics.isochromats.tables.courses import Asked
 from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.tables.placing import apart
 from mrjax.physics.isochromats.tables.playing_order import PlayingOrder
+from mrjax.physics.waveforms import rf_steps
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.precision import Numbers, is_known, numpy_of
@@ -79,6 +81,12 @@ class GraphRows:
         """Whether it is known what gradients and time wind, of which the graph follows."""
         return is_known((self.rows.by, self.samples.since.by))
 
+    @property
+    def dephases_across(self) -> bool:
+        """Whether cycles are wound across the voxel by `Dephase`, whose orders are always known."""
+        across = self.rows.by[:, 3]
+        return isinstance(across, jax.Array) or bool(np.any(across))
+
     @classmethod
     def of(cls, sequence: AbstractContainer, gyromagnetic_ratio: float) -> "GraphRows":
         """In playing order, with repeats written out."""
@@ -93,6 +101,10 @@ def _rows_of(sequence: AbstractContainer, gyromagnetic_ratio: float) -> GraphRow
         raise ValueError(
             "PDG cannot play this sequence: one of its events is none that engines know, or a delay is infinite in some "
             "repetitions and finite in others; write such repetitions one after the other."
+        )
+    if rf_steps.has_lasting_rf(sequence):
+        raise ValueError(
+            "PDG plays RF that takes no time, but the sequence has RF that lasts; play `Pulse`s, or use `engine=Isochromats(...)`."
         )
     order = PlayingOrder.of(list(found.placed(np.zeros((), int))), asked)
     numbers = order.different.numbers

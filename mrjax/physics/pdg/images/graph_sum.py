@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float, Int
 
 from mrjax import _checks
+from mrjax.jax_rules import on_one_cpu_device
 from mrjax._memory import remembered_together
 from mrjax.physics.execution.cores import available_cores
 from mrjax.physics.execution.prepared import Options
@@ -26,10 +27,16 @@ from mrjax.physics.pdg.images.acquisition import EchoBlocks, EchoTable, GraphAcq
 from mrjax.physics.pdg.images.echoes import Echo, echoes_of
 from mrjax.physics.pdg.rows import Dephasing, GraphRows
 from mrjax.physics.pdg.shapes import extent_of, share_seen
-from mrjax.physics.pdg.table import on_device, tabulated
+from mrjax.physics.pdg.table import PhaseGraphTable, on_device
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.precision import is_known
 from mrjax.tissue import Tissue
+
+CACHE = 2**18
+"""Bytes of one component of all states of a part, of which a step holds about ten at once."""
+
+FEWEST_VOXELS = 128
+"""Of a part on a CPU."""
 
 UNSEEN = 1e-2
 """Of the accuracy of a graph: what states give that are left out of samples, each of which may have many."""
@@ -54,13 +61,21 @@ class GraphSum(AbstractPlannedSum):
         since = rows.samples.since
         if tolerance == 0 or not is_known((since.by, rows.samples.receiver)) or rows.samples.longitudinal.any():
             return None
-        graph = engine.graph_for(rows, tissue)
+        graph = engine.graph_of(rows, tissue)
         with jax.ensure_compile_time_eval():  # what is known stays known inside of `jit`
-            return cls._of_graph(engine, rows, graph, tissue, tolerance, options)
+            table = engine.table(rows, graph, (sequence, tissue), keeps_state=False)
+            return cls._of_graph(engine, rows, graph, table, tissue, tolerance, options)
 
     @classmethod
     def _of_graph(
-        cls, engine: PDG, rows: GraphRows, graph: PhaseGraph, tissue: Tissue, tolerance: float, options: Options
+        cls,
+        engine: PDG,
+        rows: GraphRows,
+        graph: PhaseGraph,
+        table: PhaseGraphTable,
+        tissue: Tissue,
+        tolerance: float,
+        options: Options,
     ) -> "GraphSum":
         since, dtype = rows.samples.since, tissue.t1.dtype
         least = max(SHARE * tolerance, UNSEEN * engine.accuracy)
@@ -68,11 +83,10 @@ class GraphSum(AbstractPlannedSum):
         seen = _Seen.of(echoes, rows, engine)
         columns = Columns.of(tissue, np.abs(np.diff(since.by[:, :3], axis=0)).sum(axis=0))
         samples = seen.encoded(columns, _rates(tissue), SHARE * tolerance, dtype)
-        table = dataclasses.replace(tabulated(rows, graph, dtype, keeps_state=False), samples=None)
         blocks = tuple(seen.of_blocks(one, dtype) for one in samples.blocks)
         acquisition = GraphAcquisition(
             options.gradient,
-            table,
+            dataclasses.replace(table, samples=None),
             _echo_table(echoes, rows, graph, dtype),
             _numbered(samples),
             blocks if tissue.has("diffusion") else tuple(dataclasses.replace(one, weighting=None) for one in blocks),
@@ -98,11 +112,15 @@ class GraphSum(AbstractPlannedSum):
         return spread_over_cores(parts_of(tissue, coils, self.columns, shape, n_cores), n_cores)
 
     def _at_once(self, tissue: Tissue, n_coils: int) -> int:
-        """Voxels of one part."""
+        """Voxels of one part, whose states stay in the second-level cache of a CPU."""
         table, echoes = self.acquisition.table, self.acquisition.echoes
         points = max(len(blocks.instants) for blocks in self.acquisition.samples.blocks)
         numbers = 2 * (6 * table.n_states + echoes.n_images * len(echoes.state) + 2 * n_coils * points) + 20
-        return spins_at_once(numbers * tissue.t1.dtype.itemsize, 1, tissue.voxel_shape)
+        itemsize = tissue.t1.dtype.itemsize
+        at_once = spins_at_once(numbers * itemsize, 1, tissue.voxel_shape)
+        if not on_one_cpu_device():
+            return at_once
+        return min(at_once, max(FEWEST_VOXELS, CACHE // (2 * itemsize * table.n_states)))
 
 
 @remembered_together
