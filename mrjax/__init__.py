@@ -66,10 +66,10 @@ if TYPE_CHECKING:
         zoo as zoo,
     )
     from .physics import (
+        PDG as PDG,
         BlochMcConnell as BlochMcConnell,
         BlochODE as BlochODE,
         Isochromats as Isochromats,
-        PDG as PDG,
         acquire as acquire,
         propagation as propagation,
     )

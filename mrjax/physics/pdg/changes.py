@@ -1,10 +1,6 @@
 """What ends a row does to the three components of every state."""
 
-import dataclasses
-from typing import Any
-
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int
 
@@ -17,7 +13,7 @@ Components = tuple[Complex[Array, "state voxel"], Complex[Array, "state voxel"],
 r"""$F_\kappa$, $F_{-\kappa}^*$ and $Z_\kappa$ of the states."""
 
 
-class Changes(eqx.Module):
+class StateChanges(eqx.Module):
     """All that end rows, after one that does nothing."""
 
     flip_angle: Float[Array, " change"]
@@ -29,7 +25,7 @@ class Changes(eqx.Module):
     transmit: TransmitField
 
     @classmethod
-    def of(cls, numbers: dict[Form, Float[Array, "change number"]], tissue: Tissue) -> "Changes":
+    def of(cls, numbers: dict[Form, Float[Array, "change number"]], tissue: Tissue) -> "StateChanges":
         """Of their numbers, form by form."""
         dtype = tissue.t1.dtype
         ones, nothing = jnp.ones(1, dtype), jnp.zeros(1, dtype)
@@ -43,18 +39,18 @@ class Changes(eqx.Module):
             added.append(0 * same if turns else rows[:, 1].astype(dtype))
         return cls(*map(jnp.concatenate, (flips, transverse, longitudinal, added)), transmit_field(tissue))
 
-    def numbered(self, number: Int[Array, ""], phase: Float[Array, ""]) -> "Change":
+    def numbered(self, number: Int[Array, ""], phase: Float[Array, ""]) -> "StateChange":
         """One of them, turned about z."""
         flip = self.flip_angle[number]
         about_x, about_y = transmitted(flip * jnp.cos(phase), flip * jnp.sin(phase), self.transmit)
         about_x, about_y = jnp.atleast_1d(about_x), jnp.atleast_1d(about_y)
         alpha, beta = cayley_klein.about(about_x, about_y, jnp.zeros_like(about_x))
-        return Change(
+        return StateChange(
             alpha, beta, self.keeps_transverse[number], self.keeps_longitudinal[number], self.adds[number]
         )
 
 
-class Change(eqx.Module):
+class StateChange(eqx.Module):
     r"""A rotation by its Cayley-Klein parameters, then factors of what is transverse and longitudinal, then a gain.
 
     $$F_\kappa \to \alpha^{*2} F_\kappa - \beta^2 F_{-\kappa}^* + 2 \alpha^* \beta Z_\kappa, \qquad
@@ -72,9 +68,9 @@ class Change(eqx.Module):
         plus, minus, z = components
         a, b = self.alpha[None], self.beta[None]
         conj = jnp.conj
-        t, l = self.keeps_transverse, self.keeps_longitudinal
-        stay, swap, tip = t * conj(a) ** 2, -t * b**2, 2 * t * conj(a) * b
-        untip, keep = -l * conj(a * b), l * jnp.real(a * conj(a) - b * conj(b))
+        transverse, longitudinal = self.keeps_transverse, self.keeps_longitudinal
+        stay, swap, tip = transverse * conj(a) ** 2, -transverse * b**2, 2 * transverse * conj(a) * b
+        untip, keep = -longitudinal * conj(a * b), longitudinal * jnp.real(a * conj(a) - b * conj(b))
         mixed_plus = stay * plus + swap * minus + tip * z
         mixed_minus = conj(stay) * minus + conj(swap) * plus + conj(tip) * z
         mixed_z = untip * plus + conj(untip) * minus + keep * z

@@ -12,7 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax import _checks, units
-from mrjax.physics.engine import AbstractEngine, AbstractOperator, Plan, cannot_play, require_effects_known, require_state
+from mrjax.physics.engine import (
+    AbstractEngine,
+    AbstractOperator,
+    Plan,
+    cannot_play,
+    require_effects_known,
+    require_state,
+)
 from mrjax.physics.isochromats.places import voxel_extent
 from mrjax.physics.pdg.finding import Wanted, accurate_graph, whole_graph
 from mrjax.physics.pdg.graph import PhaseGraph
@@ -58,24 +65,25 @@ class PDG(AbstractEngine):
       be known then.
     - `gyromagnetic_ratio`: In rad/s/T, protons by default.
 
-    Where flip angles, gradients or tissue are traced (by `jax.jit` or `jax.grad`), use `engine.with_graph(sequence, tissue)`; with
-    `accuracy=0` known gradients and times are enough. Other flip angles and tissues then share the program. Where gradients or
-    times are traced, `acquire` computes each sample of each voxel by itself, which is slower.
+    Where flip angles, gradients or tissue are traced (by `jax.jit` or `jax.grad`), use `engine.with_graph(sequence, tissue)`;
+    with `accuracy=0` known gradients and times are enough. Other flip angles and tissues then share the program. Where gradients
+    or times are traced, `acquire` computes each sample of each voxel by itself, which is slower.
 
     **Raises:** `ValueError` for an accuracy outside its range, more states than `most_states` where none may be left out, a graph
     of another sequence, RF that lasts, diffusion under `Dephase` without `voxel_size`, numbers that are traced without a graph.
 
-    **Source:** J. Endres, S. Weinmueller, H. N. Dang, M. Zaiss, Magn Reson Med 92 (2024) 1189-1204: the states, their merging, and
-    that those with little latent signal may be left out. The latent signal is our own, the power that reaches samples through a
-    state, and so is the trial of the accuracy. Image signals of MRzero-Core 1.2.0 are met to 2e-6
-    (tests/physics/acquisition/test_graph_images.py).
+    **Source:** J. Endres et al., Magn Reson Med (2024), doi 10.1002/mrm.30055: states in space and in time under T2', and a
+    selection of states by their latent signal. What is latent is estimated here in our own way, as the power that reaches samples
+    through a state if nothing interferes, and the accuracy is tried out. Image signals of MRzero-Core 1.2.0 are met to 2e-5 and
+    2e-6 of the largest sample (tests/physics/acquisition/test_graph_images.py).
 
     !!! example
 
         ```python
         >>> import jax.numpy as jnp
         >>> import mrjax as mr
-        >>> echo = mr.Sequence(mr.Pulse(jnp.pi / 2), mr.Delay(5e-3), mr.Pulse(jnp.pi, jnp.pi / 2), mr.Delay(4e-3), mr.Readout(3, 1e-3))
+        >>> refocused = mr.Sequence(mr.Pulse(jnp.pi / 2), mr.Delay(5e-3), mr.Pulse(jnp.pi, jnp.pi / 2), mr.Delay(4e-3))
+        >>> echo = refocused + mr.Readout(3, 1e-3)
         >>> voxel = mr.Tissue(t1=1.0, t2=0.1, t2_prime=0.02)
         >>> print(*(f"{value:.4f}" for value in abs(mr.simulate(echo, voxel, engine=mr.PDG()))))
         0.8869 0.8825 0.8781
@@ -121,7 +129,9 @@ class PDG(AbstractEngine):
         rows = GraphRows.of(validated(sequence), self.gyromagnetic_ratio)
         return dataclasses.replace(self, graph=dataclasses.replace(self, graph=None).graph_of(rows, tissue))
 
-    def graph_of(self, rows: GraphRows, tissue: Tissue, begins: Float[np.ndarray, "state 5"] | None = None) -> PhaseGraph:
+    def graph_of(
+        self, rows: GraphRows, tissue: Tissue, begins: Float[np.ndarray, "state 5"] | None = None
+    ) -> PhaseGraph:
         """The given graph, which must fit, or the one that is found."""
         tells_apart = self._tells_apart(tissue)
         if self.graph is not None:
@@ -140,8 +150,8 @@ class PDG(AbstractEngine):
         graph = accurate_graph(rows, wanted, TypicalVoxels.of(tissue, self.known_size, self.voxel_shape))
         if graph.error > self.accuracy:
             warnings.warn(
-                f"PDG(most_states={self.most_states}) is too coarse: samples are off by about {graph.error:.2g} of the largest, and "
-                f"not {self.accuracy:.2g}. Allow more states.",
+                f"PDG(most_states={self.most_states}) is too coarse: samples are off by about {graph.error:.2g} of the largest, "
+                f"not by {self.accuracy:.2g}. Allow more states.",
                 stacklevel=_checks.frames_to_the_caller(),
             )
         return graph
@@ -152,7 +162,9 @@ class PDG(AbstractEngine):
         if self.voxel_size is None:
             return None
         if not _checks.is_concrete(self.voxel_size):
-            raise ValueError("`voxel_size` must be known before compiling, for the graph follows from it, but it is traced.")
+            raise ValueError(
+                "`voxel_size` must be known before compiling, for the graph follows from it, but it is traced."
+            )
         return np.broadcast_to(np.asarray(self.voxel_size, float), 3)
 
     def _tells_apart(self, tissue: Tissue) -> tuple[bool, ...]:

@@ -27,12 +27,12 @@ class Wanted:
     accuracy: float
     most_states: int
 
-    def wound(self, rows: GraphRows) -> Float[np.ndarray, "row 5"]:
+    def wound(self, rows: GraphRows) -> Float[np.ndarray, "_row 5"]:
         """In each row, as far as it tells states apart."""
         return np.asarray(rows.rows.by) * np.array(self.tells_apart, float)
 
 
-def whole_graph(rows: GraphRows, wanted: Wanted, begins: Float[np.ndarray, "state 5"] | None = None) -> PhaseGraph:
+def whole_graph(rows: GraphRows, wanted: Wanted, begins: Float[np.ndarray, "_state 5"] | None = None) -> PhaseGraph:
     """Every state that can hold anything, whatever the flip angles are, of those at the start, or of equilibrium."""
     wound, kinds = wanted.wound(rows), _kinds(rows)
     dephasing, present = np.zeros((1, N_DEPHASING)), np.array([[False], [False], [True]])
@@ -70,7 +70,7 @@ def _known(numbers: object) -> np.ndarray:
     return np.asarray(numbers) if _checks.is_concrete(numbers) else np.zeros(np.shape(numbers))
 
 
-def _present(present: Bool[np.ndarray, "3 state"], kind: str) -> Bool[np.ndarray, "3 state"]:
+def _present(present: Bool[np.ndarray, "3 _state"], kind: str) -> Bool[np.ndarray, "3 _state"]:
     """Which components hold something after a change."""
     present = present.copy()
     if kind == "mixes":
@@ -103,7 +103,7 @@ def accurate_graph(rows: GraphRows, wanted: Wanted, voxels: TypicalVoxels) -> Ph
     return _stacked(*found, [one[mask] for one, mask in zip(relative, kept, strict=True)], wanted, error)
 
 
-def _reached(passage: Passage, kept: list[Bool[np.ndarray, " state"]]) -> list[Bool[np.ndarray, " state"]]:
+def _reached(passage: Passage, kept: list[Bool[np.ndarray, " _state"]]) -> list[Bool[np.ndarray, " _state"]]:
     """Those to which something leads by others that are kept, and always the first of each row."""
     found = [np.append(True, kept[0][1:])]
     for states, mask in zip(passage.states[:-1], kept[1:], strict=True):
@@ -113,7 +113,7 @@ def _reached(passage: Passage, kept: list[Bool[np.ndarray, " state"]]) -> list[B
     return found
 
 
-def _renumbered(source: np.ndarray, kept: Bool[np.ndarray, " state"]) -> np.ndarray:
+def _renumbered(source: np.ndarray, kept: Bool[np.ndarray, " _state"]) -> np.ndarray:
     """Sources among those states before that are kept."""
     n, n_kept = len(kept), int(kept.sum())
     number = np.where(kept, np.cumsum(kept) - 1, NONE)
@@ -125,8 +125,8 @@ def _renumbered(source: np.ndarray, kept: Bool[np.ndarray, " state"]) -> np.ndar
 
 
 def _restricted(
-    passage: Passage, kept: list[Bool[np.ndarray, " state"]]
-) -> tuple[list[Float[np.ndarray, "state 5"]], list[States]]:
+    passage: Passage, kept: list[Bool[np.ndarray, " _state"]]
+) -> tuple[list[Float[np.ndarray, "_state 5"]], list[States]]:
     """The dephasing of those that are kept at the start of each row, and the states after it."""
     starts = [dephasing[mask] for dephasing, mask in zip(passage.dephasings, kept, strict=True)]
     last = np.ones(len(passage.states[-1].dephasing), bool)

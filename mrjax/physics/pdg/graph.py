@@ -11,7 +11,6 @@ from mrjax.physics.pdg.rows import N_DEPHASING
 from mrjax.physics.pdg.search import NONE
 from mrjax.sequence.precision import Numbers, numpy_of
 
-
 DIMENSIONS = ("spatial frequency", "spatial frequency", "spatial frequency", "cycle across the voxel", "time")
 """What tells states apart, as messages call it."""
 
@@ -24,16 +23,16 @@ class PhaseGraph:
     and tissue as well.
     """
 
-    source: Int[np.ndarray, "row 3 state"]
+    source: Int[np.ndarray, "_row 3 _state"]
     """Of each component of each state after a row: a state before it, for transverse ones the conjugate of the second
     component where the number of states is added; -1 for nothing."""
-    begins: Float[np.ndarray, "begin 5"]
+    begins: Float[np.ndarray, "_begin 5"]
     """Dephasing of the states before the first row."""
-    count: Int[np.ndarray, " row"]
+    count: Int[np.ndarray, " _row"]
     """States at the start of each row."""
-    dephasing: Float[np.ndarray, "row state 5"]
+    dephasing: Float[np.ndarray, "_row _state 5"]
     """Of these: along x, y and z in cycles per m, across the voxel in cycles, and for how long in s."""
-    latent: Float[np.ndarray, "row state"]
+    latent: Float[np.ndarray, "_row _state"]
     """How much of all samples passes through each state, relative to the largest; nan where that was not estimated."""
     tells_apart: tuple[bool, ...] = (True,) * N_DEPHASING
     """Which of these tell states apart: what acts on all of a voxel alike turns its states, and makes no others."""
@@ -47,7 +46,9 @@ class PhaseGraph:
 
     def require_fitting(self, n_rows: int, tells_apart: tuple[bool, ...]) -> None:
         """Refuse what the graph was not found for."""
-        missing = [name for name, here, due in zip(DIMENSIONS, self.tells_apart, tells_apart, strict=True) if due > here]
+        missing = [
+            name for name, here, due in zip(DIMENSIONS, self.tells_apart, tells_apart, strict=True) if due > here
+        ]
         if n_rows != len(self.count) or missing:
             here = f"states of one {missing[0]} alone" if missing else f"{len(self.count)} rows"
             due = f"several {missing[0]}s" if missing else f"{n_rows}"
@@ -56,7 +57,7 @@ class PhaseGraph:
                 "played; use `engine.with_graph(sequence, tissue)`."
             )
 
-    def padded(self, n_rows: int, n_states: int) -> Int[np.ndarray, "row 3 state"]:
+    def padded(self, n_rows: int, n_states: int) -> Int[np.ndarray, "_row 3 _state"]:
         """The sources with states that are empty, and rows after which all is as before."""
         own, missing = self.source, n_states - self.n_states
         shifted = own.copy()
@@ -69,8 +70,8 @@ class PhaseGraph:
 
 
 def dephasing_of(
-    source: Int[np.ndarray, "row 3 state"], begins: Float[np.ndarray, "begin 5"], by: Float[Numbers, "row 5"]
-) -> tuple[Float[Numbers, "row state 5"], Float[Numbers, "state 5"]]:
+    source: Int[np.ndarray, "_row 3 _state"], begins: Float[np.ndarray, "_begin 5"], by: Float[Numbers, "_row 5"]
+) -> tuple[Float[Numbers, "_row _state 5"], Float[Numbers, "_state 5"]]:
     """What states are wound by, at the start of each row and at the end, in NumPy's double precision where that is known."""
     n = source.shape[-1]
     start = np.zeros((n, N_DEPHASING))
@@ -99,4 +100,3 @@ def _moved(dephasing: Numbers, source: Numbers, by: Numbers) -> Numbers:
     sign = xp.where((plus < 0) & (minus >= 0), -1.0, 1.0)
     moved = sign[:, None] * ends[at]
     return xp.concatenate([xp.zeros_like(moved[:1]), moved[1:]])
-

@@ -12,7 +12,7 @@ from mrjax.physics.imaging.encoding import unit_phasor
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.loops import checkpointed_scan
 from mrjax.physics.maths.sums import sum_of_given
-from mrjax.physics.pdg.changes import Changes, Components
+from mrjax.physics.pdg.changes import Components, StateChanges
 from mrjax.physics.pdg.shapes import VoxelShape, share_seen
 from mrjax.physics.pdg.state import PDGState
 from mrjax.physics.pdg.table import Integrals, PhaseGraphTable, TableSamples, Wound
@@ -21,7 +21,7 @@ from mrjax.sequence.gradients import AXES
 from mrjax.tissue import Tissue
 
 
-class Voxels(eqx.Module):
+class PrecessingVoxels(eqx.Module):
     """What states of some voxels answer to."""
 
     tissue: Tissue
@@ -57,13 +57,15 @@ class Voxels(eqx.Module):
     def turned(self, wound: Wound) -> Complex[Array, "*n #voxel"] | None:
         """The phase at the middle of each voxel; None where there is none."""
         of_voxels = lambda name: jnp.reshape(getattr(self.tissue, name), (1,) * wound.time.ndim + (-1,))
-        terms = [wound.turns[..., i, None].angle(of_voxels(axis)) for i, axis in enumerate(AXES) if self.tissue.has(axis)]
+        terms = [
+            wound.turns[..., i, None].angle(of_voxels(axis)) for i, axis in enumerate(AXES) if self.tissue.has(axis)
+        ]
         if self.tissue.has("off_resonance"):
             terms.append(angle(of_voxels("off_resonance"), wound.time[..., None]))
         total = sum_of_given(*terms)
         return None if total is None else unit_phasor(total)
 
-    def dephased(self, time: Float[Array, " state"]) -> Float[Array, "state #voxel"]:
+    def dephased(self, time: Float[Array, " state"]) -> Float[Array, "#state #voxel"]:
         r"""$\exp(-|\tau| / T_2')$."""
         if not self.tissue.has("t2_prime"):
             return jnp.ones((1, 1), self.real)
@@ -78,13 +80,13 @@ class Played(AbstractOperator):
     """All of a sequence: a loop over steps, each of some samples of a row and of what ends it."""
 
     table: PhaseGraphTable
-    changes: Changes
-    voxels: Voxels
+    changes: StateChanges
+    voxels: PrecessingVoxels
 
     @classmethod
     def of(cls, table: PhaseGraphTable, tissue: Tissue, voxel_size: Any, shape: VoxelShape) -> "Played":
         """For the voxels of a tissue."""
-        return cls(table, Changes.of(table.changes, tissue), Voxels(tissue, voxel_size, shape))
+        return cls(table, StateChanges.of(table.changes, tissue), PrecessingVoxels(tissue, voxel_size, shape))
 
     def __call__(self, state: PDGState) -> tuple[PDGState, Complex[Array, "n_samples voxel"] | None]:
         steps = self.table.playing

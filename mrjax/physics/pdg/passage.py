@@ -28,7 +28,7 @@ class Passage:
     """Whether no state was left out that holds anything of note."""
 
     @property
-    def dephasings(self) -> list[Float[np.ndarray, "state 5"]]:
+    def dephasings(self) -> list[Float[np.ndarray, "_state 5"]]:
         """At the start of each row."""
         return [np.zeros((1, 5)), *(states.dephasing for states in self.states[:-1])]
 
@@ -38,18 +38,18 @@ class Trial:
     """A sequence and the voxels on which it is tried out."""
 
     rows: GraphRows
-    wound: Float[np.ndarray, "row 5"]
+    wound: Float[np.ndarray, "_row 5"]
     """That tells states apart."""
     voxels: TypicalVoxels
     changes: TypicalChanges
     samples: list[Dephasing]
 
     @classmethod
-    def of(cls, rows: GraphRows, wound: Float[np.ndarray, "row 5"], voxels: TypicalVoxels) -> "Trial":
+    def of(cls, rows: GraphRows, wound: Float[np.ndarray, "_row 5"], voxels: TypicalVoxels) -> "Trial":
         """Of known numbers."""
         return cls(rows, wound, voxels, TypicalChanges.of(rows, voxels), thinned(rows, SAMPLES_OF_A_ROW))
 
-    def turned_alike(self, row: int) -> Complex[np.ndarray, "3 voxel"]:
+    def turned_alike(self, row: int) -> Complex[np.ndarray, "3 _voxel"]:
         """By what is wound without telling states apart."""
         alike = (self.rows.rows.by[row] - self.wound[row])[None]
         turn = self.voxels.turned(alike)[0]
@@ -75,14 +75,14 @@ class Trial:
         return Passage(found, amplitudes, is_whole)
 
     def after_row(
-        self, amplitude: Components, dephasing: Float[np.ndarray, "state 5"], states: States, row: int
+        self, amplitude: Components, dephasing: Float[np.ndarray, "_state 5"], states: States, row: int
     ) -> Components:
         """What the states after a row hold."""
         relaxed = self.voxels.relaxed(amplitude, dephasing, row_of(self.rows.rows, row))
         relaxed = relaxed * self.turned_alike(row)[:, None]
         return self.changes.changed(gathered(relaxed, states.source), row)
 
-    def samples_of(self, passage: Passage, kept: list[Bool[np.ndarray, " state"]]) -> Complex[np.ndarray, "n voxel"]:
+    def samples_of(self, passage: Passage, kept: list[Bool[np.ndarray, " _state"]]) -> Complex[np.ndarray, "_n _voxel"]:
         """All samples, by those states at the start of each row that are kept."""
         amplitude, samples = passage.amplitudes[0], []
         for row, (dephasing, states) in enumerate(zip(passage.dephasings, passage.states, strict=True)):
@@ -91,8 +91,8 @@ class Trial:
         return np.concatenate(samples)
 
     def sampled(
-        self, amplitude: Components, dephasing: Float[np.ndarray, "state 5"], row: int
-    ) -> Complex[np.ndarray, "n voxel"]:
+        self, amplitude: Components, dephasing: Float[np.ndarray, "_state 5"], row: int
+    ) -> Complex[np.ndarray, "_n _voxel"]:
         """The samples of a row."""
         both = np.concatenate([amplitude[0], amplitude[1].conj()])
         both[len(dephasing)] = 0.0  # of no dephasing both are one
@@ -100,7 +100,7 @@ class Trial:
         turned = self.voxels.turned(since.by)
         return turned * np.einsum("nsv,sv->nv", self.voxels.answers(dephasing, since), both)
 
-    def latent(self, passage: Passage) -> list[Float[np.ndarray, " state"]]:
+    def latent(self, passage: Passage) -> list[Float[np.ndarray, " _state"]]:
         """How much of all samples comes by each state, as the root of its power, if nothing else interferes."""
         gain = np.zeros((3, len(passage.states[-1].dephasing), len(self.voxels.t1)))
         found = []
@@ -123,7 +123,9 @@ def gathered(components: Components, source: np.ndarray) -> Components:
     return np.stack([transverse[source[0]], transverse[source[1]].conj(), np.concatenate([z, nothing])[source[2]]])
 
 
-def scattered(gain: Float[np.ndarray, "3 after voxel"], source: np.ndarray, n: int) -> Float[np.ndarray, "3 before voxel"]:
+def scattered(
+    gain: Float[np.ndarray, "3 _after _voxel"], source: np.ndarray, n: int
+) -> Float[np.ndarray, "3 _before _voxel"]:
     """The transpose of `gathered`, of what has no phase."""
     transverse = np.zeros((2 * n, gain.shape[-1]))
     longitudinal = np.zeros((n, gain.shape[-1]))

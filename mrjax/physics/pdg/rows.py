@@ -25,15 +25,15 @@ N_DEPHASING = 5
 class Dephasing:
     """What is wound in some time, in NumPy's double precision where it is known."""
 
-    by: Float[Numbers, "n 5"]
+    by: Float[Numbers, "_n 5"]
     """Along x, y and z in cycles per m, in cycles across the voxel, and the time in s."""
-    first: Float[Numbers, "n 4"]
+    first: Float[Numbers, "_n 4"]
     """The integral over time of the first four."""
-    second: Float[Numbers, "n 2"]
+    second: Float[Numbers, "_n 2"]
     """That of the squares of the first three, and of the fourth."""
 
     @classmethod
-    def of(cls, wound: Float[Numbers, "n 10"], time: Float[Numbers, " n"], gyromagnetic_ratio: float) -> "Dephasing":
+    def of(cls, wound: Float[Numbers, "_n 10"], time: Float[Numbers, " _n"], gyromagnetic_ratio: float) -> "Dephasing":
         """From the columns of a `PlayingOrder`."""
         cycles = gyromagnetic_ratio / (2 * math.pi)
         each = np.array([*[cycles] * 3, 1.0, *[cycles] * 3, 1.0, cycles**2, 1.0])
@@ -42,7 +42,7 @@ class Dephasing:
         return cls(xp.concatenate([columns[:, :4], time[:, None]], axis=1), columns[:, 4:8], columns[:, 8:])
 
     @property
-    def duration(self) -> Float[Numbers, " n"]:
+    def duration(self) -> Float[Numbers, " _n"]:
         """In s."""
         return self.by[:, 4]
 
@@ -51,11 +51,11 @@ class Dephasing:
 class SampleRows:
     """The samples of all rows."""
 
-    row: Int[np.ndarray, " sample"]
+    row: Int[np.ndarray, " _sample"]
     since: Dephasing
     """Since the start of the row."""
-    receiver: Complex[Numbers, " sample"]
-    longitudinal: Bool[np.ndarray, " sample"]
+    receiver: Complex[Numbers, " _sample"]
+    longitudinal: Bool[np.ndarray, " _sample"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +63,11 @@ class GraphRows:
     """All of a sequence."""
 
     rows: Dephasing
-    change: Int[np.ndarray, " row"]
+    change: Int[np.ndarray, " _row"]
     """Which of the changes ends each row; zero for none."""
-    phase: Float[Numbers, " row"]
+    phase: Float[Numbers, " _row"]
     """By which it is turned about z, in rad."""
-    changes: dict[Form, Float[Numbers, "change number"]]
+    changes: dict[Form, Float[Numbers, "_change _number"]]
     """The different ones by their form, numbered from one on in this order."""
     samples: SampleRows
 
@@ -104,7 +104,8 @@ def _rows_of(sequence: AbstractContainer, gyromagnetic_ratio: float) -> GraphRow
         )
     if rf_steps.has_lasting_rf(sequence):
         raise ValueError(
-            "PDG plays RF that takes no time, but the sequence has RF that lasts; play `Pulse`s, or use `engine=Isochromats(...)`."
+            "PDG plays RF that takes no time, but the sequence has RF that lasts; play `Pulse`s, or use "
+            "`engine=Isochromats(...)`."
         )
     order = PlayingOrder.of(list(found.placed(np.zeros((), int))), asked)
     numbers = order.different.numbers
@@ -112,7 +113,11 @@ def _rows_of(sequence: AbstractContainer, gyromagnetic_ratio: float) -> GraphRow
     change, phase = order.changes(dict(zip(numbers, ends.tolist(), strict=False)))
     duration, wound = order.rows()
     return GraphRows(
-        Dephasing.of(wound, duration, gyromagnetic_ratio), change, phase, numbers, _samples_of(order, gyromagnetic_ratio)
+        Dephasing.of(wound, duration, gyromagnetic_ratio),
+        change,
+        phase,
+        numbers,
+        _samples_of(order, gyromagnetic_ratio),
     )
 
 

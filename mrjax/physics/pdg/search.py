@@ -23,8 +23,8 @@ NONE = -1
 class States:
     """The states at the start of a row, of which the first is that of no dephasing."""
 
-    dephasing: Float[np.ndarray, "state 5"]
-    source: Int[np.ndarray, "3 state"]
+    dephasing: Float[np.ndarray, "_state 5"]
+    source: Int[np.ndarray, "3 _state"]
     """Where the components come from before the row: `plus` and `minus` from the number of a state, or from that of
     its `minus` with the number of states added; `z` from the number of a state."""
 
@@ -35,7 +35,7 @@ def unwound() -> States:
 
 
 def after(
-    dephasing: Float[np.ndarray, "state 5"], present: Bool[np.ndarray, "3 state"], by: Float[np.ndarray, " 5"]
+    dephasing: Float[np.ndarray, "_state 5"], present: Bool[np.ndarray, "3 _state"], by: Float[np.ndarray, " 5"]
 ) -> States:
     """The states after something is wound, where some components are present before it."""
     n = len(dephasing)
@@ -77,12 +77,12 @@ def _gathered(
     return States(dephasing, source)
 
 
-def _cells(ends: Float[np.ndarray, "n 5"]) -> Int[np.ndarray, "n 5"]:
+def _cells(ends: Float[np.ndarray, "_n 5"]) -> Int[np.ndarray, "_n 5"]:
     """Whole numbers that are equal where dephasings are, negative for negative ones, and zero where nothing is wound."""
     return np.stack([cells_of(ends[:, i], ROUNDING[i]) for i in range(N_DEPHASING)], axis=1)
 
 
-def cells_of(values: Float[np.ndarray, " n"], rounding: float) -> Int[np.ndarray, " n"]:
+def cells_of(values: Float[np.ndarray, " _n"], rounding: float) -> Int[np.ndarray, " _n"]:
     """Whole numbers that are equal where values are, but for rounding."""
     magnitude = np.append(np.abs(values), 0.0)
     order = np.argsort(magnitude)
@@ -93,7 +93,7 @@ def cells_of(values: Float[np.ndarray, " n"], rounding: float) -> Int[np.ndarray
     return np.where(values < 0, -found[:-1], found[:-1])
 
 
-def _signs(cells: Int[np.ndarray, "n 5"]) -> Int[np.ndarray, " n"]:
+def _signs(cells: Int[np.ndarray, "_n 5"]) -> Int[np.ndarray, " _n"]:
     """Of the first number that is not zero; one where all are."""
     leading = cells[np.arange(len(cells)), np.argmax(cells != 0, axis=1)]
     return np.where(leading < 0, -1, 1)

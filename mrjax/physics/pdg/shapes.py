@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import numpy as np
 from jaxtyping import Array, Float
 
 from mrjax.sequence.precision import Numbers, numpy_of

@@ -17,7 +17,8 @@ from mrjax.tissue import Tissue
 class PDGState(AbstractState):
     r"""The magnetisation by what has wound it; states on the first axis, voxels on the last.
 
-    $$M_{xy} = \sum_\kappa F_\kappa e^{2 \pi i \kappa \cdot \rho}, \qquad M_z = \sum_\kappa Z_\kappa e^{2 \pi i \kappa \cdot \rho},$$
+    $$M_{xy} = \sum_\kappa F_\kappa e^{2 \pi i \kappa \cdot \rho}, \qquad
+    M_z = \sum_\kappa Z_\kappa e^{2 \pi i \kappa \cdot \rho},$$
 
     where $\kappa$ holds cycles per m along x, y and z, cycles across the voxel, and a time, for which off-resonances turn. The
     first state is that of $\kappa = 0$; one stands for $\kappa$ and $-\kappa$ otherwise.

@@ -41,9 +41,9 @@ class Wound(eqx.Module):
 class Integrals(eqx.Module):
     """What diffusion weights by, of `Dephasing`."""
 
-    time: Float[Array, " n"]
-    first: Float[Array, "n 4"]
-    second: Float[Array, "n 2"]
+    time: Float[Array, "*n"]
+    first: Float[Array, "*n 4"]
+    second: Float[Array, "*n 2"]
 
     @classmethod
     def of(cls, dephasing: Dephasing, dtype: DTypeLike) -> "Integrals":
@@ -129,12 +129,12 @@ def tabulated(rows: GraphRows, graph: PhaseGraph, dtype: DTypeLike, keeps_state:
         on_device(source, dtype),
         same_for_all,
     )
-    changes = {
-        form: on_device(_filled_to(numbers, len(numbers)), dtype) for form, numbers in rows.changes.items()
-    }
+    changes = {form: on_device(_filled_to(numbers, len(numbers)), dtype) for form, numbers in rows.changes.items()}
     steps, place = _steps(rows.samples.row, rows.n_rows)
     samples = _samples(rows.samples, dtype) if len(rows.samples.row) else None
-    return PhaseGraphTable(table_rows, changes, samples, steps, on_device(place, dtype), Wound.of(ends, dtype), keeps_state)
+    return PhaseGraphTable(
+        table_rows, changes, samples, steps, on_device(place, dtype), Wound.of(ends, dtype), keeps_state
+    )
 
 
 def _samples(samples: SampleRows, dtype: DTypeLike) -> TableSamples:
@@ -145,7 +145,7 @@ def _samples(samples: SampleRows, dtype: DTypeLike) -> TableSamples:
     return TableSamples(Wound.of(since.by, dtype), Integrals.of(since, dtype), receiver, of_z)
 
 
-def _steps(row: Int[np.ndarray, " sample"], n_rows: int) -> tuple[Steps, Int[np.ndarray, " sample"]]:
+def _steps(row: Int[np.ndarray, " sample"], n_rows: int) -> tuple[Steps, Int[np.ndarray, " place"]]:
     """Steps through all rows, and the place of each sample among those that the steps take."""
     counts = np.bincount(row, minlength=n_rows)
     together = padded_size(int(min(counts.max(initial=1), MOST_TOGETHER)) or 1)
@@ -167,7 +167,9 @@ def _steps(row: Int[np.ndarray, " sample"], n_rows: int) -> tuple[Steps, Int[np.
 
 def _filled(dephasing: Dephasing, n: int) -> Dephasing:
     parts = (dephasing.by, dephasing.first, dephasing.second)
-    return dataclasses.replace(dephasing, **dict(zip(("by", "first", "second"), (_filled_to(p, n) for p in parts), strict=True)))
+    return dataclasses.replace(
+        dephasing, **dict(zip(("by", "first", "second"), (_filled_to(p, n) for p in parts), strict=True))
+    )
 
 
 def _filled_to(column: Numbers, n: int) -> Numbers:

@@ -1,5 +1,6 @@
 """A few voxels that stand for all, on which it is tried out which states matter: on the host, in double precision."""
 
+import itertools
 from dataclasses import dataclass
 
 import jax
@@ -14,20 +15,20 @@ from mrjax.tissue import Tissue
 N_TYPICAL = 8
 """Voxels, evenly spread over the range of T2, and those in which the fields are strongest and weakest besides."""
 
-Components = Complex[np.ndarray, "3 state voxel"]
+Components = Complex[np.ndarray, "3 _state _voxel"]
 
 
 @dataclass(frozen=True, eq=False)
 class TypicalVoxels:
     """What acts on them."""
 
-    t1: Float[np.ndarray, " voxel"]
-    t2: Float[np.ndarray, " voxel"]
-    t2_prime: Float[np.ndarray, " voxel"] | None
-    diffusion: Float[np.ndarray, " voxel"] | None
-    off_resonance: Float[np.ndarray, " voxel"]
-    b1: Complex[np.ndarray, " voxel"]
-    position: Float[np.ndarray, "3 voxel"]
+    t1: Float[np.ndarray, " _voxel"]
+    t2: Float[np.ndarray, " _voxel"]
+    t2_prime: Float[np.ndarray, " _voxel"] | None
+    diffusion: Float[np.ndarray, " _voxel"] | None
+    off_resonance: Float[np.ndarray, " _voxel"]
+    b1: Complex[np.ndarray, " _voxel"]
+    position: Float[np.ndarray, "3 _voxel"]
     voxel_size: Float[np.ndarray, "3"] | None
     shape: VoxelShape
 
@@ -53,14 +54,18 @@ class TypicalVoxels:
             shape,
         )
 
-    def relaxed(self, components: Components, dephasing: Float[np.ndarray, "state 5"], during: Dephasing) -> Components:
+    def relaxed(
+        self, components: Components, dephasing: Float[np.ndarray, "_state 5"], during: Dephasing
+    ) -> Components:
         """After one row, but for what is wound."""
         gained = -np.expm1(-during.duration / self.t1)
         after = components * self.losses(dephasing, during)
         after[2, 0] += gained
         return after
 
-    def losses(self, dephasing: Float[np.ndarray, "state 5"], during: Dephasing) -> Float[np.ndarray, "3 state voxel"]:
+    def losses(
+        self, dephasing: Float[np.ndarray, "_state 5"], during: Dephasing
+    ) -> Float[np.ndarray, "3 _state #voxel"]:
         """By which factors components relax and diffuse in one row."""
         e1, e2 = np.exp(-during.duration / self.t1), np.exp(-during.duration / self.t2)
         q, at_rest = dephasing[:, :4], np.zeros((1, 4))
@@ -80,13 +85,13 @@ class TypicalVoxels:
         total = squares[:, :3].sum(axis=1) + second[:, 0] + (squares[:, 3] + second[:, 1]) / size**2
         return np.exp(-4 * np.pi**2 * total[:, None] * self.diffusion)
 
-    def turned(self, dephasing: Float[np.ndarray, "n 5"]) -> Complex[np.ndarray, "n voxel"]:
+    def turned(self, dephasing: Float[np.ndarray, "_n 5"]) -> Complex[np.ndarray, "_n _voxel"]:
         """The phase at the middle of each voxel."""
         return np.exp(2j * np.pi * (dephasing[:, :3] @ self.position + dephasing[:, 4:] * self.off_resonance))
 
     def answers(
-        self, dephasing: Float[np.ndarray, "state 5"], since: Dephasing
-    ) -> Complex[np.ndarray, "sample signed_state voxel"]:
+        self, dephasing: Float[np.ndarray, "_state 5"], since: Dephasing
+    ) -> Complex[np.ndarray, "_sample _signed_state _voxel"]:
         r"""What each sample of a row has of $F_\kappa$, and of $F_{-\kappa}$, at its start."""
         signed = np.concatenate([dephasing, -dephasing])
         there = signed[None] + since.by[:, None]
@@ -97,7 +102,7 @@ class TypicalVoxels:
         return seen * left * self.turned(signed)[None]
 
 
-def _standing_for(ranges: list[np.ndarray]) -> Int[np.ndarray, " chosen"]:
+def _standing_for(ranges: list[np.ndarray]) -> Int[np.ndarray, " _chosen"]:
     """Voxels at evenly spread places in the order of the first range, and at both ends of the others."""
     order = np.argsort(ranges[0].real, kind="stable")
     places = np.linspace(0, len(order) - 1, min(N_TYPICAL, len(order))).round().astype(int)
@@ -109,8 +114,8 @@ def _standing_for(ranges: list[np.ndarray]) -> Int[np.ndarray, " chosen"]:
 class TypicalChanges:
     """What ends each row, in these voxels: a linear map of the three components, and a gain of the first state's last."""
 
-    maps: Complex[np.ndarray, "row 3 3 voxel"]
-    adds: Float[np.ndarray, " row"]
+    maps: Complex[np.ndarray, "_row 3 3 _voxel"]
+    adds: Float[np.ndarray, " _row"]
 
     @classmethod
     def of(cls, rows: GraphRows, voxels: TypicalVoxels) -> "TypicalChanges":
@@ -137,14 +142,16 @@ class TypicalChanges:
         return after
 
 
-def _turn(flip: Complex[np.ndarray, " voxel"]) -> tuple[np.ndarray, np.ndarray]:
+def _turn(flip: Complex[np.ndarray, " _voxel"]) -> tuple[np.ndarray, np.ndarray]:
     """Cayley-Klein parameters of an instantaneous pulse."""
     half, axis = np.abs(flip) / 2, np.exp(1j * np.angle(flip))
     return np.cos(half) + 0j, -1j * axis * np.sin(half)
 
 
-def _rotation(a: Complex[np.ndarray, " voxel"], b: Complex[np.ndarray, " voxel"]) -> Complex[np.ndarray, "3 3 voxel"]:
-    """Of the three components, as in `Change`."""
+def _rotation(
+    a: Complex[np.ndarray, " _voxel"], b: Complex[np.ndarray, " _voxel"]
+) -> Complex[np.ndarray, "3 3 _voxel"]:
+    """Of the three components, as in `StateChange`."""
     stay, swap, tip = a.conj() ** 2, -(b**2), 2 * a.conj() * b
     untip, keep = -(a * b).conj(), np.abs(a) ** 2 - np.abs(b) ** 2 + 0j
     return np.array([[stay, swap, tip], [swap.conj(), stay.conj(), tip.conj()], [untip, untip.conj(), keep]])
@@ -160,7 +167,7 @@ def thinned(rows: GraphRows, most: int) -> list[Dephasing]:
     """The samples of transverse magnetisation in each row, at most so many, evenly spread."""
     since, found = rows.samples.since, []
     edges = np.searchsorted(rows.samples.row, np.arange(rows.n_rows + 1))
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         here = first + np.flatnonzero(~rows.samples.longitudinal[first:last])
         at = here[np.unique(np.linspace(0, len(here) - 1, min(most, len(here))).round().astype(int))]
         found.append(Dephasing(since.by[at], since.first[at], since.second[at]))

@@ -52,8 +52,8 @@ def wound_steadily(
 
 
 def since_the_row(
-    own: Float[Numbers, "*n column"], before: Float[Numbers, "*n _column"], time: Float[Numbers, "*n"]
-) -> Float[Numbers, "*n column"]:
+    own: Float[Numbers, "... column"], before: Float[Numbers, "... _column"], time: Float[Numbers, "..."]
+) -> Float[Numbers, "... column"]:
     """Columns of a part of a row, before which something was wound in it, in a form in which all parts are added."""
     xp = numpy_of(own, before, time)
     begun, first, time = before[..., :4], own[..., 4:8], time[..., None]

@@ -13,7 +13,7 @@ from mrjax.physics.imaging.evolution import decayed_and_turned
 from mrjax.physics.imaging.parts import AbstractAcquisition, Part
 from mrjax.physics.maths.loops import checkpointed_scan
 from mrjax.physics.pdg.changes import Components
-from mrjax.physics.pdg.operators import Played, Voxels
+from mrjax.physics.pdg.operators import Played, PrecessingVoxels
 from mrjax.physics.pdg.shapes import VoxelShape
 from mrjax.physics.pdg.table import PhaseGraphTable
 from mrjax.sequence.double_length import angle
@@ -66,7 +66,7 @@ class GraphAcquisition(AbstractAcquisition):
 
         def answer_of(blocks: Blocks) -> Any:
             number = next(i for i, own in enumerate(self.samples.blocks) if own is blocks)
-            return _Answers(blocks, self.blocks[number], images.reshape(-1, *shape), played.voxels, shape)
+            return _EchoAnswers(blocks, self.blocks[number], images.reshape(-1, *shape), played.voxels, shape)
 
         return encoded(self.samples, answer_of, places, by_column, self.computed_again)
 
@@ -81,7 +81,9 @@ class GraphAcquisition(AbstractAcquisition):
         begin = (nothing, nothing, nothing.at[0].set(1.0))
         return checkpointed_scan(row, begin, jnp.arange(n_rows), n_rows, unroll=1)[1].reshape(-1, n_voxels)
 
-    def _of_row(self, components: Components, row: Int[Array, ""], voxels: Voxels) -> Complex[Array, "image voxel"]:
+    def _of_row(
+        self, components: Components, row: Int[Array, ""], voxels: PrecessingVoxels
+    ) -> Complex[Array, "image voxel"]:
         state, image, time, further = (
             x[row] for x in (self.echoes.state, self.echoes.image, self.echoes.time, self.echoes.further)
         )
@@ -95,10 +97,12 @@ class GraphAcquisition(AbstractAcquisition):
         return jax.lax.complex(*jnp.split(sums, 2, axis=1))
 
 
-class _Answers:
+class _EchoAnswers:
     """Of some blocks, from the images at the start of their rows."""
 
-    def __init__(self, blocks: Blocks, own: EchoBlocks, images: Array, voxels: Voxels, shape: tuple[int, int]):
+    def __init__(
+        self, blocks: Blocks, own: EchoBlocks, images: Array, voxels: PrecessingVoxels, shape: tuple[int, int]
+    ):
         self.own, self.images, self.voxels, self.shape = own, images, voxels, shape
         tissue, self.middle = voxels.tissue, blocks.middle
         n = shape[0] * shape[1]

@@ -1,5 +1,6 @@
 """Which states the samples of a row see, put together to echoes: images that differ in what has wound them."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +17,12 @@ class Echo:
     """States of one row that gradients have wound alike, and the samples that see them."""
 
     row: int
-    states: Int[np.ndarray, " state"]
+    states: Int[np.ndarray, " _state"]
     """Numbers of states, to which their number in the graph is added for the conjugate of the second component."""
     wound: Float[np.ndarray, "4"]
     rephases_for: float
     """In s after the start of the row, what off-resonances have dephased; it dephases on after that."""
-    sides: tuple[tuple[float, Int[np.ndarray, " sample"]], ...]
+    sides: tuple[tuple[float, Int[np.ndarray, " _sample"]], ...]
     """Samples while it rephases, -1, and while it dephases, 1."""
 
 
@@ -31,7 +32,7 @@ def echoes_of(
     """All echoes, without states of which every sample sees less than a share."""
     edges = np.searchsorted(rows.samples.row, np.arange(rows.n_rows + 1))
     found = []
-    for row, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for row, (first, last) in enumerate(itertools.pairwise(edges)):
         if last > first:
             found += _of_row(row, np.arange(first, last), rows, graph, voxel_size, shape, least)
     return found
@@ -39,7 +40,7 @@ def echoes_of(
 
 def _of_row(
     row: int,
-    sample: Int[np.ndarray, " sample"],
+    sample: Int[np.ndarray, " _sample"],
     rows: GraphRows,
     graph: PhaseGraph,
     voxel_size: Float[np.ndarray, "3"] | None,
@@ -63,7 +64,7 @@ def _of_row(
     return found
 
 
-def _strength(graph: PhaseGraph, row: int, number: Int[np.ndarray, " state"]) -> Float[np.ndarray, " state"]:
+def _strength(graph: PhaseGraph, row: int, number: Int[np.ndarray, " _state"]) -> Float[np.ndarray, " _state"]:
     """How much of the largest sample is in some states at most; one where that was not estimated."""
     latent = graph.latent[row, number % graph.n_states]
     return np.where(np.isnan(latent), 1.0, np.minimum(latent, 1.0))
@@ -71,11 +72,11 @@ def _strength(graph: PhaseGraph, row: int, number: Int[np.ndarray, " state"]) ->
 
 def _in_time(
     row: int,
-    number: Int[np.ndarray, " state"],
+    number: Int[np.ndarray, " _state"],
     wound: Float[np.ndarray, "4"],
-    rephases_for: Float[np.ndarray, " state"],
-    sample: Int[np.ndarray, " sample"],
-    time: Float[np.ndarray, " sample"],
+    rephases_for: Float[np.ndarray, " _state"],
+    sample: Int[np.ndarray, " _sample"],
+    time: Float[np.ndarray, " _sample"],
 ) -> list[Echo]:
     """States that dephase at all samples, states that rephase at all of them, and each other one by its time."""
     begin, end = time.min(), time.max()

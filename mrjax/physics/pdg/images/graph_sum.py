@@ -10,8 +10,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Float, Int
 
 from mrjax import _checks
-from mrjax.jax_rules import on_one_cpu_device
 from mrjax._memory import remembered_together
+from mrjax.jax_rules import on_one_cpu_device
 from mrjax.physics.execution.cores import available_cores
 from mrjax.physics.execution.prepared import Options
 from mrjax.physics.imaging.blocks import EncodedSamples, KnownSamples
@@ -48,7 +48,7 @@ class GraphSum(AbstractPlannedSum):
 
     acquisition: GraphAcquisition
     columns: Columns
-    of_sample: Int[Array, "n_samples echo"]
+    of_sample: Int[Array, "_n_samples _echo"]
     """Where each sample is among those of all echoes, or after them for none."""
     batch_size: int | None
 
@@ -96,13 +96,13 @@ class GraphSum(AbstractPlannedSum):
         return cls(acquisition, columns, on_device(seen.of_each(len(rows.samples.row)), dtype), options.batch_size)
 
     def __call__(
-        self, tissue: Tissue, coils: Complex[Array, "coil *voxels"] | None
-    ) -> Complex[Array, "coil n_samples"]:
+        self, tissue: Tissue, coils: Complex[Array, "_coil *voxels"] | None
+    ) -> Complex[Array, "_coil _n_samples"]:
         parts = _parts_once(tissue, tissue if coils is None else coils, self, coils is None)
         signal = self.acquisition.samples.in_order(sum_on_cores(self.acquisition, parts))
         return _summed(signal, self.of_sample)
 
-    def parts(self, tissue: Tissue, coils: Complex[Array, "coil *voxels"] | None) -> tuple[Part, ...]:
+    def parts(self, tissue: Tissue, coils: Complex[Array, "_coil *voxels"] | None) -> tuple[Part, ...]:
         """The voxels of each core."""
         tissue = within_rates(tissue)
         n_coils = 1 if coils is None else len(coils)
@@ -129,7 +129,7 @@ def _parts_once(tissue: Tissue, coils: Any, plan: GraphSum, without_coils: bool)
 
 
 @jax.jit
-def _summed(signal: Complex[Array, "coil echo_sample"], of_sample: Int[Array, "n_samples echo"]) -> Array:
+def _summed(signal: Complex[Array, "_coil _echo_sample"], of_sample: Int[Array, "_n_samples _echo"]) -> Array:
     with_nothing = jax.numpy.pad(signal, [(0, 0), (0, 1)])
     return jax.numpy.sum(with_nothing[:, of_sample], axis=-1)
 
@@ -138,20 +138,20 @@ def _summed(signal: Complex[Array, "coil echo_sample"], of_sample: Int[Array, "n
 class _Seen:
     """Samples of every side of every echo, one after the other."""
 
-    number: Int[np.ndarray, " n"]
+    number: Int[np.ndarray, " _n"]
     """Of the side."""
-    sample: Int[np.ndarray, " n"]
+    sample: Int[np.ndarray, " _n"]
     since: Dephasing
     """Since the row has begun, of the samples."""
-    wound: Float[np.ndarray, "n 4"]
+    wound: Float[np.ndarray, "_n 4"]
     """Before and since."""
-    share: Float[np.ndarray, " n"]
-    receiver: Complex[np.ndarray, " n"]
-    weighting: Float[np.ndarray, " n"]
+    share: Float[np.ndarray, " _n"]
+    receiver: Complex[np.ndarray, " _n"]
+    weighting: Float[np.ndarray, " _n"]
     """By diffusion since the row has begun, in s/m^2."""
-    image: Int[np.ndarray, " side"]
-    rephases_for: Float[np.ndarray, " side"]
-    side: Float[np.ndarray, " side"]
+    image: Int[np.ndarray, " _side"]
+    rephases_for: Float[np.ndarray, " _side"]
+    side: Float[np.ndarray, " _side"]
 
     @classmethod
     def of(cls, echoes: list[Echo], rows: GraphRows, engine: PDG) -> "_Seen":
@@ -209,7 +209,7 @@ class _Seen:
         columns = (self.image[side], since, self.side[side], weighting)
         return EchoBlocks(*(on_device(column, dtype) for column in columns))
 
-    def of_each(self, n_samples: int) -> Int[np.ndarray, "n_samples echo"]:
+    def of_each(self, n_samples: int) -> Int[np.ndarray, "_n_samples _echo"]:
         """Where the samples of the sequence are among these, or their number for none."""
         order = np.argsort(self.sample, kind="stable")
         counts = np.bincount(self.sample, minlength=n_samples)
@@ -225,11 +225,11 @@ def _numbered(samples: EncodedSamples) -> EncodedSamples:
     return dataclasses.replace(samples, blocks=tuple(map(numbered, samples.blocks)))
 
 
-def _echo_of_sides(echoes: list[Echo]) -> Int[np.ndarray, " side"]:
+def _echo_of_sides(echoes: list[Echo]) -> Int[np.ndarray, " _side"]:
     return np.repeat(np.arange(len(echoes)), [len(echo.sides) for echo in echoes])
 
 
-def _numbers_in_row(echoes: list[Echo]) -> Int[np.ndarray, " echo"]:
+def _numbers_in_row(echoes: list[Echo]) -> Int[np.ndarray, " _echo"]:
     """Of each echo among those of its row."""
     row = np.array([echo.row for echo in echoes])
     return np.arange(len(row)) - np.searchsorted(row, row)
@@ -240,7 +240,7 @@ def images_of_a_row(echoes: list[Echo]) -> int:
     return padded_size(int(_numbers_in_row(echoes).max()) + 1)
 
 
-def image_numbers(echoes: list[Echo], n_rows: int) -> Int[np.ndarray, " echo"]:
+def image_numbers(echoes: list[Echo], n_rows: int) -> Int[np.ndarray, " _echo"]:
     """Of each echo among those of all rows."""
     del n_rows
     return np.array([echo.row for echo in echoes]) * images_of_a_row(echoes) + _numbers_in_row(echoes)
