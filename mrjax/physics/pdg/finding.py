@@ -98,7 +98,7 @@ def accurate_graph(rows: GraphRows, wanted: Wanted, voxels: TypicalVoxels) -> Ph
         kept = _reached(passage, [one >= threshold for one in latent])
         missing = np.abs(trial.samples_of(passage, kept) - exact).max(axis=0, initial=0.0)
         error = float(np.max(missing / np.where(largest > 0, largest, 1.0)))
-    relative = [one / scale for one in latent]
+    error, relative = max(error, passage.lost / scale), [one / scale for one in latent]
     found = _restricted(passage, kept)
     return _stacked(*found, [one[mask] for one, mask in zip(relative, kept, strict=True)], wanted, error)
 

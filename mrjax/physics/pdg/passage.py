@@ -12,9 +12,6 @@ from mrjax.physics.pdg.typical import Components, TypicalChanges, TypicalVoxels,
 SAMPLES_OF_A_ROW = 16
 """On which it is tried out, at most."""
 
-MOST_NUMBERS = 2**26
-"""Amplitudes in all, beyond which fewer states are looked at."""
-
 
 @dataclass(frozen=True, eq=False)
 class Passage:
@@ -24,8 +21,8 @@ class Passage:
     """After each row."""
     amplitudes: list[Components]
     """At the start of each row."""
-    is_whole: bool
-    """Whether no state was left out that holds anything of note."""
+    lost: float
+    """What states held that were left out for there were too many, as the root of their power."""
 
     @property
     def dephasings(self) -> list[Float[np.ndarray, "_state 5"]]:
@@ -59,7 +56,7 @@ class Trial:
         """All states that hold at least so much, and at most so many for each row."""
         dephasing, amplitude = np.zeros((1, 5)), np.zeros((3, 1, len(self.voxels.t1)), complex)
         amplitude[2] = 1.0
-        found, amplitudes, is_whole = [], [], True
+        found, amplitudes, lost = [], [], 0.0
         for row in range(self.rows.n_rows):
             amplitudes.append(amplitude)
             states = after(dephasing, np.abs(amplitude).max(axis=2) > 0, self.wound[row])
@@ -67,12 +64,13 @@ class Trial:
             size = np.sqrt(np.mean(np.abs(amplitude) ** 2, axis=(0, 2)))
             kept = np.append(True, size[1:] >= least)
             if kept.sum() > most_states:
-                kept &= size >= max(least, np.partition(size, -most_states)[-most_states])
-                kept[0] = True
-                is_whole = False
+                strongest = kept & (size >= np.partition(size, -most_states)[-most_states])
+                strongest[0] = True
+                lost += float(np.sum(size[kept & ~strongest] ** 2))
+                kept = strongest
             found.append(States(states.dephasing[kept], states.source[:, kept]))
             dephasing, amplitude = states.dephasing[kept], amplitude[:, kept]
-        return Passage(found, amplitudes, is_whole)
+        return Passage(found, amplitudes, float(np.sqrt(lost)))
 
     def after_row(
         self, amplitude: Components, dephasing: Float[np.ndarray, "_state 5"], states: States, row: int
