@@ -70,7 +70,9 @@ def measured(name: str, function: Callable[..., Any], argument: Any) -> Any:
     program = jax.jit(function).lower(argument).compile()
     timed(lambda: program(argument))
     result, seconds = timed(lambda: program(argument))
-    memory = program.memory_analysis().temp_size_in_bytes / MIB
+    analysis = program.memory_analysis()
+    assert analysis is not None, "XLA tells it"
+    memory = analysis.temp_size_in_bytes / MIB
     print(f"{name:10s} {seconds:7.2f} s CPU   {memory:7.0f} MiB")
     return result
 

@@ -37,7 +37,8 @@ class StateChanges(eqx.Module):
             transverse.append(same if turns else 0 * same)
             longitudinal.append(same if turns else rows[:, 0].astype(dtype))
             added.append(0 * same if turns else rows[:, 1].astype(dtype))
-        return cls(*map(jnp.concatenate, (flips, transverse, longitudinal, added)), transmit_field(tissue))
+        flip, kept, left, gain = map(jnp.concatenate, (flips, transverse, longitudinal, added))
+        return cls(flip, kept, left, gain, transmit_field(tissue))
 
     def numbered(self, number: Int[Array, ""], phase: Float[Array, ""]) -> "StateChange":
         """One of them, turned about z."""

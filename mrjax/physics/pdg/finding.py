@@ -1,6 +1,7 @@
 """Finding the graph of a sequence: all states, or those that matter at a stated accuracy."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -65,7 +66,7 @@ def _kinds(rows: GraphRows) -> list[str]:
     return found
 
 
-def _known(numbers: object) -> np.ndarray:
+def _known(numbers: Any) -> np.ndarray:
     """What a spoiler or a reset keeps is known, though what a reset sets may be traced."""
     return np.asarray(numbers) if _checks.is_concrete(numbers) else np.zeros(np.shape(numbers))
 

@@ -79,13 +79,13 @@ def dephasing_of(
     if numpy_of(by) is np:
         found = [start]
         for of_row, wound in zip(source, by, strict=True):
-            found.append(_moved(found[-1], of_row, wound))
+            found.append(np.asarray(_moved(found[-1], of_row, wound)))
         return np.stack(found[:-1]), found[-1]
 
     def move(dephasing: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        return _moved(dephasing, *now), dephasing
+        return jnp.asarray(_moved(dephasing, *now)), dephasing
 
-    ends, starts = jax.lax.scan(move, jnp.asarray(start, by.dtype), (jnp.asarray(source), by))
+    ends, starts = jax.lax.scan(move, jnp.asarray(start, by.dtype), (jnp.asarray(source), jnp.asarray(by)))
     return starts, ends
 
 

@@ -73,7 +73,7 @@ class PrecessingVoxels(eqx.Module):
 
     def seen(self, q: Float[Array, "*n 4"]) -> Float[Array, "*n"]:
         """The mean over the voxel."""
-        return share_seen(q, self.voxel_size, self.shape)
+        return jnp.asarray(share_seen(q, self.voxel_size, self.shape))
 
 
 class Played(AbstractOperator):
@@ -155,8 +155,8 @@ class Played(AbstractOperator):
     def _final(self, components: Components) -> PDGState:
         """Nothing where it is not wanted."""
         if not self.table.keeps_state:
-            empty = [component[:0] for component in components]
-            return PDGState(*empty, jnp.zeros((5, 0, components[0].shape[-1]), self.voxels.real))
+            plus, minus, z = (component[:0] for component in components)
+            return PDGState(plus, minus, z, jnp.zeros((5, 0, components[0].shape[-1]), self.voxels.real))
         cycles, time = self.table.ends.cycles, self.table.ends.time
         dephasing = jnp.concatenate([cycles.T, time[None]])
         spread = jnp.broadcast_to(dephasing[..., None], (*dephasing.shape, components[0].shape[-1]))

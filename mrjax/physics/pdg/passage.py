@@ -95,7 +95,7 @@ class Trial:
         both = np.concatenate([amplitude[0], amplitude[1].conj()])
         both[len(dephasing)] = 0.0  # of no dephasing both are one
         since = self.samples[row]
-        turned = self.voxels.turned(since.by)
+        turned = self.voxels.turned(np.asarray(since.by))
         return turned * np.einsum("nsv,sv->nv", self.voxels.answers(dephasing, since), both)
 
     def latent(self, passage: Passage) -> list[Float[np.ndarray, " _state"]]:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.sequence.precision import Numbers, numpy_of
@@ -34,9 +35,4 @@ def share_seen(
 
 def extent_of(voxel_size: Array | None) -> Float[Array, "3"] | None:
     """One length for each of x, y and z."""
-    return None if voxel_size is None else _three(voxel_size)
-
-
-def _three(voxel_size: Numbers) -> Numbers:
-    xp = numpy_of(voxel_size)
-    return xp.broadcast_to(voxel_size, (3,))
+    return None if voxel_size is None else jnp.broadcast_to(voxel_size, (3,))

@@ -129,11 +129,17 @@ def tabulated(rows: GraphRows, graph: PhaseGraph, dtype: DTypeLike, keeps_state:
         on_device(source, dtype),
         same_for_all,
     )
-    changes = {form: on_device(_filled_to(numbers, len(numbers)), dtype) for form, numbers in rows.changes.items()}
+    changes = {form: on_device(numbers, dtype) for form, numbers in rows.changes.items()}
     steps, place = _steps(rows.samples.row, rows.n_rows)
     samples = _samples(rows.samples, dtype) if len(rows.samples.row) else None
     return PhaseGraphTable(
-        table_rows, changes, samples, steps, on_device(place, dtype), Wound.of(ends, dtype), keeps_state
+        rows=table_rows,
+        changes=changes,
+        samples=samples,
+        playing=steps,
+        place=on_device(place, dtype),
+        ends=Wound.of(ends, dtype),
+        keeps_state=keeps_state,
     )
 
 

@@ -69,11 +69,12 @@ class TypicalVoxels:
         """By which factors components relax and diffuse in one row."""
         e1, e2 = np.exp(-during.duration / self.t1), np.exp(-during.duration / self.t2)
         q, at_rest = dephasing[:, :4], np.zeros((1, 4))
-        courses = ((q, during.first, during.second), (-q, during.first, during.second), (q, at_rest, np.zeros((1, 2))))
+        time, first, second = (np.asarray(x) for x in (during.duration, during.first, during.second))
+        courses = ((q, first, second), (-q, first, second), (q, at_rest, np.zeros((1, 2))))
         return np.stack(
             [
-                e[None] * self._diffused(wound, during.duration, first, second)
-                for e, (wound, first, second) in zip((e2, e2, e1), courses, strict=True)
+                e[None] * self._diffused(wound, time, *integrals)
+                for e, (wound, *integrals) in zip((e2, e2, e1), courses, strict=True)
             ]
         )
 
@@ -94,9 +95,9 @@ class TypicalVoxels:
     ) -> Complex[np.ndarray, "_sample _signed_state _voxel"]:
         r"""What each sample of a row has of $F_\kappa$, and of $F_{-\kappa}$, at its start."""
         signed = np.concatenate([dephasing, -dephasing])
-        there = signed[None] + since.by[:, None]
-        seen = share_seen(there[..., :4], self.voxel_size, self.shape)[..., None]
-        left = np.exp(-since.duration[:, None] / self.t2)[:, None]
+        there = signed[None] + np.asarray(since.by)[:, None]
+        seen = np.asarray(share_seen(there[..., :4], self.voxel_size, self.shape))[..., None]
+        left = np.exp(-np.asarray(since.duration)[:, None] / self.t2)[:, None]
         if self.t2_prime is not None:
             left = left * np.exp(-np.abs(there[..., 4:]) / self.t2_prime)
         return seen * left * self.turned(signed)[None]
@@ -104,7 +105,7 @@ class TypicalVoxels:
 
 def _standing_for(ranges: list[np.ndarray]) -> Int[np.ndarray, " _chosen"]:
     """Voxels at evenly spread places in the order of the first range, and at both ends of the others."""
-    order = np.argsort(ranges[0].real, kind="stable")
+    order = np.argsort(np.real(ranges[0]), kind="stable")
     places = np.linspace(0, len(order) - 1, min(N_TYPICAL, len(order))).round().astype(int)
     ends = [end for values in ranges[1:] for end in (int(np.argmin(np.abs(values))), int(np.argmax(np.abs(values))))]
     return np.unique(np.concatenate([order[places], np.asarray(ends, int)]))

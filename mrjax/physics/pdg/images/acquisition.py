@@ -91,7 +91,7 @@ class GraphAcquisition(AbstractAcquisition):
         emitting = jnp.concatenate([plus, jnp.conj(minus), jnp.zeros_like(plus[:1])])[state]
         emitting = emitting * voxels.dephased(further)
         if voxels.tissue.has("off_resonance"):
-            emitting = emitting * unit_phasor(angle(voxels.tissue.off_resonance[None], time[:, None]))
+            emitting = emitting * unit_phasor(angle(jnp.asarray(voxels.tissue.off_resonance)[None], time[:, None]))
         is_part = (image[None] == jnp.arange(self.echoes.n_images)[:, None]).astype(plus.real.dtype)
         sums = jnp.matmul(is_part, jnp.concatenate([emitting.real, emitting.imag], axis=1), precision="highest")
         return jax.lax.complex(*jnp.split(sums, 2, axis=1))

@@ -171,10 +171,10 @@ class _Seen:
             sample,
             since,
             wound,
-            share_seen(wound, size, engine.voxel_shape),
+            np.asarray(share_seen(wound, size, engine.voxel_shape)),
             np.asarray(rows.samples.receiver)[sample],
             4 * np.pi**2 * of_each,
-            image_numbers(echoes, rows.n_rows)[_echo_of_sides(echoes)],
+            image_numbers(echoes)[_echo_of_sides(echoes)],
             np.array([echo.rephases_for for echo, *_ in sides]),
             np.array([side for _, side, _ in sides]),
         )
@@ -182,7 +182,7 @@ class _Seen:
     def encoded(self, columns: Columns, rates: Rates, error: float, dtype: DTypeLike) -> EncodedSamples:
         """In blocks, with weights by what the voxel shows of each sample."""
         places = np.concatenate([self.wound[:, :3], np.zeros((len(self.wound), 1))], axis=1)
-        known = KnownSamples(self.number, self.since.duration, places)
+        known = KnownSamples(self.number, np.asarray(self.since.duration), places)
         across = np.pad(columns.reached, [(0, 0), (0, 1)])
         samples = known.encoded(self.receiver, across, rates, error, dtype)
         sizes = [blocks.weight.shape[:2] for blocks in samples.blocks]
@@ -240,9 +240,8 @@ def images_of_a_row(echoes: list[Echo]) -> int:
     return padded_size(int(_numbers_in_row(echoes).max()) + 1)
 
 
-def image_numbers(echoes: list[Echo], n_rows: int) -> Int[np.ndarray, " _echo"]:
+def image_numbers(echoes: list[Echo]) -> Int[np.ndarray, " _echo"]:
     """Of each echo among those of all rows."""
-    del n_rows
     return np.array([echo.row for echo in echoes]) * images_of_a_row(echoes) + _numbers_in_row(echoes)
 
 
