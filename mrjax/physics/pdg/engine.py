@@ -30,6 +30,7 @@ from mrjax.physics.pdg.state import PDGState, resized
 from mrjax.physics.pdg.table import PhaseGraphTable, tabulated
 from mrjax.physics.pdg.typical import TypicalVoxels
 from mrjax.sequence import AbstractContainer, AbstractEvent, Sequence
+from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.precision import is_known
 from mrjax.sequence.walk import validated
 from mrjax.tissue import Tissue
@@ -126,7 +127,7 @@ class PDG(AbstractEngine):
         """
         tissue = tissue.checked()
         require_effects_known(self, tissue)
-        rows = GraphRows.of(validated(sequence), self.gyromagnetic_ratio)
+        rows = GraphRows.of(validated(as_sequence(sequence)), self.gyromagnetic_ratio)
         return dataclasses.replace(self, graph=dataclasses.replace(self, graph=None).graph_of(rows, tissue))
 
     def graph_of(
