@@ -47,7 +47,7 @@ _ROOMS = (
     *("design", "encoding", "inverse", "io", "nn", "phantoms", "plot", "protocols", "pulseq", "reconstruction"),
     *("signals", "synthesis", "zoo"),
 )
-_OF_PHYSICS = ("acquire", "BlochMcConnell", "BlochODE", "Isochromats", "propagation")
+_OF_PHYSICS = ("acquire", "BlochMcConnell", "BlochODE", "Isochromats", "PDG", "propagation")
 
 if TYPE_CHECKING:
     from . import (
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         zoo as zoo,
     )
     from .physics import (
+        PDG as PDG,
         BlochMcConnell as BlochMcConnell,
         BlochODE as BlochODE,
         Isochromats as Isochromats,

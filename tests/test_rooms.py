@@ -15,7 +15,8 @@ ORDER = (
 
 PHYSICS = (
     *("maths", "state", "lowered", "gradient", "loop", "engine", "execution", "waveforms"),
-    *("slice_profile", "motion", "transmit", "imaging", "epg", "isochromats", "pools", "simulation", "steady_state"),
+    *("slice_profile", "motion", "transmit", "imaging", "epg", "isochromats", "pools", "pdg", "simulation"),
+    "steady_state",
     "acquisition",
 )
 """The rooms within physics, of which the same holds."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .acquisition import acquire as acquire
     from .isochromats.engine import Isochromats as Isochromats
     from .isochromats.ode import BlochODE as BlochODE, BlochODEState as BlochODEState
+    from .pdg.engine import PDG as PDG
+    from .pdg.state import PDGState as PDGState
     from .pools import propagation as propagation
     from .pools.engine import BlochMcConnell as BlochMcConnell
     from .pools.operators import BlochMcConnellState as BlochMcConnellState
@@ -29,6 +31,8 @@ else:  # the default engine is there at once, the others when they are first use
             "Isochromats": "mrjax.physics.isochromats.engine",
             "BlochODE": "mrjax.physics.isochromats.ode",
             "BlochODEState": "mrjax.physics.isochromats.ode",
+            "PDG": "mrjax.physics.pdg.engine",
+            "PDGState": "mrjax.physics.pdg.state",
             "propagation": "mrjax.physics.pools.propagation",
             "BlochMcConnell": "mrjax.physics.pools.engine",
             "BlochMcConnellState": "mrjax.physics.pools.operators",

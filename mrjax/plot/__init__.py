@@ -8,6 +8,7 @@ from .images import image_comparison as image_comparison, images as images
 from .k_space import k_space as k_space
 from .maps import parameter_map as parameter_map
 from .pathways import coherence_pathways as coherence_pathways
+from .phase_graph import phase_graph as phase_graph
 from .precision import precision as precision
 from .signals import signal_curves as signal_curves
 from .slice_profile import slice_profile as slice_profile

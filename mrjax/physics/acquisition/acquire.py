@@ -18,6 +18,8 @@ from mrjax.physics.imaging.planned import AbstractPlannedSum
 from mrjax.physics.isochromats.engine import Isochromats
 from mrjax.physics.isochromats.images.neighbours import warn_if_neighbours_alias
 from mrjax.physics.isochromats.images.spin_sum import SpinSum
+from mrjax.physics.pdg.engine import PDG
+from mrjax.physics.pdg.images.graph_sum import GraphSum
 from mrjax.physics.simulation import require_kind, valid_sequence
 from mrjax.sequence import AbstractContainer
 from mrjax.tissue import Tissue
@@ -117,10 +119,11 @@ def _planned(sequence: AbstractContainer, spins: Tissue, options: Options, toler
         if rows is not None:
             warn_if_neighbours_alias(rows, spins, engine)
             return SpinSum.of(sized, rows, spins, tolerance, options)
-    else:
-        found = InstantSum.of(engine, sequence, spins, tolerance, options)
-        if found is not None:
-            return found
+        return VoxelSum.of(engine, sequence, options)
+    kind = GraphSum if isinstance(engine, PDG) else InstantSum
+    found = kind.of(engine, sequence, spins, tolerance, options)  # pyright: ignore[reportArgumentType]
+    if found is not None:
+        return found
     return VoxelSum.of(engine, sequence, options)
 
 

@@ -14,6 +14,8 @@ Row = Float[Numbers, " _row"]
 Rows = Float[Numbers, "_row _n"]
 """One row for each repetition, or one for all."""
 
+N_WINDING = 6
+"""Integrals over time of what is wound along x, y, z and across the voxel, then of its square by gradients and across."""
 
 N_PRODUCTS = 4
 """Of gradients: along z and z, x and x plus y and y, x and z, y and z."""
@@ -29,11 +31,13 @@ class Asked:
     """Of which concomitant fields are made."""
     dephasing: bool = False
     """The time since the last excitation, inverted by refocusing pulses, of each sample."""
+    winding: bool = False
+    """Of what gradients wind, and of its square, since the start of the row, by which diffusion weights."""
 
     @property
     def n_columns(self) -> int:
         """How many there are."""
-        return 3 * self.moments + N_PRODUCTS * self.products
+        return 3 * self.moments + N_PRODUCTS * self.products + N_WINDING * self.winding
 
 
 AREAS_ALONE = Asked()

@@ -21,6 +21,7 @@ from jaxtyping import Complex, Float
 
 from mrjax.physics.isochromats.tables.concomitant import products_until
 from mrjax.physics.isochromats.tables.courses import N_PRODUCTS, Asked, GradientCourse, Row, Rows
+from mrjax.physics.isochromats.tables.winding import integrals_of_winding
 from mrjax.physics.waveforms.scanner_events import together_of
 from mrjax.sequence import (
     AbstractEvent,
@@ -224,6 +225,8 @@ class _Waveforms:
         if self.asked.products:
             products = products_until(self.courses, times) - products_until(self.courses, start)
             columns += [products[..., i] for i in range(N_PRODUCTS)]
+        if self.asked.winding:
+            columns += integrals_of_winding(self.courses, start, times)
         xp = numpy_of(columns)
         return xp.stack(xp.broadcast_arrays(*columns), axis=-1)
 

@@ -1,5 +1,6 @@
 """The intervals of a sequence in the order in which they are played, as rows that end with a change."""
 
+import dataclasses
 import functools
 import math
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from mrjax.physics.isochromats.tables.courses import AREAS_ALONE, Asked
 from mrjax.physics.isochromats.tables.different import DifferentChanges
 from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.tables.placing import Placed, apart
+from mrjax.physics.isochromats.tables.winding import since_the_row, wound_steadily
 from mrjax.physics.waveforms.scanner_events import is_waveform
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.double_length import DoubleLength, running_sum
@@ -74,7 +76,11 @@ class PlayingOrder:
         areas = [one.played(_filled_to(one.interval.area, 3 + asked.n_columns)) for one in placed]
         across = in_order(places, [np.full((len(one.place), 1), one.interval.across) for one in placed])
         wound = _with_across(in_order(places, areas), across)
-        return cls(placed, np.cumsum(ends) - ends, int(np.sum(ends)) + 1, duration, wound, asked)
+        order = cls(placed, np.cumsum(ends) - ends, int(np.sum(ends)) + 1, duration, wound, asked)
+        if not asked.winding:
+            return order
+        steadily = wound_steadily(wound, across[:, 0], duration)
+        return dataclasses.replace(order, wound=since_the_row(steadily, order._until(wound), duration))
 
     @property
     def n_samples(self) -> int:
@@ -130,6 +136,8 @@ class PlayingOrder:
             shape = (len(one.place), taken.n)
             area = one.played(_filled_to(taken.area, 3 + self.asked.n_columns))
             added = _with_across(area, np.zeros((*area.shape[:-1], 1)))
+            if self.asked.winding:
+                added = since_the_row(added, wound[one.place][:, None], one.played(taken.time))
             own = (
                 np.broadcast_to(self.row[one.place][:, None], shape),
                 before[one.place][:, None] + one.played(taken.time),
