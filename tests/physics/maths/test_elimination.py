@@ -13,7 +13,10 @@ def test_solutions_and_derivatives_are_those_of_a_library(n):
     rng = np.random.default_rng(n)
     with jax.enable_x64(True):
         left, _ = jnp.linalg.qr(jnp.asarray(rng.standard_normal((50, n, n))))
-        matrix, right = jnp.eye(n)[None] - 0.999 * left, jnp.asarray(rng.standard_normal((50, n)))  # 1 less a contraction
+        matrix, right = (
+            jnp.eye(n)[None] - 0.999 * left,
+            jnp.asarray(rng.standard_normal((50, n))),
+        )  # 1 less a contraction
         by_library = lambda matrix, right: jnp.linalg.solve(matrix, right[..., None])[..., 0]
         loss = lambda solve: lambda matrix, right: jnp.sum(jnp.sin(solve(matrix, right)))
         pairs = [(solve(matrix, right), jax.grad(loss(solve), (0, 1))(matrix, right)) for solve in (solved, by_library)]
