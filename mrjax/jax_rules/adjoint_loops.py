@@ -40,7 +40,7 @@ def scan_by_adjoint(body: Callable, carry: Any, inputs: Any, length: int, plain:
         of_outputs.append(structure)
         return [*jax.tree.leaves(after), *found]
 
-    are_numbers = all(jnp.issubdtype(x.dtype, jnp.inexact) for x in (*state, *numbers))
+    are_numbers = all(isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jnp.inexact) for x in (*state, *numbers))
     if not (native.IS_AVAILABLE and are_numbers and length >= SHORTEST_LOOP and on_one_cpu_device()):
         return plain(body, carry, inputs)
     from mrjax.jax_rules.native.calls import NativeLoop, NotElementwise, form_of, names_of

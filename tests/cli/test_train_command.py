@@ -89,7 +89,7 @@ def test_no_task_is_known_beside_the_tasks(file):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "alexnet"], "blochnet, deepqsm, dopamine, drone, hydra, lpcnn, mantis"),
+        (["train", "alexnet"], "blochnet, deepqsm, dopamine, drone, hydra, loas, lpcnn, mantis"),
         (["train", "alexnet"], ", but got 'alexnet'"),
         (["train", "dictionary_matching"], "dictionary_matching has nothing to train; `mrjax evaluate dictionary_"),
         (["train", "blochnet", "--preset", "huge"], "The preset must be one of paper, smoke, but got 'huge'"),

@@ -25,7 +25,7 @@ OF_THRESHOLD, OF_ALLOWED = ((1.0, name) for name in ("of the threshold", "times 
 
 
 @dataclasses.dataclass(frozen=True)
-class Played:
+class FlattenedSequence:
     """A sequence, flattened, and when gradients are sampled where that is needed."""
 
     timeline: Timeline
@@ -58,7 +58,7 @@ class Demand:
     what: str
     """As a message has it."""
     unit: Unit
-    value: Callable[[Limits, Played], Numbers]
+    value: Callable[[Limits, FlattenedSequence], Numbers]
     """Zero or more; the first axis is that of steps or samples where it has a moment."""
     needs: str | None = None
     """Another field, without which there is no such limit."""
@@ -70,7 +70,7 @@ class Demand:
             self.needs is None or bool(getattr(limits, self.needs))
         )
 
-    def share(self, limits: Limits, played: Played) -> Numbers:
+    def share(self, limits: Limits, played: FlattenedSequence) -> Numbers:
         """What is played over what is allowed; nothing exceeds a limit of zero by being zero."""
         return self.value(limits, played) / max(getattr(limits, self.limit), 1e-30)
 
@@ -96,7 +96,7 @@ def utilisation(
     limits: Limits, sequence: AbstractContainer, kinds: tuple[str, ...] | None, duration: float | None
 ) -> dict[str, Numbers]:
     """By kind of limit what is played over what is allowed."""
-    played = Played(flattened(as_sequence(sequence), None), duration)
+    played = FlattenedSequence(flattened(as_sequence(sequence), None), duration)
     chosen = limited(limits) if kinds is None else require_limited(limits, kinds)
     return {name: DEMANDS[name].share(limits, played) for name in chosen}
 
@@ -111,11 +111,11 @@ def magnitude(vector: Array) -> Array:
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)) * unit, 0.0)
 
 
-def _slew(limits: Limits, played: Played) -> Numbers:
+def _slew(limits: Limits, played: FlattenedSequence) -> Numbers:
     return slew_rates(played.timeline, limits.gradient_raster)
 
 
-def _nerves(limits: Limits, played: Played) -> Numbers:
+def _nerves(limits: Limits, played: FlattenedSequence) -> Numbers:
     model, raster = limits.stimulation, limits.gradient_raster
     assert model is not None, "as there is such a limit"
     # corners lie on multiples of the raster or in the middles between
@@ -128,21 +128,21 @@ def _nerves(limits: Limits, played: Played) -> Numbers:
     return in_best_precision(stimulated, played.gradients(step, first))
 
 
-def _resonances(limits: Limits, played: Played) -> Numbers:
+def _resonances(limits: Limits, played: FlattenedSequence) -> Numbers:
     bands, raster, window = limits.resonances, limits.gradient_raster, limits.resonance_window
     driven = jax.jit(lambda gradients: resonances.driven(bands, gradients, raster, window))
     return in_best_precision(driven, played.gradients(raster))
 
 
-def _b1(limits: Limits, played: Played) -> Numbers:
+def _b1(limits: Limits, played: FlattenedSequence) -> Numbers:
     return in_best_precision(lambda b1: magnitude(jnp.stack([b1.real, b1.imag], axis=-1)), played.timeline.b1)
 
 
-def _b1_rms(window: str) -> Callable[[Limits, Played], Numbers]:
+def _b1_rms(window: str) -> Callable[[Limits, FlattenedSequence], Numbers]:
     return lambda limits, played: rf_power.of_timeline(played.timeline, np.asarray(getattr(limits, window)))
 
 
-def _sar(limits: Limits, played: Played) -> Numbers:
+def _sar(limits: Limits, played: FlattenedSequence) -> Numbers:
     return limits.sar_per_squared_b1 * (_b1_rms("sar_window")(limits, played) ** 2)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from mrjax.sequence.base import AbstractContainer
 from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.flattening import flattened
-from mrjax.sequence.hardware.demands import DEMANDS, Demand, Played, limited
+from mrjax.sequence.hardware.demands import DEMANDS, Demand, FlattenedSequence, limited
 from mrjax.sequence.hardware.findings import worst
 from mrjax.sequence.hardware.limits import Limits
 
@@ -20,20 +20,20 @@ def breaches_of_the_whole(limits: Limits, sequence: AbstractContainer) -> Iterat
     names = [name for name in limited(limits) if name not in OF_EVENTS]
     if not names:
         return
-    played = Played(flattened(as_sequence(sequence), None), None)
+    played = FlattenedSequence(flattened(as_sequence(sequence), None), None)
     for name in names:
         share = np.asarray(DEMANDS[name].share(limits, played))
         if (at := worst(share)) is not None:
             yield _sentence(limits, DEMANDS[name], played, float(share[at]), sum(at))
 
 
-def _sentence(limits: Limits, one: Demand, played: Played, share: float, place: int) -> str:
+def _sentence(limits: Limits, one: Demand, played: FlattenedSequence, share: float, place: int) -> str:
     (factor, unit), most = one.unit, getattr(limits, one.limit)
     moment = f" at {_moment(limits, one, played, place) * 1e3:.6g} ms" if one.has_moment else ""
     return f"the sequence: {one.what} {share * most * factor:.6g} {unit}{moment} exceeds {one.limit} {most * factor:.6g} {unit}"
 
 
-def _moment(limits: Limits, one: Demand, played: Played, place: int) -> float:
+def _moment(limits: Limits, one: Demand, played: FlattenedSequence, place: int) -> float:
     """In s from the start of the sequence; `place` counts samples, or steps and whether it is at the end of one."""
     if limits.stimulation is not None and one.needs == "stimulation":
         return place * limits.gradient_raster * (1.0 if limits.stimulation.is_sampled else 0.5)
