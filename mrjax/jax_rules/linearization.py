@@ -10,7 +10,8 @@ sees that moment and puts the second program in its place. `vmap` and forward mo
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,8 @@ Program = Callable[..., list]
 """Arrays in, a list of arrays out."""
 
 
-class WithAdjoint(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class WithAdjoint:
     """What is linearized of a function that has an adjoint of its own."""
 
     plain: Callable

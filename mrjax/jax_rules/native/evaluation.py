@@ -7,6 +7,7 @@ broadcasts cost nothing.
 
 from typing import Any
 
+import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
@@ -72,6 +73,8 @@ def _results(lanes: Lanes, step: Any, values: list) -> list:
         return [ELSEWHERE[name](lanes, step, *values)]
     if name not in ELEMENTWISE:
         raise NotElementwise(f"the operation {name}")
+    if all(value.ndim == 0 and isinstance(value.item(), Whole) for value in values):
+        return [_folded(step, [value.item().value for value in values])]
     shape = np.broadcast_shapes(*(value.shape for value in values))
     values, result = [np.broadcast_to(value, shape) for value in values], np.empty(shape, object)
     for place in np.ndindex(*shape):
@@ -84,6 +87,20 @@ def _known(lanes: Lanes, value: Any) -> np.ndarray:
     value = np.asarray(value)
     if value.ndim:
         raise NotElementwise("an array that is no argument")
+    return _one(lanes.constant(value[()]) if value.dtype.kind in "fc" else Whole(value.item()))
+
+
+def _folded(step: Any, values: list[int]) -> np.ndarray:
+    """A place that is worked out of known places, as where one is counted from the end."""
+    with jax.ensure_compile_time_eval():
+        given = [np.asarray(value, atom.aval.dtype) for value, atom in zip(values, step.invars, strict=True)]
+        found = np.asarray(step.primitive.bind(*given, **step.params))
+    if found.dtype.kind not in "bi":
+        raise NotElementwise("a known number that is made of places")
+    return _one(Whole(found.item()))
+
+
+def _one(value: Any) -> np.ndarray:
     result = np.empty((), object)
-    result[()] = lanes.constant(value[()]) if value.dtype.kind in "fcb" else Whole(int(value))
+    result[()] = value
     return result

@@ -20,9 +20,9 @@ class Complex:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number that is known: a place in an array, or to be put into lanes."""
+    """A whole number, or whether something is so, that is known: a place in an array, or to be put into lanes."""
 
-    value: int
+    value: int | bool
 
 
 class NotElementwise(Exception):
