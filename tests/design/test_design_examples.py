@@ -12,11 +12,11 @@ FOLDER = Path(__file__).parents[2] / "examples" / "design"
 OF_PRECISION = [file for file in sorted(FOLDER.glob("*.py")) if "mr.design.crlb" in file.read_text()]
 
 
-def played(file):
+def played(file, arguments=("--quick",)):
     specification = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    return module, module.main(["--quick"])
+    return module, module.main(list(arguments))
 
 
 @pytest.mark.exhaustive
@@ -31,7 +31,7 @@ def test_a_design_is_better_and_fits_agree(file, capsys):
 
 @pytest.mark.exhaustive
 def test_an_inversion_forgives_what_a_block_of_its_power_does_not(capsys):
-    played(FOLDER / "robust_inversion.py")
+    played(FOLDER / "robust_inversion.py", arguments=())
     block, designed = (float(line.rpartition(", ")[2].split()[0]) for line in capsys.readouterr().out.splitlines())
     assert block > -0.2
     assert designed < -0.8
