@@ -78,7 +78,7 @@ def test_forward_mode(kind):
 def test_reverse_mode(kind):
     kinds = {**KINDS[kind]}
     if kind == "DirectAdjoint":
-        kinds["max_steps"] = 32
+        kinds["max_steps"] = 64
     engine = mr.BlochODE(**kinds)
     total = lambda scale: jnp.sum(mr.simulate(varying(scale), TISSUE, engine).imag)
     np.testing.assert_allclose(jax.grad(total)(1.0), jnp.sum(difference(kind).imag), atol=1e-3)
