@@ -118,12 +118,7 @@ def side_lobes(trajectory: Any, position: Any, radius: Any, weights: Any = None)
 
         ```
     """
-    trajectory, position = _rows(trajectory, "trajectory"), _rows(position, "position")
-    if trajectory.shape[1] != position.shape[1]:
-        raise ValueError(
-            "`trajectory` and `position` must have one number of axes, but have shapes "
-            f"{trajectory.shape} and {position.shape}."
-        )
+    trajectory, position = _on_the_same_axes(trajectory, position, "position")
     radius = _checks.positive(_checks.real_array(radius, "radius"), "radius", "m")
     weights = jnp.ones(trajectory.shape[0]) if weights is None else _checks.real_array(weights, "weights")
     if weights.shape != trajectory.shape[:1]:
@@ -163,12 +158,7 @@ def uncovered(trajectory: Any, targets: Any, width: Any) -> Float[Array, ""]:
 
         ```
     """
-    trajectory, targets = _rows(trajectory, "trajectory"), _rows(targets, "targets")
-    if trajectory.shape[1] != targets.shape[1]:
-        raise ValueError(
-            "`trajectory` and `targets` must have one number of axes, but have shapes "
-            f"{trajectory.shape} and {targets.shape}."
-        )
+    trajectory, targets = _on_the_same_axes(trajectory, targets, "targets")
     width = _checks.positive(_checks.real_array(width, "width"), "width", "cycles/m")
 
     def left(without: Array, sample: Array) -> tuple[Array, None]:
@@ -181,6 +171,16 @@ def uncovered(trajectory: Any, targets: Any, width: Any) -> Float[Array, ""]:
 
 def _square(values: Array) -> Array:
     return values.real**2 + values.imag**2
+
+
+def _on_the_same_axes(trajectory: Any, other: Any, name: str) -> tuple[Array, Array]:
+    """Samples and other places, of as many axes."""
+    trajectory, other = _rows(trajectory, "trajectory"), _rows(other, name)
+    if trajectory.shape[1] != other.shape[1]:
+        raise ValueError(
+            f"`trajectory` and `{name}` must have one number of axes, but have shapes {trajectory.shape} and {other.shape}."
+        )
+    return trajectory, other
 
 
 def _rows(values: Any, name: str) -> Array:

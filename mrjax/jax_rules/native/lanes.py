@@ -51,7 +51,8 @@ class Lanes:
         """A whole number that is known, in every lane."""
         return self.constant(value.value) if isinstance(value, Whole) else value
 
-    # arithmetic, where a part may be zero and known to be
+    # arithmetic; what is known to be zero, such as the cotangent of what a loss does not use, stays so in products with anything,
+    # as the symbolic zeros of JAX do
 
     def add(self, a: Any, b: Any) -> Any:
         if isinstance(a, Complex) or isinstance(b, Complex):
@@ -157,6 +158,7 @@ class Lanes:
 
 
 def is_whole(value: Any) -> bool:
+    """Whether there are whole numbers in the lanes, or truths."""
     return not isinstance(value, Complex) and isinstance(value.type.element, ir.IntType)
 
 

@@ -102,6 +102,7 @@ class Memory:
 
 
 def vectors_of(lanes: Lanes, leaf: Leaf, values: np.ndarray) -> list:
+    """The registers of an array in a row, real parts before imaginary ones."""
     flat = list(values.reshape(-1))
     if not leaf.is_complex:
         return flat
@@ -110,6 +111,7 @@ def vectors_of(lanes: Lanes, leaf: Leaf, values: np.ndarray) -> list:
 
 
 def from_vectors(leaf: Leaf, vectors: list) -> np.ndarray:
+    """The inverse of `vectors_of`."""
     result = np.empty(leaf.n_rows, object)
     n = leaf.n_rows
     for i in range(n):
