@@ -9,7 +9,7 @@ so that the switch is read in one place.
 import os
 
 from mrjax.jax_rules.derivatives import by_jacobian as by_jacobian
-from mrjax.jax_rules.devices import on_one_cpu_device as on_one_cpu_device
+from mrjax.jax_rules.devices import available_cores as available_cores, on_one_cpu_device as on_one_cpu_device
 
 PLAIN_JAX = os.environ.get("MRJAX_PLAIN_JAX", "0") not in ("", "0")
 """Whether the switch is on."""
@@ -18,9 +18,11 @@ if PLAIN_JAX:
     from mrjax.jax_rules.plain import (
         as_one_kernel as as_one_kernel,
         computed_once as computed_once,
+        counted_scan as counted_scan,
         in_float64_on_cpu as in_float64_on_cpu,
         linear_pair as linear_pair,
         loops_are_marked as loops_are_marked,
+        loops_are_native as loops_are_native,
         nan_where_it_does_not_hold as nan_where_it_does_not_hold,
         operation as operation,
         required as required,
@@ -29,6 +31,7 @@ if PLAIN_JAX:
     )
 else:
     from mrjax.jax_rules.adjoint_loops import scan_by_adjoint as scan_by_adjoint
+    from mrjax.jax_rules.counted_loops import counted_scan as counted_scan
     from mrjax.jax_rules.double_precision import in_float64_on_cpu as in_float64_on_cpu
     from mrjax.jax_rules.linear_operations import linear_pair as linear_pair
     from mrjax.jax_rules.linearization import unless_linearized as unless_linearized
@@ -36,6 +39,7 @@ else:
         as_one_kernel as as_one_kernel,
         computed_once as computed_once,
         loops_are_marked as loops_are_marked,
+        loops_are_native as loops_are_native,
     )
     from mrjax.jax_rules.operations import operation as operation
     from mrjax.jax_rules.requirements import (

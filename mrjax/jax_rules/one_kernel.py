@@ -11,6 +11,7 @@ of our own: it sets the mark last of all, when derivatives and `vmap` are taken,
 through. A program that is linearized, as reverse mode begins, is never marked.
 """
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +21,9 @@ import numpy as np
 from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
+from mrjax.jax_rules import native
 from mrjax.jax_rules.barrier import optimization_barrier
+from mrjax.jax_rules.counted_loops import by_counting_within, with_loops
 from mrjax.jax_rules.devices import on_one_cpu_device
 from mrjax.jax_rules.linearization import Program, by_primitive, program_primitive
 from mrjax.jax_rules.programs import all_steps
@@ -40,8 +43,8 @@ ELSEWHERE = """
 broadcast_in_dim concatenate dynamic_slice dynamic_update_slice expand_dims pad reshape rev scatter slice split squeeze transpose
 """  # `vmap` makes a `scatter` of an update of a slice
 WITHIN = """
-checkpoint closed_call core_call custom_jvp_call custom_vjp_call jit mrjax_barrier one_kernel optimization_barrier pjit remat
-remat2 scan while
+checkpoint closed_call core_call counted_scan custom_jvp_call custom_vjp_call jit mrjax_barrier one_kernel optimization_barrier
+pjit remat remat2 scan while
 """
 
 UNDERSTOOD = frozenset((ELEMENTWISE + ELSEWHERE + WITHIN).split())
@@ -56,6 +59,11 @@ _BY_ITSELF = {"xla_cpu_small_call": "false", "inlineable": "false"}
 def loops_are_marked() -> bool:
     """Whether loops traced now may become one kernel, so that blocking for the first-level cache makes sense."""
     return on_one_cpu_device()
+
+
+def loops_are_native() -> bool:
+    """Whether they may become machine code of our own."""
+    return native.IS_AVAILABLE and on_one_cpu_device()
 
 
 def as_one_kernel(function: Callable) -> Callable:
@@ -100,7 +108,15 @@ def may_be_marked(jaxpr: ClosedJaxpr) -> bool:
     return True
 
 
-def _marked(jaxpr: ClosedJaxpr) -> Program:
+def _fastest(jaxpr: ClosedJaxpr) -> Program:
+    """With loops in machine code of our own where that can be, else marked where that may be."""
+    if loops_are_native():
+        from mrjax.jax_rules.native.lanes import NotElementwise
+        from mrjax.jax_rules.native.values import native_steps
+
+        with contextlib.suppress(NotElementwise):
+            return jaxpr_as_fun(ClosedJaxpr(with_loops(jaxpr.jaxpr, native_steps([jaxpr.jaxpr])), jaxpr.consts))
+    jaxpr = ClosedJaxpr(by_counting_within(jaxpr.jaxpr), jaxpr.consts)
     run = jaxpr_as_fun(jaxpr)
     return _as_function(run, _MARKED) if may_be_marked(jaxpr) else run
 
@@ -121,4 +137,4 @@ def _as_function(function: Callable, marks: dict[str, str]) -> Callable:
     return call
 
 
-_one_kernel = program_primitive("one_kernel", _marked)
+_one_kernel = program_primitive("one_kernel", _fastest)

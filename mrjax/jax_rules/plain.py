@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
 
 def as_one_kernel(function: Callable) -> Callable:
@@ -27,6 +27,11 @@ def loops_are_marked() -> bool:
     return False
 
 
+def loops_are_native() -> bool:
+    """Never."""
+    return False
+
+
 def unless_linearized(fast: Callable, plain: Callable) -> Callable:
     """`plain`, which JAX can differentiate in every mode."""
     del fast
@@ -37,6 +42,28 @@ def scan_by_adjoint(body: Callable, carry: Any, inputs: Any, length: int, plain:
     """`plain(body, carry, inputs)`, with the derivatives of JAX."""
     del length
     return plain(body, carry, inputs)
+
+
+def counted_scan(
+    body: Callable, carry: Any, inputs: Any, length: int, count: Int[Array, ""], unroll: int = 2
+) -> tuple[Any, Any]:
+    """`jax.lax.scan` over the first `count` of `length` inputs, a number that is data; outputs of the others mean nothing.
+
+    By default two rounds in each pass, whose state then needs no copy, and a last one where the number is odd; or one in each.
+    """
+    at = lambda i: jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), inputs)
+    output = jax.eval_shape(body, carry, at(0))[1]
+    rows = jax.tree.map(lambda row: jnp.zeros((length, *row.shape), row.dtype), output)
+
+    def one(i: Array, passing: tuple) -> tuple:
+        carry, row = body(passing[0], at(i))
+        return carry, jax.tree.map(lambda x, y: jax.lax.dynamic_update_index_in_dim(x, y, i, 0), passing[1], row)
+
+    if unroll == 1:
+        return jax.lax.fori_loop(0, count, one, (carry, rows))
+    two = lambda i, passing: one(2 * i + 1, one(2 * i, passing))
+    even = jax.lax.fori_loop(0, count // 2, two, (carry, rows))
+    return jax.lax.fori_loop(count // 2 * 2, count, one, even)
 
 
 def operation(name: str, function: Callable, *, plain: Callable | None = None, **rules: Any) -> Callable:

@@ -9,9 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Int
 
-from mrjax.jax_rules import as_one_kernel
+from mrjax.jax_rules import as_one_kernel, counted_scan
 from mrjax.physics.gradient import AbstractGradient
-from mrjax.physics.maths.loops import counted_scan
 from mrjax.sequence import AbstractContainer, AbstractEvent
 
 Samples = Complex[Array, "n_samples voxel"] | None

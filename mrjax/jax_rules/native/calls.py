@@ -1,90 +1,121 @@
 """Loops in machine code as functions of arrays, and their adjoint."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.core import eval_jaxpr
 from jax.extend.core import ClosedJaxpr
 from jaxtyping import Array
 
-from mrjax.jax_rules.native.evaluation import n_instructions, require_lanes
-from mrjax.jax_rules.native.lanes import NotElementwise
-from mrjax.jax_rules.native.loops import SEGMENT, LoopForm, adjoint, forward
-from mrjax.jax_rules.native.machine import registered
+from mrjax.jax_rules.devices import available_cores
+from mrjax.jax_rules.native.evaluation import n_instructions
+from mrjax.jax_rules.native.forms import adjoint_name, back_of, forward_name
+from mrjax.jax_rules.native.handler import Work
+from mrjax.jax_rules.native.loops import SEGMENT, LoopForm
 from mrjax.jax_rules.native.memory import Leaf
 from mrjax.jax_rules.native.operation import native_operation
 
 Arrays = list[Array]
 
-BYTES_OF_VECTOR = 64
-"""What a vector register holds; processors with smaller ones take several."""
+PARTS_PER_CORE = 2
+"""Of the work of a call, so that a core that has other work to do holds up less of it."""
 
-MOST_INSTRUCTIONS = 16_000
-"""Of one step of the adjoint: more take seconds to compile."""
-
-
-def form_of(program: ClosedJaxpr, n_carried: int, n_voxels: int) -> LoopForm:
-    """The form of a loop, where its steps can be put into lanes."""
-    n_fixed = len(program.consts)
-    like = lambda avals: [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in avals]
-    given, results = like([*program.consts, *program.in_avals]), like(program.out_avals)
-    real = {jnp.finfo(x.dtype).dtype for x in (*given, *results) if jnp.issubdtype(x.dtype, jnp.inexact)}
-    numbers = all(jnp.issubdtype(x.dtype, jnp.inexact) for x in (*given, *results))
-    if not numbers or len(real) != 1 or any(x.shape and x.shape[-1] not in (1, n_voxels) for x in (*given, *results)):
-        raise NotElementwise("other arrays than numbers of voxels")
-    (dtype,) = real
-    call = lambda *values: eval_jaxpr(program.jaxpr, values[:n_fixed], *values[n_fixed:])
-    opened = jax.make_jaxpr(call)(*given)
-    require_lanes(opened)
-    back = jax.make_jaxpr(lambda values, cotangents: jax.vjp(call, *values)[1](cotangents))(given, results)
-    if n_instructions(back) > MOST_INSTRUCTIONS:
-        raise NotElementwise("too many instructions")
-    leaves = [Leaf.of(x, n_voxels) for x in given]
-    outputs = [Leaf.of(x, n_voxels) for x in results[n_carried:]]
-    if not all(leaf.of_voxels for leaf in (*leaves[n_fixed : n_fixed + n_carried], *outputs)):
-        raise NotElementwise("a state or outputs that are the same for all voxels")
-    fixed, carried, varying = leaves[:n_fixed], leaves[n_fixed : n_fixed + n_carried], leaves[n_fixed + n_carried :]
-    return LoopForm(opened, back, fixed, carried, varying, outputs, dtype, BYTES_OF_VECTOR // dtype.itemsize)
+LEAST_OF_PART = 2**16
+"""Instructions in a part at least: some 20 microseconds, in which another thread has woken up."""
 
 
-class Names(NamedTuple):
-    """What XLA calls the two directions of a loop."""
+class ForwardLoop(NamedTuple):
+    """A loop in machine code."""
 
-    forward: str
-    adjoint: str
+    form: LoopForm
+    length: int
+    n_voxels: int
 
+    def __call__(self, *arrays: Array, n_played: Array | None = None) -> Arrays:
+        """From constants, state and inputs to the state in the end and the outputs of all steps; those not played give zeros."""
+        form = self.form
+        results = [self.padded_shape(leaf, None) for leaf in form.carry]
+        results += [self.padded_shape(leaf, self.length) for leaf in form.outputs]
+        n_parts = self.n_parts(form.program)
+        found = self.called(forward_name(form), form.given, arrays, results, n_parts, n_played=n_played)
+        return [self.cut(x) for x in found]
 
-_names: dict[str, Names] = {}
+    def n_parts(self, program: ClosedJaxpr) -> int:
+        """In how many parts of the voxels so many steps of a program are done."""
+        n_blocks = self.n_padded // self.form.n_lanes
+        worth = n_instructions(program) * self.length * n_blocks // LEAST_OF_PART
+        return max(1, min(n_blocks, worth, PARTS_PER_CORE * available_cores()))
 
+    @property
+    def n_padded(self) -> int:
+        """Voxels that fill registers."""
+        return -(-self.n_voxels // self.form.n_lanes) * self.form.n_lanes
 
-def names_of(form: LoopForm) -> Names:
-    """The names of a loop's machine code, which is made where there is none yet."""
-    text = f"{form.program} {form.back} {form[2:]}"
-    if text not in _names:
-        n_given, n_ends = len(form.given), len(form.carry) + len(form.outputs)
-        forwards = registered(partial(forward, form), n_given, n_ends)
-        _names[text] = Names(forwards, registered(partial(adjoint, form), n_given + n_ends, n_given + 1))
-    return _names[text]
+    def called(
+        self,
+        name: str,
+        leaves: list[Leaf],
+        arrays: Any,
+        results: list,
+        n_parts: int,
+        zeros: Any = (),
+        n_played: Array | None = None,
+    ) -> Arrays:
+        """What machine code makes of arrays; `zeros` are those of its results that are to be zero before."""
+        n_steps = self.length if n_played is None else n_played
+        numbers = Work.numbers(n_steps, self.length, self.n_padded, n_parts)
+        padded = [
+            self._padded(x, "edge" if i < len(self.form.given) else "constant") if leaf.of_voxels else x
+            for i, (x, leaf) in enumerate(zip(arrays, leaves, strict=True))
+        ]
+        begin = [jnp.zeros(results[i].shape, results[i].dtype) for i in zeros]
+        aliases = {1 + len(padded) + place: i for place, i in enumerate(zeros)}
+        call = jax.ffi.ffi_call(name, results, input_output_aliases=aliases)
+        return list(call(numbers, *padded, *begin))
+
+    def _padded(self, array: Array, mode: str) -> Array:
+        """With voxels that fill the last register: copies of the last, whose cotangents are zero."""
+        more = self.n_padded - self.n_voxels
+        return array if not more else jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, more)], mode=mode)
+
+    def cut(self, array: Array) -> Array:
+        """Without the voxels that fill the last register."""
+        return array[..., : self.n_voxels]
+
+    def padded_shape(self, leaf: Leaf, length: int | None) -> jax.ShapeDtypeStruct:
+        """That of an array of voxels, of so many steps or of none."""
+        lead = () if length is None else (length,)
+        return jax.ShapeDtypeStruct((*lead, *leaf.shape[:-1], self.n_padded), self.dtype(leaf))
+
+    def dtype(self, leaf: Leaf) -> Any:
+        """That of an array."""
+        return jnp.result_type(self.form.dtype, 1j) if leaf.is_complex else self.form.dtype
 
 
 class NativeLoop(NamedTuple):
-    """A loop in machine code, forwards and adjoint."""
+    """A loop in machine code, and its adjoint."""
 
-    form: LoopForm
-    names: Names
-    length: int
-    n_voxels: int
+    forward: ForwardLoop
+    back: ClosedJaxpr
     plain: Callable
     """`scan` of lists of constants, state and inputs, as JAX differentiates it."""
+
+    @classmethod
+    def of(cls, form: LoopForm, length: int, n_voxels: int, plain: Callable) -> "NativeLoop":
+        """With machine code that is made now, if it can be."""
+        back = back_of(form)
+        forward_name(form)
+        adjoint_name(form, back)
+        return cls(ForwardLoop(form, length, n_voxels), back, plain)
 
     def values(self, constants: Arrays, carry: Arrays, inputs: Arrays) -> tuple[Arrays, Arrays]:
         """The state in the end, and the outputs of all steps."""
         flat = lambda *arrays: jax.tree.leaves(self.plain(*self._parts(arrays)))
-        outputs = [jax.ShapeDtypeStruct((self.length, *x.shape), self._dtype(x)) for x in self.form.outputs]
+        outputs = [
+            jax.ShapeDtypeStruct((self.forward.length, *x.shape), self.forward.dtype(x))
+            for x in self.forward.form.outputs
+        ]
         found = native_operation(self._forward, flat, [*constants, *carry, *inputs], [*carry, *outputs])
         return found[: len(carry)], found[len(carry) :]
 
@@ -106,69 +137,39 @@ class NativeLoop(NamedTuple):
 
     def _parts(self, arrays: Any) -> tuple[Arrays, ...]:
         """Constants, state and inputs."""
-        n, m = len(self.form.fixed), len(self.form.fixed) + len(self.form.carry)
+        form = self.forward.form
+        n, m = len(form.fixed), len(form.fixed) + len(form.carry)
         return list(arrays[:n]), list(arrays[n:m]), list(arrays[m:])
 
     def _forward(self, *arrays: Array) -> list:
-        form = self.form
-        results = [self._padded_shape(leaf, None) for leaf in form.carry]
-        results += [self._padded_shape(leaf, self.length) for leaf in form.outputs]
-        found = self._called(self.names.forward, form.given, arrays, results)
-        return [self._cut(x) for x in found]
+        return self.forward(*arrays)
 
     def _adjoint(self, *arrays: Array) -> list:
-        form = self.form
-        lengths = [None] * (len(form.fixed) + len(form.carry)) + [self.length] * len(form.varying)
+        loop, form, n_parts = self.forward, self.forward.form, self.forward.n_parts(self.back)
+        lengths = [None] * (len(form.fixed) + len(form.carry)) + [loop.length] * len(form.varying)
         results = [
-            self._padded_shape(leaf, n) if leaf.of_voxels else self._sums_shape(leaf, n)
+            loop.padded_shape(leaf, n) if leaf.of_voxels else self._sums_shape(leaf, n, n_parts)
             for leaf, n in zip(form.given, lengths, strict=True)
         ]
-        n_kept = SEGMENT + -(-self.length // SEGMENT)
-        scratch = jax.ShapeDtypeStruct((n_kept, sum(x.n_vectors for x in form.carry), form.n_lanes), form.dtype)
+        n_kept = SEGMENT + -(-loop.length // SEGMENT)
+        size = sum(leaf.n_vectors for leaf in form.carry)
+        scratch = jax.ShapeDtypeStruct((n_parts, n_kept, size, form.n_lanes), form.dtype)
         leaves = [*form.given, *form.carry, *form.outputs]
         sums = {i: i for i, leaf in enumerate(form.given) if not leaf.of_voxels}
-        found = self._called(self.names.adjoint, leaves, arrays, [*results, scratch], sums)[:-1]
+        name = adjoint_name(form, self.back)
+        found = loop.called(name, leaves, arrays, [*results, scratch], n_parts, sums)[:-1]
         return [
-            self._cut(x) if leaf.of_voxels else self._summed(x, leaf, n)
+            loop.cut(x) if leaf.of_voxels else self._summed(x, leaf, n)
             for x, leaf, n in zip(found, form.given, lengths, strict=True)
         ]
 
-    @property
-    def _n_padded(self) -> int:
-        return -(-self.n_voxels // self.form.n_lanes) * self.form.n_lanes
-
-    def _called(self, name: str, leaves: list[Leaf], arrays: Any, results: list, zeros: Any = ()) -> Arrays:
-        numbers = np.array([self.length, self._n_padded], np.int32)
-        padded = [
-            self._padded(x, "edge" if i < len(self.form.given) else "constant") if leaf.of_voxels else x
-            for i, (x, leaf) in enumerate(zip(arrays, leaves, strict=True))
-        ]
-        begin = [jnp.zeros(results[i].shape, results[i].dtype) for i in zeros]
-        aliases = {1 + len(padded) + place: i for place, i in enumerate(zeros)}
-        call = jax.ffi.ffi_call(name, results, input_output_aliases=aliases)
-        return list(call(numbers, *padded, *begin))
-
-    def _padded(self, array: Array, mode: str) -> Array:
-        """With voxels that fill the last register: copies of the last, whose cotangents are zero."""
-        more = self._n_padded - self.n_voxels
-        return array if not more else jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, more)], mode=mode)
-
-    def _cut(self, array: Array) -> Array:
-        return array[..., : self.n_voxels]
-
-    def _padded_shape(self, leaf: Leaf, length: int | None) -> jax.ShapeDtypeStruct:
+    def _sums_shape(self, leaf: Leaf, length: int | None, n_parts: int) -> jax.ShapeDtypeStruct:
         lead = () if length is None else (length,)
-        return jax.ShapeDtypeStruct((*lead, *leaf.shape[:-1], self._n_padded), self._dtype(leaf))
-
-    def _dtype(self, leaf: Leaf) -> Any:
-        return jnp.result_type(self.form.dtype, 1j) if leaf.is_complex else self.form.dtype
-
-    def _sums_shape(self, leaf: Leaf, length: int | None) -> jax.ShapeDtypeStruct:
-        lead = () if length is None else (length,)
-        return jax.ShapeDtypeStruct((*lead, leaf.n_vectors, self.form.n_lanes), self.form.dtype)
+        form = self.forward.form
+        return jax.ShapeDtypeStruct((n_parts, *lead, leaf.n_vectors, form.n_lanes), form.dtype)
 
     def _summed(self, lanes: Array, leaf: Leaf, length: int | None) -> Array:
-        total = lanes.sum(axis=-1)
+        total = lanes.sum(axis=(0, -1))
         if leaf.is_complex:
             total = total[..., : leaf.n_rows] + 1j * total[..., leaf.n_rows :]
         return total.reshape(leaf.shape if length is None else (length, *leaf.shape))

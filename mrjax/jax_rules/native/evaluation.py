@@ -12,8 +12,8 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from mrjax.jax_rules.native.elementwise import ELEMENTWISE
-from mrjax.jax_rules.native.lanes import Lanes, NotElementwise, Whole
-from mrjax.jax_rules.native.rows import ELSEWHERE
+from mrjax.jax_rules.native.lanes import Known, Lanes, NotElementwise
+from mrjax.jax_rules.native.rows import AT_PLACES, ELSEWHERE
 from mrjax.jax_rules.programs import all_steps
 
 CALLS = frozenset(
@@ -55,52 +55,56 @@ def require_lanes(program: ClosedJaxpr) -> None:
     """Refuse a program with a step that is not known here, or in which voxels take part in each other."""
     for step in all_steps(program.jaxpr):
         name = step.primitive.name
-        if name not in (*CALLS, *SAME, *ELEMENTWISE, *ELSEWHERE):
+        if name not in (*CALLS, *SAME, *ELEMENTWISE, *ELSEWHERE, *AT_PLACES):
             raise NotElementwise(f"the operation {name}")
         if name == "reduce_sum" and step.invars[0].aval.ndim - 1 in step.params["axes"]:
             raise NotElementwise("a sum over voxels")
 
 
+def program_of_call(step: Any) -> ClosedJaxpr | None:
+    """The program that a step calls, if that is all it does."""
+    if step.primitive.name not in CALLS:
+        return None
+    inner = step.params.get("jaxpr", step.params.get("call_jaxpr"))
+    return inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
+
+
 def _results(lanes: Lanes, step: Any, values: list) -> list:
-    name, params = step.primitive.name, step.params
-    if name in CALLS:
-        inner = params.get("jaxpr", params.get("call_jaxpr"))
-        inner = inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
+    name, params, inner = step.primitive.name, step.params, program_of_call(step)
+    if inner is not None:
         return evaluated(lanes, inner.jaxpr, values, [_known(lanes, constant) for constant in inner.consts])
     if name in SAME:
         return values
+    if all(isinstance(value, Known) for value in values):
+        return _folded(lanes, step, [value.value for value in values])
+    if name in AT_PLACES:
+        return [AT_PLACES[name](lanes, step, lanes.in_rows(values[0]), *values[1:])]
+    values = [lanes.in_rows(value) for value in values]
     if name in ELSEWHERE:
         return [ELSEWHERE[name](lanes, step, *values)]
     if name not in ELEMENTWISE:
         raise NotElementwise(f"the operation {name}")
-    if all(value.ndim == 0 and isinstance(value.item(), Whole) for value in values):
-        return [_folded(step, [value.item().value for value in values])]
     shape = np.broadcast_shapes(*(value.shape for value in values))
     values, result = [np.broadcast_to(value, shape) for value in values], np.empty(shape, object)
     for place in np.ndindex(*shape):
-        result[place] = ELEMENTWISE[name](lanes, params, *(lanes.in_lanes(value[place]) for value in values))
+        result[place] = ELEMENTWISE[name](lanes, params, *(value[place] for value in values))
     return [result]
 
 
-def _known(lanes: Lanes, value: Any) -> np.ndarray:
+def _known(lanes: Lanes, value: Any) -> Any:
     """A number among a program's literals and constants."""
     value = np.asarray(value)
+    if value.dtype.kind not in "fc":
+        return Known(value)
     if value.ndim:
         raise NotElementwise("an array that is no argument")
-    return _one(lanes.constant(value[()]) if value.dtype.kind in "fc" else Whole(value.item()))
+    return np.array(lanes.constant(value[()]), object)
 
 
-def _folded(step: Any, values: list[int]) -> np.ndarray:
-    """A place that is worked out of known places, as where one is counted from the end."""
+def _folded(lanes: Lanes, step: Any, values: list[np.ndarray]) -> list:
+    """What is worked out of whole numbers that are known, such as a place that is counted from the end."""
     with jax.ensure_compile_time_eval():
         given = [np.asarray(value, atom.aval.dtype) for value, atom in zip(values, step.invars, strict=True)]
-        found = np.asarray(step.primitive.bind(*given, **step.params))
-    if found.dtype.kind not in "bi":
-        raise NotElementwise("a known number that is made of places")
-    return _one(Whole(found.item()))
-
-
-def _one(value: Any) -> np.ndarray:
-    result = np.empty((), object)
-    result[()] = value
-    return result
+        found = step.primitive.bind(*given, **step.params)
+    found = [Known(np.asarray(value)) for value in (found if step.primitive.multiple_results else [found])]
+    return [x if x.value.dtype.kind in "bi" else lanes.in_rows(x) for x in found]

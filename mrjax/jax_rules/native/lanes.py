@@ -19,10 +19,10 @@ class Complex:
 
 
 @dataclass(frozen=True)
-class Whole:
-    """A whole number, or whether something is so, that is known: a place in an array, or to be put into lanes."""
+class Known:
+    """Whole numbers, or whether something is so, that are known: places in an array, or to be put into lanes."""
 
-    value: int | bool
+    value: np.ndarray
 
 
 class NotElementwise(Exception):
@@ -47,9 +47,18 @@ class Lanes:
             return ir.Constant(ir.VectorType(ir.IntType(32), self.n_lanes), [int(value)] * self.n_lanes)
         return ir.Constant(self.vector, [float(value)] * self.n_lanes)
 
-    def in_lanes(self, value: Any) -> Any:
-        """A whole number that is known, in every lane."""
-        return self.constant(value.value) if isinstance(value, Whole) else value
+    def in_rows(self, values: Any) -> np.ndarray:
+        """Known numbers in every lane, those of all voxels alike."""
+        if not isinstance(values, Known):
+            return values
+        known = values.value
+        if known.ndim and not np.all(known == known[..., :1]):
+            raise NotElementwise("known numbers that differ from voxel to voxel")
+        known = known[..., 0] if known.ndim else known
+        result = np.empty(known.shape, object)
+        for place in np.ndindex(*known.shape):
+            result[place] = self.constant(known[place])
+        return result
 
     # arithmetic; what is known to be zero, such as the cotangent of what a loss does not use, stays so in products with anything,
     # as the symbolic zeros of JAX do

@@ -8,11 +8,12 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr
 from llvmlite import ir
 
+from mrjax.jax_rules.native.building import INT, POINTER, new_function
 from mrjax.jax_rules.native.evaluation import evaluated
 from mrjax.jax_rules.native.lanes import Lanes
-from mrjax.jax_rules.native.memory import INT, Leaf, Memory, Scratch
+from mrjax.jax_rules.native.memory import Leaf, Memory, Scratch
+from mrjax.jax_rules.native.order import put_in_order_of_use
 
-POINTER = ir.PointerType()
 SEGMENT = 32
 """Steps from one state that the adjoint keeps to the next."""
 
@@ -21,8 +22,6 @@ class LoopForm(NamedTuple):
     """A step as a program of constants, state and inputs, and the form of its arrays."""
 
     program: ClosedJaxpr
-    back: ClosedJaxpr
-    """From those three, and cotangents of the state after the step and of the outputs, to cotangents of the three."""
     fixed: list[Leaf]
     carry: list[Leaf]
     varying: list[Leaf]
@@ -36,101 +35,119 @@ class LoopForm(NamedTuple):
         return [*self.fixed, *self.carry, *self.varying]
 
 
-@contextmanager
-def counting(builder: ir.IRBuilder, count: Any) -> Iterator[Any]:
-    """A loop from zero; gives its counter."""
-    start = builder.block
-    head = builder.append_basic_block("head")
-    inside = builder.append_basic_block("inside")
-    after = builder.append_basic_block("after")
-    builder.branch(head)
-    builder.position_at_end(head)
-    counter = builder.phi(INT)
-    counter.add_incoming(INT(0), start)
-    builder.cbranch(builder.icmp_signed("<", counter, count), inside, after)
-    builder.position_at_end(inside)
-    yield counter
-    counter.add_incoming(builder.add(counter, INT(1)), builder.block)
-    builder.branch(head)
-    builder.position_at_end(after)
+def forward(form: LoopForm, module: ir.Module, name: str) -> int:
+    """`scan` for a part of the voxels: constants, state and inputs in, the state in the end and the outputs of all steps out.
 
-
-def forward(form: LoopForm, module: ir.Module, name: str) -> None:
-    """`scan` for all voxels: constants, state and inputs in, the state in the end and the outputs of all steps out."""
+    Gives the bytes of memory that each part needs.
+    """
     kernel = _Kernel(form, module, name, len(form.given), len(form.carry) + len(form.outputs))
+    b = kernel.builder
     of_state, of_outputs = _cut(kernel.results, len(form.carry))
     with kernel.blocks() as block:
         kernel.begin(block)
-        with counting(kernel.builder, kernel.n_steps) as i:
+        with kernel.steps(kernel.n_steps) as i:
             for leaf, base, value in zip(form.outputs, of_outputs, kernel.advance(block, i), strict=True):
                 kernel.memory.store(leaf, base, value, block, i)
+        with kernel.steps(b.sub(kernel.length, kernel.n_steps)) as i:
+            for leaf, base in zip(form.outputs, of_outputs, strict=True):
+                kernel.memory.store(leaf, base, kernel.memory.zeros(leaf), block, b.add(kernel.n_steps, i))
         for leaf, base, value in zip(form.carry, of_state, kernel.state.get(), strict=True):
             kernel.memory.store(leaf, base, value, block)
-    kernel.builder.ret_void()
+    return kernel.finished()
 
 
-def adjoint(form: LoopForm, module: ir.Module, name: str) -> None:
-    """The transpose of the derivative of `forward`.
+def adjoint(form: LoopForm, back: ClosedJaxpr, module: ir.Module, name: str) -> int:
+    """The transpose of the derivative of `forward`, by the program of a step back.
 
     In come constants, state and inputs, then cotangents of the state in the end and of the outputs. Out come those of what went
-    in, where sums over voxels have one entry for each lane and must be zero before, and scratch.
+    in, where sums over voxels have one entry for each part and lane and must be zero before, and scratch for each part.
     """
     n_given = len(form.given)
     kernel = _Kernel(form, module, name, n_given + len(form.carry) + len(form.outputs), n_given + 1)
     b, memory = kernel.builder, kernel.memory
     of_given, (scratch,) = _cut(kernel.results, n_given)
-    within = Scratch(memory, form.carry, scratch)
-    begins = Scratch(memory, form.carry, within.address(INT(SEGMENT), 0))
+    of_given = kernel.of_this_part(of_given)
     n_segments = b.sdiv(b.add(kernel.n_steps, INT(SEGMENT - 1)), INT(SEGMENT))
+    within = Scratch(memory, form.carry, scratch)
+    within = Scratch(memory, form.carry, within.address(b.mul(kernel.part, b.add(INT(SEGMENT), n_segments)), 0))
+    begins = Scratch(memory, form.carry, within.address(INT(SEGMENT), 0))
     with kernel.blocks() as block:
         kernel.begin(block)
-        with counting(b, n_segments) as segment:
+        with b.counting(n_segments) as segment:
             begins.put(kernel.state.get(), segment)
             start, size = kernel.extent(segment)
-            with counting(b, size) as j:
+            with kernel.steps(size) as j:
                 kernel.advance(block, b.add(start, j))
         kernel.end(block)
-        with counting(b, n_segments) as behind:
+        with b.counting(n_segments) as behind:
             segment = b.sub(b.sub(n_segments, INT(1)), behind)
             start, size = kernel.extent(segment)
             kernel.state.put(begins.get(segment))
-            with counting(b, size) as j:
+            with kernel.steps(size) as j:
                 within.put(kernel.state.get(), j)
                 kernel.advance(block, b.add(start, j))
-            with counting(b, size) as j:
+            with kernel.steps(size) as j:
                 j = b.sub(b.sub(size, INT(1)), j)
-                kernel.go_back(block, b.add(start, j), within.get(j), of_given)
+                kernel.go_back(back, block, b.add(start, j), within.get(j), of_given)
         kernel.write(block, of_given)
-    b.ret_void()
+    return kernel.finished()
 
 
 class _Kernel:
     """A function of machine code, and what it has at hand."""
 
     def __init__(self, form: LoopForm, module: ir.Module, name: str, n_given: int, n_results: int):
-        kind = ir.FunctionType(ir.VoidType(), [INT, INT, POINTER, POINTER])
-        function = ir.Function(module, kind, name)
-        self.builder = ir.IRBuilder(function.append_basic_block("entry"))
-        self.n_steps, n_voxels, given, results = function.args
-        self.n_blocks = self.builder.sdiv(n_voxels, INT(form.n_lanes))
+        kind = [INT, INT, INT, INT, INT, POINTER, POINTER, POINTER]
+        function, self.builder = new_function(module, name, ir.VoidType(), *kind)
+        self.n_steps, self.length, n_voxels, n_parts, self.part, given, results, self.own = function.args
+        n_blocks = self.builder.sdiv(n_voxels, INT(form.n_lanes))
+        border = lambda part: self.builder.sdiv(self.builder.mul(part, n_blocks), n_parts)
+        self.first, self.last = border(self.part), border(self.builder.add(self.part, INT(1)))
         self.form, self.lanes = form, Lanes(self.builder, form.n_lanes, form.dtype)
         self.memory = Memory(self.lanes, self.builder, n_voxels)
         given, self.results = self._pointers(given, n_given), self._pointers(results, n_results)
         self.of_fixed_given, rest = _cut(given, len(form.fixed))
         self.of_carry_given, rest = _cut(rest, len(form.carry))
         self.of_varying_given, self.cotangents = _cut(rest, len(form.varying))
-        stack = lambda leaves: Scratch.on_stack(self.memory, leaves)
-        self.state, self.of_state, self.of_fixed = stack(form.carry), stack(form.carry), stack(form.fixed)
+        self.state, self.of_state, self.of_fixed = map(self._kept, (form.carry, form.carry, form.fixed))
 
     def _pointers(self, array: Any, n: int) -> list:
         place = lambda i: self.builder.gep(array, [INT(i)], source_etype=POINTER)
         return [self.builder.load(place(i), typ=POINTER) for i in range(n)]
 
+    def _kept(self, leaves: list[Leaf]) -> Scratch:
+        """Values in memory of this part's own."""
+        scratch = Scratch(self.memory, leaves, self.own, fixed=True)
+        self.own = scratch.address(None, scratch.size)
+        return scratch
+
+    def finished(self) -> int:
+        """The end of the function; gives the bytes of memory that each part needs."""
+        self.builder.ret_void()
+        return sum(x.size for x in (self.state, self.of_state, self.of_fixed)) * self.lanes.n_lanes * self.memory.item
+
+    def of_this_part(self, bases: list) -> list:
+        """Where this part's sums over voxels lie, for those of the arrays that went in which are the same for all voxels."""
+        n, b = len(self.form.fixed) + len(self.form.carry), self.builder
+        result = []
+        for i, (leaf, base) in enumerate(zip(self.form.given, bases, strict=True)):
+            size = b.mul(INT(leaf.n_vectors), INT(1) if i < n else self.n_steps)
+            offset = b.mul(b.mul(self.part, size), INT(self.lanes.n_lanes))
+            result.append(base if leaf.of_voxels else b.gep(base, [offset], source_etype=self.lanes.scalar))
+        return result
+
     @contextmanager
     def blocks(self) -> Iterator[Any]:
-        """All blocks of voxels; gives the first voxel of each."""
-        with counting(self.builder, self.n_blocks) as number:
-            yield self.builder.mul(number, INT(self.form.n_lanes))
+        """All blocks of voxels of this part; gives the first voxel of each."""
+        with self.builder.counting(self.builder.sub(self.last, self.first)) as number:
+            yield self.builder.mul(self.builder.add(self.first, number), INT(self.form.n_lanes))
+
+    @contextmanager
+    def steps(self, count: Any) -> Iterator[Any]:
+        """A loop over steps; gives the number of each."""
+        with self.builder.counting(count) as number:
+            yield number
+            put_in_order_of_use(self.builder.block)
 
     def extent(self, segment: Any) -> tuple[Any, Any]:
         """The first step of a segment, and how many it has."""
@@ -156,13 +173,13 @@ class _Kernel:
         self.of_state.put(self._loaded(self.form.carry, self.cotangents, block))
         self.of_fixed.zero()
 
-    def go_back(self, block: Any, i: Any, state: list[np.ndarray], of_given: list) -> None:
+    def go_back(self, back: ClosedJaxpr, block: Any, i: Any, state: list[np.ndarray], of_given: list) -> None:
         """One step of the adjoint."""
         form = self.form
         now = self._loaded(form.varying, self.of_varying_given, block, i)
         of_outputs = self._loaded(form.outputs, self.cotangents[len(form.carry) :], block, i)
         arguments = [*self.fixed, *state, *now, *self.of_state.get(), *of_outputs]
-        of_fixed, found = _cut(evaluated(self.lanes, form.back.jaxpr, arguments), len(form.fixed))
+        of_fixed, found = _cut(evaluated(self.lanes, back.jaxpr, arguments), len(form.fixed))
         of_state, of_varying = _cut(found, len(form.carry))
         self.of_fixed.put(list(map(self.lanes.sum_of, self.of_fixed.get(), of_fixed)))
         self.of_state.put(of_state)

@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from llvmlite import ir
 
+from mrjax.jax_rules.native.building import INT
 from mrjax.jax_rules.native.lanes import Complex, Lanes
-
-INT = ir.IntType(64)
 
 
 class Leaf(NamedTuple):
@@ -90,6 +89,12 @@ class Memory:
                 value = self._shuffled(value.real, value.imag, [i // 2 + n * (i % 2) for i in range(2 * n)])
             self.builder.store(value, address, align=self.item)
 
+    def zeros(self, leaf: Leaf) -> np.ndarray:
+        """Nothing, in lanes."""
+        value = np.empty(leaf.rows, object)
+        value.fill(self.lanes.constant(0.0))
+        return value
+
     def add_partial(self, leaf: Leaf, base: Any, values: np.ndarray, step: Any = None) -> None:
         """Add to the sums over voxels, which have one entry for each lane, real parts before imaginary ones."""
         b, width = self.builder, INT(self.lanes.n_lanes)
@@ -122,19 +127,20 @@ def from_vectors(leaf: Leaf, vectors: list) -> np.ndarray:
 class Scratch:
     """Values of a loop in lanes, in memory of its own."""
 
-    def __init__(self, memory: Memory, leaves: list[Leaf], base: Any):
+    def __init__(self, memory: Memory, leaves: list[Leaf], base: Any, fixed: bool = False):
         self.memory, self.leaves, self.base = memory, leaves, base
         self.size = sum(leaf.n_vectors for leaf in leaves)
+        # known once, so that it is seen which loads and stores share a place
+        self.places = [self._place(None, i) for i in range(self.size)] if fixed else []
 
-    @classmethod
-    def on_stack(cls, memory: Memory, leaves: list[Leaf]) -> "Scratch":
-        size = sum(leaf.n_vectors for leaf in leaves)
-        return cls(memory, leaves, memory.builder.alloca(memory.lanes.vector, INT(max(1, size))))
-
-    def address(self, at: Any, i: int) -> Any:
+    def _place(self, at: Any, i: int) -> Any:
         b = self.memory.builder
         place = INT(i) if at is None else b.add(b.mul(at, INT(self.size)), INT(i))
         return b.gep(self.base, [place], source_etype=self.memory.lanes.vector)
+
+    def address(self, at: Any, i: int) -> Any:
+        """Where one register is kept, of those that are kept there at a step."""
+        return self.places[i] if at is None and i < len(self.places) else self._place(at, i)
 
     def get(self, at: Any = None) -> list[np.ndarray]:
         b, lanes, i, result = self.memory.builder, self.memory.lanes, 0, []
@@ -147,16 +153,14 @@ class Scratch:
         return result
 
     def put(self, values: list[np.ndarray], at: Any = None) -> None:
-        b, lanes, i = self.memory.builder, self.memory.lanes, 0
+        b, lanes, i, stores = self.memory.builder, self.memory.lanes, 0, []
         for leaf, value in zip(self.leaves, values, strict=True):
-            for vector in vectors_of(lanes, leaf, value):
-                b.store(vector, self.address(at, i), align=self.memory.item)
+            for row, vector in enumerate(vectors_of(lanes, leaf, value)):
+                stores.append((row, vector, self.address(at, i)))
                 i += 1
+        # row by row, because a step mixes the arrays of a row
+        for _, vector, address in sorted(stores, key=lambda store: store[0]):
+            b.store(vector, address, align=self.memory.item)
 
     def zero(self) -> None:
-        zeros = []
-        for leaf in self.leaves:
-            value = np.empty(leaf.rows, object)
-            value.fill(self.memory.lanes.constant(0.0))
-            zeros.append(value)
-        self.put(zeros)
+        self.put([self.memory.zeros(leaf) for leaf in self.leaves])

@@ -41,5 +41,11 @@ def native_operation(native: Callable, plain: Callable, arrays: list[Array], res
 
     `results` have the shapes and dtypes of what they give.
     """
+    primitive, params = native_operation_of(native, plain, results)
+    return primitive.bind(*arrays, **params)
+
+
+def native_operation_of(native: Callable, plain: Callable, results: list[Any]) -> tuple[Primitive, dict[str, Any]]:
+    """The same as an operation, and its parameters."""
     shapes = tuple(ShapedArray(x.shape, x.dtype) for x in results)
-    return _native.bind(*arrays, native=native, plain=plain, results=shapes)
+    return _native, {"native": native, "plain": plain, "results": shapes}

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.jax_rules.native.lanes import Lanes, NotElementwise, Whole
+from mrjax.jax_rules.native.lanes import Known, Lanes, NotElementwise
 
 
 def _without_voxels(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -75,27 +75,47 @@ def _squeeze(lanes: Lanes, step: Any, a: np.ndarray) -> np.ndarray:
     return a.reshape(_without_voxels(shape) if shape else ())
 
 
-def _update(lanes: Lanes, step: Any, a: np.ndarray, rows: np.ndarray, *starts: np.ndarray) -> np.ndarray:
+def _update(lanes: Lanes, step: Any, a: np.ndarray, rows: np.ndarray, *starts: Any) -> np.ndarray:
     if step.invars[0].aval.shape[-1] != step.invars[1].aval.shape[-1]:
         raise NotElementwise("an update of some voxels")
-    a = np.array(a, object)
-    a[_place(starts[:-1], rows.shape)] = rows
-    return a
+    return _written(a, rows, _known_places(starts[:-1]))
 
 
-def _part(lanes: Lanes, step: Any, a: np.ndarray, *starts: np.ndarray) -> np.ndarray:
+def _scatter(lanes: Lanes, step: Any, a: np.ndarray, places: Any, rows: np.ndarray) -> np.ndarray:
+    """Such as `vmap` makes of an update."""
+    where, (before, _, update) = step.params["dimension_numbers"], (x.aval.shape for x in step.invars)
+    is_update = tuple(where.update_window_dims) == tuple(range(len(before))) and step.params["update_jaxpr"] is None
+    if not is_update or before[-1] != update[-1] or not isinstance(places, Known) or places.value.ndim != 1:
+        raise NotElementwise("a scatter that is no update")
+    starts = [0] * len(before)
+    for axis, start in zip(where.scatter_dims_to_operand_dims, places.value, strict=True):
+        starts[axis] = int(start)
+    return _written(a, rows, starts[:-1])
+
+
+def _part(lanes: Lanes, step: Any, a: np.ndarray, *starts: Any) -> np.ndarray:
     sizes = step.params["slice_sizes"]
     if sizes[-1] != step.invars[0].aval.shape[-1]:
         raise NotElementwise("a slice of voxels")
-    return a[_place(starts[:-1], sizes[:-1])]
+    return a[_within(a, _known_places(starts[:-1]), sizes[:-1])]
 
 
-def _place(starts: tuple[np.ndarray, ...], sizes: tuple[int, ...]) -> tuple[slice, ...]:
-    """The part that begins there, which must be known."""
-    first = [start.item() for start in starts]
-    if not all(isinstance(start, Whole) for start in first):
+def _written(a: np.ndarray, rows: np.ndarray, starts: list[int]) -> np.ndarray:
+    a = np.array(a, object)
+    a[_within(a, starts, rows.shape)] = rows
+    return a
+
+
+def _known_places(starts: Any) -> list[int]:
+    if not all(isinstance(start, Known) for start in starts):
         raise NotElementwise("a place that is known only at run time")
-    return tuple(slice(start.value, start.value + n) for start, n in zip(first, sizes, strict=True))
+    return [int(start.value) for start in starts]
+
+
+def _within(a: np.ndarray, starts: list[int], sizes: Any) -> tuple[slice, ...]:
+    """The part that begins there, or at the last place where there is room for it."""
+    begins = [min(max(start, 0), n - size) for start, size, n in zip(starts, sizes, a.shape, strict=True)]
+    return tuple(slice(begin, begin + size) for begin, size in zip(begins, sizes, strict=True))
 
 
 def _concatenate(lanes: Lanes, step: Any, *parts: np.ndarray) -> np.ndarray:
@@ -108,8 +128,6 @@ def _concatenate(lanes: Lanes, step: Any, *parts: np.ndarray) -> np.ndarray:
 ELSEWHERE: dict[str, Callable] = {
     "broadcast_in_dim": _broadcast,
     "concatenate": _concatenate,
-    "dynamic_slice": _part,
-    "dynamic_update_slice": _update,
     "expand_dims": _reshape,
     "pad": _pad,
     "reduce_sum": _sum,
@@ -117,3 +135,6 @@ ELSEWHERE: dict[str, Callable] = {
     "slice": _slice,
     "squeeze": _squeeze,
 }
+
+AT_PLACES: dict[str, Callable] = {"dynamic_slice": _part, "dynamic_update_slice": _update, "scatter": _scatter}
+"""Those with places that must be known."""

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from mrjax.jax_rules import loops_are_marked, on_one_cpu_device
+from mrjax.jax_rules import available_cores, loops_are_marked, loops_are_native, on_one_cpu_device
 
 FIRST_LEVEL = 2**14
 """Bytes of the state of one chunk of voxels on a CPU: twice, before and after a step, it fits the first-level cache."""
@@ -17,6 +17,13 @@ SECOND_LEVEL = 2**15
 
 VECTOR = 16
 """Chunks are multiples of it, so that every row of voxels begins at a cache line."""
+
+VOXELS_OF_CORE = 256
+"""Voxels of a chunk for each core, where loops are machine code that keeps the state of few of them in the first-level cache and
+shares the others among cores: so many that this pays, and so few that the samples of a chunk fit a cache."""
+
+MOST_BYTES_IN_LANES = 2**11
+"""The state of a voxel whose loop is still worth compiling to machine code of our own."""
 
 FEWEST = 32
 """Voxels of a chunk at least: with shorter rows the steps cost more than the cache saves."""
@@ -31,6 +38,8 @@ def chunk_size(bytes_per_voxel: float, n_voxels: int, one_kernel: bool) -> int:
 
 def fitting_the_cache(bytes_per_voxel: float, one_kernel: bool) -> int:
     """How many voxels a CPU should play at once, whatever their number is."""
+    if loops_are_native() and bytes_per_voxel <= MOST_BYTES_IN_LANES:
+        return VOXELS_OF_CORE * available_cores()
     cache = FIRST_LEVEL if one_kernel and loops_are_marked() else SECOND_LEVEL
     return max(FEWEST, int(cache / max(1.0, bytes_per_voxel)) // VECTOR * VECTOR)
 
@@ -61,6 +70,6 @@ def in_chunks(function: Callable[[Any], Any], maps: Any, axes: Callable[[Any], A
 
 
 def _divisor_near(size: int, n: int) -> int:
-    """A multiple of half a vector near `size` that divides `n`, which saves a copy of the signal; `size` if there is none."""
-    near = [m for m in range(size // 2, 3 * size // 2 + 1, VECTOR // 2) if m and n % m == 0]
+    """A multiple of a vector near `size` that divides `n`, which saves a copy of the signal; `size` if there is none."""
+    near = [m for m in range(size // 2, 3 * size // 2 + 1, VECTOR) if m and n % m == 0]
     return min(near, key=lambda m: abs(m - size), default=size)

@@ -5,7 +5,6 @@ with known numbers is split here; under `jax.jit` there is nothing to split, and
 """
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,17 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mrjax.jax_rules import available_cores as available_cores
 from mrjax.physics.execution import sizes
 
 ALIGNMENT = 64
 """Bytes; JAX takes over a NumPy array without copying where it begins at a multiple."""
-
-
-def available_cores() -> int:
-    """Cores this process may use on the one CPU device; 1 where there are several devices, or another kind."""
-    if jax.default_backend() != "cpu" or jax.local_device_count() > 1:
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def on_cores(run: Callable[[Any], Any], arguments: Any, axes: Callable[[Any], Any], n: int, size: int) -> Any:

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
 
 from mrjax.jax_rules import scan_by_adjoint
 
@@ -48,28 +47,6 @@ def _scan_in_segments(
         )
         outputs = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), outputs, last)
     return carry, outputs
-
-
-def counted_scan(
-    body: Callable, carry: Any, inputs: Any, length: int, count: Int[Array, ""], unroll: int = 2
-) -> tuple[Any, Any]:
-    """`jax.lax.scan` over the first `count` of `length` inputs, a number that is data; outputs of the others mean nothing.
-
-    By default two rounds in each pass, as in `checkpointed_scan`, and a last one where the number is odd; or one in each.
-    """
-    at = lambda i: jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), inputs)
-    output = jax.eval_shape(body, carry, at(0))[1]
-    rows = jax.tree.map(lambda row: jnp.zeros((length, *row.shape), row.dtype), output)
-
-    def one(i: Array, passing: tuple) -> tuple:
-        carry, row = body(passing[0], at(i))
-        return carry, jax.tree.map(lambda x, y: jax.lax.dynamic_update_index_in_dim(x, y, i, 0), passing[1], row)
-
-    if unroll == 1:
-        return jax.lax.fori_loop(0, count, one, (carry, rows))
-    two = lambda i, passing: one(2 * i + 1, one(2 * i, passing))
-    even = jax.lax.fori_loop(0, count // 2, two, (carry, rows))
-    return jax.lax.fori_loop(count // 2 * 2, count, one, even)
 
 
 def _segments(length: int) -> int:

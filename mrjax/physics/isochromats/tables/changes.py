@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mrjax.jax_rules import as_one_kernel, computed_once, on_one_cpu_device, unless_linearized
+from mrjax.jax_rules import as_one_kernel, computed_once, counted_scan, on_one_cpu_device, unless_linearized
 from mrjax.physics.execution import chunks
 from mrjax.physics.isochromats.kernel import Components, Spins, added_by, turn_about, turned_by
 from mrjax.physics.isochromats.operators import turned
@@ -18,7 +18,7 @@ from mrjax.physics.isochromats.tables.concomitant import shapes_in_space
 from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.waveforms import Surroundings, under_constant_rf
 from mrjax.physics.maths import precession
-from mrjax.physics.maths.loops import checkpointed_scan, counted_scan
+from mrjax.physics.maths.loops import checkpointed_scan
 from mrjax.physics.maths.transmit_field import TransmitField, transmitted
 from mrjax.sequence.double_length import angle
 
