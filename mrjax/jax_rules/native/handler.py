@@ -31,9 +31,8 @@ FUNCTIONS = 48
 DATA_OF_BUFFER = 24
 METADATA = 1
 
-# and of what the threads share: the next part, parts that are done, threads that may still look, numbers, how the calling thread
-# rounds, and pointers
-NEXT, DONE, LOOKING, NUMBERS, ROUNDING, POINTERS = 0, 8, 16, 24, 64, 192
+# and of what the threads share: the next part, parts that are done, threads that may still look, numbers, and pointers
+NEXT, DONE, LOOKING, NUMBERS, POINTERS = 0, 8, 16, 24, 56
 N_NUMBERS = 4
 
 
@@ -127,7 +126,6 @@ def _shared(b: Builder, frame: Any, work: Work) -> Any:
         b.write(b.zext(b.read(numbers, 4 * i, INT32), INT), shared, NUMBERS + 8 * i)
     for i, pointer in enumerate(arrays):
         b.write(pointer, shared, POINTERS + 8 * i)
-    b.external("fegetenv", INT32, b.at(shared, ROUNDING))
     return shared
 
 
@@ -206,12 +204,9 @@ def _add_leave(module: ir.Module) -> None:
 
 
 def _add_help(module: ir.Module) -> None:
-    """Add `help`, the task of another thread: parts, rounded as where they come from."""
+    """Add `help`, the task of another thread."""
     help_, b = new_function(module, "help", NOTHING, POINTER)
-    shared, own = help_.args[0], b.on_stack(POINTERS - ROUNDING, alignment=16)
-    b.external("fegetenv", INT32, own)
-    b.external("fesetenv", INT32, b.at(shared, ROUNDING))
+    shared = help_.args[0]
     b.call(module.globals["parts"], [shared])
-    b.external("fesetenv", INT32, own)
     b.call(module.globals["leave"], [shared])
     b.ret_void()

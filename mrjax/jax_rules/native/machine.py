@@ -45,12 +45,8 @@ def registered(work: Work) -> str:
 
 def _of_the_system() -> dict[str, Any]:
     """Functions that machine code calls."""
-    windows = os.name == "nt"
-    numbers = ctypes.CDLL("ucrtbase") if windows else ctypes.CDLL(None)
-    pause = ctypes.CDLL("kernel32").SwitchToThread if windows else numbers.sched_yield
-    python = ctypes.pythonapi
-    memory = {"reserve": python.PyMem_RawMalloc, "release": python.PyMem_RawFree}
-    return memory | {"pause": pause, "fegetenv": numbers.fegetenv, "fesetenv": numbers.fesetenv}
+    pause = ctypes.CDLL("kernel32").SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
+    return {"pause": pause, "reserve": ctypes.pythonapi.PyMem_RawMalloc, "release": ctypes.pythonapi.PyMem_RawFree}
 
 
 def _engine(text: str) -> Any:

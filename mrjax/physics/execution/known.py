@@ -138,7 +138,7 @@ def _part(simulation: Simulation, tissue: Tissue, n: int) -> int:
     if part < n or exact:
         return part
     size = sizes.rounded_up(n, sizes.COARSE if work < WORTH_A_THREAD else sizes.FINE)
-    return sizes.in_equal_chunks(size, chunk, chunks.VECTOR // 2) if on_one_cpu_device() else size
+    return sizes.in_equal_chunks(size, chunk, chunks.VECTOR) if on_one_cpu_device() else size
 
 
 def _work_and_parts(simulation: Simulation, bytes_per_voxel: float, n_voxels: int) -> tuple[float, int]:
