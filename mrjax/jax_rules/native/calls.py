@@ -10,9 +10,9 @@ from jaxtyping import Array
 
 from mrjax.jax_rules.devices import available_cores
 from mrjax.jax_rules.native.evaluation import n_instructions
-from mrjax.jax_rules.native.forms import adjoint_name, back_of, forward_name
+from mrjax.jax_rules.native.forms import BYTES_OF_VECTOR, adjoint_name, back_of, forward_name
 from mrjax.jax_rules.native.handler import Work
-from mrjax.jax_rules.native.loops import SEGMENT, LoopForm
+from mrjax.jax_rules.native.loops import LoopForm
 from mrjax.jax_rules.native.memory import Leaf
 from mrjax.jax_rules.native.operation import native_operation
 
@@ -20,6 +20,12 @@ Arrays = list[Array]
 
 PARTS_PER_CORE = 2
 """Of the work of a call, so that a core that has other work to do holds up less of it."""
+
+SEGMENT = 32
+"""Steps from one state that the adjoint keeps to the next, in long loops of large states."""
+
+MOST_BYTES_KEPT = 2**18
+"""Of the states of one register of voxels that the adjoint keeps anyhow: they fit a second-level cache."""
 
 LEAST_OF_PART = 2**16
 """Instructions in a part at least: some 20 microseconds, in which another thread has woken up."""
@@ -38,7 +44,9 @@ class ForwardLoop(NamedTuple):
         results = [self.padded_shape(leaf, None) for leaf in form.carry]
         results += [self.padded_shape(leaf, self.length) for leaf in form.outputs]
         n_parts = self.n_parts(form.program)
-        found = self.called(forward_name(form), form.given, arrays, results, n_parts, n_played=n_played)
+        n_steps = self.length if n_played is None else n_played
+        numbers = Work.numbers(n_steps, self.length, self.n_padded, n_parts)
+        found = self.called(forward_name(form), form.given, arrays, results, numbers)
         return [self.cut(x) for x in found]
 
     def n_parts(self, program: ClosedJaxpr) -> int:
@@ -58,13 +66,10 @@ class ForwardLoop(NamedTuple):
         leaves: list[Leaf],
         arrays: Any,
         results: list,
-        n_parts: int,
+        numbers: Any,
         zeros: Any = (),
-        n_played: Array | None = None,
     ) -> Arrays:
         """What machine code makes of arrays; `zeros` are those of its results that are to be zero before."""
-        n_steps = self.length if n_played is None else n_played
-        numbers = Work.numbers(n_steps, self.length, self.n_padded, n_parts)
         padded = [
             self._padded(x, "edge" if i < len(self.form.given) else "constant") if leaf.of_voxels else x
             for i, (x, leaf) in enumerate(zip(arrays, leaves, strict=True))
@@ -151,17 +156,24 @@ class NativeLoop(NamedTuple):
             loop.padded_shape(leaf, n) if leaf.of_voxels else self._sums_shape(leaf, n, n_parts)
             for leaf, n in zip(form.given, lengths, strict=True)
         ]
-        n_kept = SEGMENT + -(-loop.length // SEGMENT)
-        size = sum(leaf.n_vectors for leaf in form.carry)
+        segment, size = self._segment(), sum(leaf.n_vectors for leaf in form.carry)
+        n_kept = segment + -(-loop.length // segment)
         scratch = jax.ShapeDtypeStruct((n_parts, n_kept, size, form.n_lanes), form.dtype)
         leaves = [*form.given, *form.carry, *form.outputs]
         sums = {i: i for i, leaf in enumerate(form.given) if not leaf.of_voxels}
         name = adjoint_name(form, self.back)
-        found = loop.called(name, leaves, arrays, [*results, scratch], n_parts, sums)[:-1]
+        numbers = Work.numbers(loop.length, segment, loop.n_padded, n_parts)
+        found = loop.called(name, leaves, arrays, [*results, scratch], numbers, sums)[:-1]
         return [
             loop.cut(x) if leaf.of_voxels else self._summed(x, leaf, n)
             for x, leaf, n in zip(found, form.given, lengths, strict=True)
         ]
+
+    def _segment(self) -> int:
+        """Steps from one kept state to the next: all of them where their states fit a cache."""
+        form, length = self.forward.form, self.forward.length
+        n_bytes = length * sum(leaf.n_vectors for leaf in form.carry) * BYTES_OF_VECTOR
+        return length if n_bytes <= MOST_BYTES_KEPT else min(SEGMENT, length)
 
     def _sums_shape(self, leaf: Leaf, length: int | None, n_parts: int) -> jax.ShapeDtypeStruct:
         lead = () if length is None else (length,)

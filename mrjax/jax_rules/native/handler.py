@@ -48,9 +48,9 @@ class Work(NamedTuple):
     n_results: int
 
     @staticmethod
-    def numbers(n_steps: Any, length: int, n_voxels: int, n_parts: int) -> Any:
-        """The first argument of a call."""
-        numbers = (n_steps, length, n_voxels, n_parts)
+    def numbers(n_steps: Any, size: int, n_voxels: int, n_parts: int) -> Any:
+        """The first argument of a call: the steps, a size of the arrays, voxels and parts."""
+        numbers = (n_steps, size, n_voxels, n_parts)
         return (
             np.array(numbers, np.int32)
             if isinstance(n_steps, int)

@@ -14,9 +14,6 @@ from mrjax.jax_rules.native.lanes import Lanes
 from mrjax.jax_rules.native.memory import Leaf, Memory, Scratch
 from mrjax.jax_rules.native.order import put_in_order_of_use
 
-SEGMENT = 32
-"""Steps from one state that the adjoint keeps to the next."""
-
 
 class LoopForm(NamedTuple):
     """A step as a program of constants, state and inputs, and the form of its arrays."""
@@ -38,7 +35,8 @@ class LoopForm(NamedTuple):
 def forward(form: LoopForm, module: ir.Module, name: str) -> int:
     """`scan` for a part of the voxels: constants, state and inputs in, the state in the end and the outputs of all steps out.
 
-    Gives the bytes of memory that each part needs.
+    The size is how many steps there are outputs of; those of steps that are not played are zero. Gives the bytes of memory that
+    each part needs.
     """
     kernel = _Kernel(form, module, name, len(form.given), len(form.carry) + len(form.outputs))
     b = kernel.builder
@@ -48,7 +46,7 @@ def forward(form: LoopForm, module: ir.Module, name: str) -> int:
         with kernel.steps(kernel.n_steps) as i:
             for leaf, base, value in zip(form.outputs, of_outputs, kernel.advance(block, i), strict=True):
                 kernel.memory.store(leaf, base, value, block, i)
-        with kernel.steps(b.sub(kernel.length, kernel.n_steps)) as i:
+        with kernel.steps(b.sub(kernel.size, kernel.n_steps)) as i:
             for leaf, base in zip(form.outputs, of_outputs, strict=True):
                 kernel.memory.store(leaf, base, kernel.memory.zeros(leaf), block, b.add(kernel.n_steps, i))
         for leaf, base, value in zip(form.carry, of_state, kernel.state.get(), strict=True):
@@ -60,23 +58,25 @@ def adjoint(form: LoopForm, back: ClosedJaxpr, module: ir.Module, name: str) -> 
     """The transpose of the derivative of `forward`, by the program of a step back.
 
     In come constants, state and inputs, then cotangents of the state in the end and of the outputs. Out come those of what went
-    in, where sums over voxels have one entry for each part and lane and must be zero before, and scratch for each part.
+    in, where sums over voxels have one entry for each part and lane and must be zero before, and scratch for each part. The size
+    is how many steps lie between states that are kept.
     """
     n_given = len(form.given)
     kernel = _Kernel(form, module, name, n_given + len(form.carry) + len(form.outputs), n_given + 1)
     b, memory = kernel.builder, kernel.memory
     of_given, (scratch,) = _cut(kernel.results, n_given)
     of_given = kernel.of_this_part(of_given)
-    n_segments = b.sdiv(b.add(kernel.n_steps, INT(SEGMENT - 1)), INT(SEGMENT))
+    n_segments = b.sdiv(b.add(kernel.n_steps, b.sub(kernel.size, INT(1))), kernel.size)
     within = Scratch(memory, form.carry, scratch)
-    within = Scratch(memory, form.carry, within.address(b.mul(kernel.part, b.add(INT(SEGMENT), n_segments)), 0))
-    begins = Scratch(memory, form.carry, within.address(INT(SEGMENT), 0))
+    within = Scratch(memory, form.carry, within.address(b.mul(kernel.part, b.add(kernel.size, n_segments)), 0))
+    begins = Scratch(memory, form.carry, within.address(kernel.size, 0))
     with kernel.blocks() as block:
         kernel.begin(block)
         with b.counting(n_segments) as segment:
             begins.put(kernel.state.get(), segment)
             start, size = kernel.extent(segment)
-            with kernel.steps(size) as j:
+            is_last = b.icmp_signed("==", segment, b.sub(n_segments, INT(1)))
+            with kernel.steps(b.select(is_last, INT(0), size)) as j:
                 kernel.advance(block, b.add(start, j))
         kernel.end(block)
         with b.counting(n_segments) as behind:
@@ -99,7 +99,7 @@ class _Kernel:
     def __init__(self, form: LoopForm, module: ir.Module, name: str, n_given: int, n_results: int):
         kind = [INT, INT, INT, INT, INT, POINTER, POINTER, POINTER]
         function, self.builder = new_function(module, name, ir.VoidType(), *kind)
-        self.n_steps, self.length, n_voxels, n_parts, self.part, given, results, self.own = function.args
+        self.n_steps, self.size, n_voxels, n_parts, self.part, given, results, self.own = function.args
         n_blocks = self.builder.sdiv(n_voxels, INT(form.n_lanes))
         border = lambda part: self.builder.sdiv(self.builder.mul(part, n_blocks), n_parts)
         self.first, self.last = border(self.part), border(self.builder.add(self.part, INT(1)))
@@ -151,9 +151,9 @@ class _Kernel:
 
     def extent(self, segment: Any) -> tuple[Any, Any]:
         """The first step of a segment, and how many it has."""
-        start = self.builder.mul(segment, INT(SEGMENT))
+        start = self.builder.mul(segment, self.size)
         left = self.builder.sub(self.n_steps, start)
-        return start, self.builder.select(self.builder.icmp_signed("<", left, INT(SEGMENT)), left, INT(SEGMENT))
+        return start, self.builder.select(self.builder.icmp_signed("<", left, self.size), left, self.size)
 
     def begin(self, block: Any) -> None:
         """The constants and the state of a block."""
