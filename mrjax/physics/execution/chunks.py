@@ -18,7 +18,13 @@ SECOND_LEVEL = 2**15
 VECTOR = 16
 """Chunks are multiples of it, so that every row of voxels begins at a cache line."""
 
-VOXELS_OF_CORE = 256
+ALIASING = 256
+"""Voxels whose multiples make bad chunks: samples of one voxel are then so far apart that a cache has the same place for them."""
+
+WORTH_PADDING = 32
+"""One voxel more for so many costs less than such a chunk."""
+
+VOXELS_OF_CORE = 240
 """Voxels of a chunk for each core, where loops are machine code that keeps the state of few of them in the first-level cache and
 shares the others among cores: so many that this pays, and so few that the samples of a chunk fit a cache."""
 
@@ -33,7 +39,7 @@ def chunk_size(bytes_per_voxel: float, n_voxels: int, one_kernel: bool) -> int:
     """How many of so many voxels to play at once; all where the device is no CPU."""
     if not on_one_cpu_device():
         return max(1, n_voxels)
-    return _divisor_near(fitting_the_cache(bytes_per_voxel, one_kernel), n_voxels)
+    return _even_size(fitting_the_cache(bytes_per_voxel, one_kernel), n_voxels)
 
 
 def fitting_the_cache(bytes_per_voxel: float, one_kernel: bool) -> int:
@@ -69,7 +75,7 @@ def in_chunks(function: Callable[[Any], Any], maps: Any, axes: Callable[[Any], A
     return jax.tree.map(join, outputs, axes(jax.tree.map(lambda chunks: chunks[0], outputs)))
 
 
-def _divisor_near(size: int, n: int) -> int:
-    """A multiple of a vector near `size` that divides `n`, which saves a copy of the signal; `size` if there is none."""
-    near = [m for m in range(size // 2, 3 * size // 2 + 1, VECTOR) if m and n % m == 0]
-    return min(near, key=lambda m: abs(m - size), default=size)
+def _even_size(size: int, n: int) -> int:
+    """A multiple of a vector near `size` of which chunks waste least: one that divides `n` saves a copy of the signal, too."""
+    sizes = range(max(VECTOR, size // 2 // VECTOR * VECTOR), 3 * size // 2 + 1, VECTOR)
+    return min(sizes, key=lambda m: (-n % m > n // WORTH_PADDING, m % ALIASING == 0, -n % m, abs(m - size)))
