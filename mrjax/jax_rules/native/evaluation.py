@@ -12,7 +12,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from mrjax.jax_rules.native.elementwise import ELEMENTWISE
-from mrjax.jax_rules.native.lanes import Known, Lanes, NotElementwise
+from mrjax.jax_rules.native.lanes import KnownNumbers, Lanes, NotElementwise
 from mrjax.jax_rules.native.rows import AT_PLACES, ELSEWHERE
 from mrjax.jax_rules.programs import all_steps
 
@@ -75,7 +75,7 @@ def _results(lanes: Lanes, step: Any, values: list) -> list:
         return evaluated(lanes, inner.jaxpr, values, [_known(lanes, constant) for constant in inner.consts])
     if name in SAME:
         return values
-    if all(isinstance(value, Known) for value in values):
+    if all(isinstance(value, KnownNumbers) for value in values):
         return _folded(lanes, step, [value.value for value in values])
     if name in AT_PLACES:
         return [AT_PLACES[name](lanes, step, lanes.in_rows(values[0]), *values[1:])]
@@ -95,7 +95,7 @@ def _known(lanes: Lanes, value: Any) -> Any:
     """A number among a program's literals and constants."""
     value = np.asarray(value)
     if value.dtype.kind not in "fc":
-        return Known(value)
+        return KnownNumbers(value)
     if value.ndim:
         raise NotElementwise("an array that is no argument")
     return np.array(lanes.constant(value[()]), object)
@@ -106,5 +106,5 @@ def _folded(lanes: Lanes, step: Any, values: list[np.ndarray]) -> list:
     with jax.ensure_compile_time_eval():
         given = [np.asarray(value, atom.aval.dtype) for value, atom in zip(values, step.invars, strict=True)]
         found = step.primitive.bind(*given, **step.params)
-    found = [Known(np.asarray(value)) for value in (found if step.primitive.multiple_results else [found])]
+    found = [KnownNumbers(np.asarray(value)) for value in (found if step.primitive.multiple_results else [found])]
     return [x if x.value.dtype.kind in "bi" else lanes.in_rows(x) for x in found]

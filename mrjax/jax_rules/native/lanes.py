@@ -19,7 +19,7 @@ class Complex:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownNumbers:
     """Whole numbers, or whether something is so, that are known: places in an array, or to be put into lanes."""
 
     value: np.ndarray
@@ -48,8 +48,8 @@ class Lanes:
         return ir.Constant(self.vector, [float(value)] * self.n_lanes)
 
     def in_rows(self, values: Any) -> np.ndarray:
-        """Known numbers in every lane, those of all voxels alike."""
-        if not isinstance(values, Known):
+        """KnownNumbers numbers in every lane, those of all voxels alike."""
+        if not isinstance(values, KnownNumbers):
             return values
         known = values.value
         if known.ndim and not np.all(known == known[..., :1]):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mrjax.jax_rules.native.lanes import Known, Lanes, NotElementwise
+from mrjax.jax_rules.native.lanes import KnownNumbers, Lanes, NotElementwise
 
 
 def _without_voxels(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -85,7 +85,7 @@ def _scatter(lanes: Lanes, step: Any, a: np.ndarray, places: Any, rows: np.ndarr
     """Such as `vmap` makes of an update."""
     where, (before, _, update) = step.params["dimension_numbers"], (x.aval.shape for x in step.invars)
     is_update = tuple(where.update_window_dims) == tuple(range(len(before))) and step.params["update_jaxpr"] is None
-    if not is_update or before[-1] != update[-1] or not isinstance(places, Known) or places.value.ndim != 1:
+    if not is_update or before[-1] != update[-1] or not isinstance(places, KnownNumbers) or places.value.ndim != 1:
         raise NotElementwise("a scatter that is no update")
     starts = [0] * len(before)
     for axis, start in zip(where.scatter_dims_to_operand_dims, places.value, strict=True):
@@ -107,7 +107,7 @@ def _written(a: np.ndarray, rows: np.ndarray, starts: list[int]) -> np.ndarray:
 
 
 def _known_places(starts: Any) -> list[int]:
-    if not all(isinstance(start, Known) for start in starts):
+    if not all(isinstance(start, KnownNumbers) for start in starts):
         raise NotElementwise("a place that is known only at run time")
     return [int(start.value) for start in starts]
 
