@@ -68,6 +68,7 @@ QUESTIONS = (
         size=("--voxels", "1000", "--repetitions", "1000"),
         small=("--voxels", "100", "--repetitions", "100"),
     ),
+    Question("gradient_choices"),
     Question("steady_states"),
     Question("trigonometry", threads=(1,)),
     Question("scaling", threads=(1,), arguments=("--plot",)),

@@ -79,7 +79,7 @@ def fisp_gradient_case() -> Case:
     """In the flip angles, by reverse mode through all states."""
     arguments = fisp.inputs(1000)
     target = fisp_gradient.target(1000)
-    gradient = jax.jit(jax.value_and_grad(fisp_gradient.loss))
+    gradient = jax.jit(jax.value_and_grad(fisp_gradient.loss_of(fisp.signal)))
     return Case(lambda: gradient(*arguments, target))
 
 
