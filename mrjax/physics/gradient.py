@@ -29,8 +29,8 @@ class Checkpoints(AbstractGradient):
     $\sqrt n$ segments, reverse mode through $n$ repetitions keeps $2 \sqrt n$ states and costs about one signal more than
     with all states stored. For long sequences of few voxels, for sequence design, for losses over many parameters.
 
-    A CPU plays most loops of `EPG` and of RF in steps backwards in machine code that stores nothing but what goes into them, on all
-    cores, for about four signals more; these have no segments.
+    A CPU plays most loops of `EPG` and of RF in steps backwards in machine code, on all cores. That stores nothing but what goes
+    into them and costs about four signals more; such loops have no segments.
 
     **Arguments:**
 

@@ -100,6 +100,20 @@ def _part(lanes: Lanes, step: Any, a: np.ndarray, *starts: Any) -> np.ndarray:
     return a[_within(a, _known_places(starts[:-1]), sizes[:-1])]
 
 
+def _gather(lanes: Lanes, step: Any, a: np.ndarray, places: Any) -> np.ndarray:
+    """Such as `vmap` makes of a slice at a place."""
+    where, sizes = step.params["dimension_numbers"], step.params["slice_sizes"]
+    before, after = step.invars[0].aval.shape, step.outvars[0].aval.shape
+    is_slice = tuple(where.offset_dims) == tuple(range(len(after))) and not where.operand_batching_dims
+    collapsed = tuple(where.collapsed_slice_dims)
+    if not is_slice or sizes[-1] != before[-1] or not isinstance(places, KnownNumbers) or len(before) - 1 in collapsed:
+        raise NotElementwise("a gather that is no slice")
+    starts = [0] * len(before)
+    for axis, start in zip(where.start_index_map, places.value, strict=True):
+        starts[axis] = int(start)
+    return a[_within(a, starts[:-1], sizes[:-1])].reshape(_without_voxels(after))
+
+
 def _written(a: np.ndarray, rows: np.ndarray, starts: list[int]) -> np.ndarray:
     a = np.array(a, object)
     a[_within(a, starts, rows.shape)] = rows
@@ -136,5 +150,10 @@ ELSEWHERE: dict[str, Callable] = {
     "squeeze": _squeeze,
 }
 
-AT_PLACES: dict[str, Callable] = {"dynamic_slice": _part, "dynamic_update_slice": _update, "scatter": _scatter}
+AT_PLACES: dict[str, Callable] = {
+    "dynamic_slice": _part,
+    "dynamic_update_slice": _update,
+    "gather": _gather,
+    "scatter": _scatter,
+}
 """Those with places that must be known."""
