@@ -15,7 +15,7 @@ from jaxtyping import Array, Int
 from mrjax.jax_rules import native, plain
 from mrjax.jax_rules.devices import on_one_cpu_device
 from mrjax.jax_rules.linearization import Program, by_primitive, program_primitive
-from mrjax.jax_rules.programs import rewritten, step_as_program, step_of
+from mrjax.jax_rules.programs import rewritten, sizes_of_scan, step_as_program, step_of
 
 
 def counted_scan(
@@ -36,7 +36,7 @@ def counted_scan(
 def by_counting(step: Any) -> Callable[..., list]:
     """The function that a `scan` becomes: of the count, and of what goes into the `scan`."""
     params = step.params
-    n_fixed, n_carried = params["num_consts"], params["num_carry"]
+    n_fixed, n_carried = sizes_of_scan(step)
 
     def run(count: Array, *values: Any) -> list:
         constants, state, inputs = values[:n_fixed], values[n_fixed:][:n_carried], values[n_fixed + n_carried :]

@@ -61,6 +61,14 @@ def step_of(program: ClosedJaxpr, n_carried: int, constants: Any) -> Callable:
     return step
 
 
+def sizes_of_scan(step: Any) -> tuple[int, int]:
+    """How many constants and how many arrays of state go into a `scan`, which JAX calls by other names in each version."""
+    program = step.params["jaxpr"]
+    longer = lambda atoms, avals: sum(len(x.aval.shape) > len(y.shape) for x, y in zip(atoms, avals, strict=True))
+    n_carried = len(step.outvars) - longer(step.outvars, program.out_avals)
+    return len(step.invars) - longer(step.invars, program.in_avals) - n_carried, n_carried
+
+
 def rewritten(program: Jaxpr, change: Callable[[Any], Any]) -> Jaxpr:
     """A program with other steps: what `change(step)` gives, and where that is None the same step, rewritten within."""
     return program.replace(eqns=[_rewritten_step(step, change) for step in program.eqns])

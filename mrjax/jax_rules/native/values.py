@@ -10,7 +10,7 @@ from mrjax.jax_rules.native.evaluation import n_instructions
 from mrjax.jax_rules.native.forms import form_of, forward_name, n_voxels_of
 from mrjax.jax_rules.native.lanes import NotElementwise
 from mrjax.jax_rules.native.operation import native_operation_of
-from mrjax.jax_rules.programs import all_steps, opened
+from mrjax.jax_rules.programs import all_steps, opened, sizes_of_scan
 
 SHORTEST_LOOP = 4
 """Steps: fewer are written out faster."""
@@ -37,7 +37,7 @@ def native_steps(programs: list[Jaxpr]) -> Callable[[Any, Any], Any]:
 
 def _loop_of(step: Any) -> ForwardLoop:
     params = step.params
-    n_fixed, n_carried, constants = params["num_consts"], params["num_carry"], params["jaxpr"].consts
+    (n_fixed, n_carried), constants = sizes_of_scan(step), params["jaxpr"].consts
     n_voxels = n_voxels_of([x.aval for x in step.invars[n_fixed : n_fixed + n_carried]])
     form = form_of(opened(params["jaxpr"]), len(constants) + n_fixed, n_carried, n_voxels)
     if params["reverse"] or params["length"] < SHORTEST_LOOP or n_voxels < form.n_lanes:
