@@ -1,5 +1,6 @@
 """Loops in machine code as functions of arrays, and their adjoint."""
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ SEGMENT = 32
 MOST_BYTES_KEPT = 2**18
 """Of the states of one register of voxels that the adjoint keeps anyhow: they fit a second-level cache."""
 
+MOST_SCRATCH = 2**26
+"""Bytes of states that the parts of an adjoint keep together."""
+
 LEAST_OF_PART = 2**16
 """Instructions in a part at least: some 20 microseconds, in which another thread has woken up."""
 
@@ -49,11 +53,11 @@ class ForwardLoop(NamedTuple):
         found = self.called(forward_name(form), form.given, arrays, results, numbers)
         return [self.cut(x) for x in found]
 
-    def n_parts(self, program: ClosedJaxpr) -> int:
-        """In how many parts of the voxels so many steps of a program are done."""
+    def n_parts(self, program: ClosedJaxpr, scratch: int = 1) -> int:
+        """In how many parts of the voxels so many steps of a program are done, which need bytes of scratch each."""
         n_blocks = self.n_padded // self.form.n_lanes
         worth = n_instructions(program) * self.length * n_blocks // LEAST_OF_PART
-        return max(1, min(n_blocks, worth, PARTS_PER_CORE * available_cores()))
+        return max(1, min(n_blocks, worth, PARTS_PER_CORE * available_cores(), MOST_SCRATCH // scratch))
 
     @property
     def n_padded(self) -> int:
@@ -150,15 +154,15 @@ class NativeLoop(NamedTuple):
         return self.forward(*arrays)
 
     def _adjoint(self, *arrays: Array) -> list:
-        loop, form, n_parts = self.forward, self.forward.form, self.forward.n_parts(self.back)
+        loop, form, segment = self.forward, self.forward.form, self._segment()
+        kept = (segment + -(-loop.length // segment), sum(leaf.n_vectors for leaf in form.carry), form.n_lanes)
+        n_parts = loop.n_parts(self.back, math.prod(kept) * form.dtype.itemsize)
         lengths = [None] * (len(form.fixed) + len(form.carry)) + [loop.length] * len(form.varying)
         results = [
             loop.padded_shape(leaf, n) if leaf.of_voxels else self._sums_shape(leaf, n, n_parts)
             for leaf, n in zip(form.given, lengths, strict=True)
         ]
-        segment, size = self._segment(), sum(leaf.n_vectors for leaf in form.carry)
-        n_kept = segment + -(-loop.length // segment)
-        scratch = jax.ShapeDtypeStruct((n_parts, n_kept, size, form.n_lanes), form.dtype)
+        scratch = jax.ShapeDtypeStruct((n_parts, *kept), form.dtype)
         leaves = [*form.given, *form.carry, *form.outputs]
         sums = {i: i for i, leaf in enumerate(form.given) if not leaf.of_voxels}
         name = adjoint_name(form, self.back)
