@@ -132,6 +132,24 @@ def test_other_modes_are_those_of_jax(mode):
         assert worst(derivative(True), derivative(False)) < 1e-12
 
 
+@pytest.mark.parametrize("n_voxels", [1, 5])
+def test_gradients_under_vmap_are_machine_code_for_more_voxels(n_voxels):
+    """Those of what is one number for all voxels, too, in which each entry has a sum of its own."""
+    flips = jnp.linspace(0.1, 1.0, 30)[None] * jnp.linspace(0.5, 1.0, 7)[:, None]
+    t2 = jnp.linspace(0.05, 0.1, n_voxels)
+
+    def loss(flips, t2):
+        train = mr.protocols.mrf_fisp(flips, 12e-3, te=5e-3)
+        return jnp.sum(jnp.abs(mr.simulate(train, mr.Tissue(1.0, t2), mr.EPG(6))) ** 2)
+
+    gradient = jax.grad(loss, (0, 1))
+    each = jax.jit(jax.vmap(gradient, (0, None)))
+    assert "mrjax_" in each.lower(flips, t2).compile().as_text()
+    expected = [gradient(row, t2) for row in flips]
+    for found, alone in zip(each(flips, t2), zip(*expected, strict=True), strict=True):
+        np.testing.assert_allclose(found, jnp.stack(alone), rtol=1e-11, atol=1e-14)
+
+
 @pytest.mark.parametrize("n_voxels", [1, 3, 16, 40])
 @pytest.mark.parametrize("n_steps", [4, 32, 33])
 @pytest.mark.exhaustive

@@ -16,6 +16,7 @@ from mrjax.jax_rules.native.handler import Work
 from mrjax.jax_rules.native.loops import LoopForm
 from mrjax.jax_rules.native.memory import Leaf
 from mrjax.jax_rules.native.operation import native_operation
+from mrjax.jax_rules.native.spreading import gathered_array, spread_array, spread_form
 
 Arrays = list[Array]
 
@@ -125,7 +126,8 @@ class NativeLoop(NamedTuple):
             jax.ShapeDtypeStruct((self.forward.length, *x.shape), self.forward.dtype(x))
             for x in self.forward.form.outputs
         ]
-        found = native_operation(self._forward, flat, [*constants, *carry, *inputs], [*carry, *outputs])
+        given, results = [*constants, *carry, *inputs], [*carry, *outputs]
+        found = native_operation(self._forward, flat, given, results, self._spread_forward)
         return found[: len(carry)], found[len(carry) :]
 
     def remembering(self, *arguments: Arrays) -> tuple[tuple[Arrays, Arrays], tuple[Arrays, ...]]:
@@ -141,7 +143,8 @@ class NativeLoop(NamedTuple):
             of_carry, of_outputs = arrays[len(given) :][: len(arguments[1])], arrays[len(given) + len(arguments[1]) :]
             return jax.tree.leaves(pull((list(of_carry), list(of_outputs))))
 
-        found = native_operation(self._adjoint, flat, [*given, *jax.tree.leaves(cotangents)], given)
+        values = [*given, *jax.tree.leaves(cotangents)]
+        found = native_operation(self._adjoint, flat, values, given, self._spread_adjoint)
         return self._parts(found)
 
     def _parts(self, arrays: Any) -> tuple[Arrays, ...]:
@@ -149,6 +152,27 @@ class NativeLoop(NamedTuple):
         form = self.forward.form
         n, m = len(form.fixed), len(form.fixed) + len(form.carry)
         return list(arrays[:n]), list(arrays[n:m]), list(arrays[m:])
+
+    def _spread_forward(self, size: int) -> Callable[..., list]:
+        """For arrays with an axis of `vmap` in front."""
+        form = self.forward.form
+        return self._spread(size, form.given, [*form.carry, *form.outputs], lambda loop: loop._forward)
+
+    def _spread_adjoint(self, size: int) -> Callable[..., list]:
+        form = self.forward.form
+        return self._spread(size, [*form.given, *form.carry, *form.outputs], form.given, lambda loop: loop._adjoint)
+
+    def _spread(self, size: int, given: list[Leaf], results: list[Leaf], way: Callable) -> Callable[..., list]:
+        n_voxels = self.forward.n_voxels
+        form = spread_form(self.forward.form, size * n_voxels)
+        loop = self._replace(forward=ForwardLoop(form, self.forward.length, size * n_voxels))
+
+        def run(*arrays: Array) -> list:
+            spread = [spread_array(x, leaf, n_voxels) for x, leaf in zip(arrays, given, strict=True)]
+            found = way(loop)(*spread)
+            return [gathered_array(x, leaf, n_voxels) for x, leaf in zip(found, results, strict=True)]
+
+        return run
 
     def _forward(self, *arrays: Array) -> list:
         return self.forward(*arrays)
