@@ -22,7 +22,7 @@ from mrjax.physics.engine import (
 )
 from mrjax.physics.isochromats.places import voxel_extent
 from mrjax.physics.pdg.finding import Wanted, accurate_graph, whole_graph
-from mrjax.physics.pdg.graph import PhaseGraph
+from mrjax.physics.pdg.graph import PhaseGraph, require_merged_alike
 from mrjax.physics.pdg.operators import Played
 from mrjax.physics.pdg.rows import N_DEPHASING, GraphRows
 from mrjax.physics.pdg.shapes import SHAPES, VoxelShape, extent_of
@@ -71,7 +71,7 @@ class PDG(AbstractEngine):
     or times are traced, `acquire` computes each sample of each voxel by itself, which is slower.
 
     **Raises:** `ValueError` for an accuracy outside its range, more states than `most_states` where none may be left out, a graph
-    of another sequence, RF that lasts, diffusion under `Dephase` without `voxel_size`, numbers that are traced without a graph.
+    of a sequence that winds otherwise, RF that lasts, diffusion under `Dephase` without `voxel_size`, numbers that are traced without a graph.
 
     **Source:** J. Endres et al., Magn Reson Med (2024), doi 10.1002/mrm.30055: states in space and in time under T2', and a
     selection of states by their latent signal. What is latent is estimated here in our own way, as the power that reaches samples
@@ -137,6 +137,8 @@ class PDG(AbstractEngine):
         tells_apart = self._tells_apart(tissue)
         if self.graph is not None:
             self.graph.require_fitting(rows.n_rows, tells_apart)
+            if rows.is_wound_known:
+                require_merged_alike(self.graph, Wanted(self.graph.tells_apart, 0.0, 1).wound(rows))
             return self.graph
         known = rows.is_wound_known and (self.accuracy == 0 or is_known((tissue, rows.changes, rows.phase)))
         if not known:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mrjax.physics.pdg.rows import N_DEPHASING
-from mrjax.physics.pdg.search import NONE
+from mrjax.physics.pdg.search import NONE, ROUNDING
 from mrjax.sequence.precision import Numbers, numpy_of
 
 DIMENSIONS = ("spatial frequency", "spatial frequency", "spatial frequency", "cycle across the voxel", "time")
@@ -67,6 +67,25 @@ class PhaseGraph:
         each = np.arange(n_states)
         same = np.stack([each, n_states + each, each])
         return np.concatenate([filled, np.broadcast_to(same, (n_rows - len(own), *same.shape))])
+
+
+def require_merged_alike(graph: PhaseGraph, wound: Float[np.ndarray, "_row 5"]) -> None:
+    """Refuse a winding by which states come apart that are one in the graph."""
+    starts, end = dephasing_of(graph.source, graph.begins, wound)
+    ends = np.concatenate([np.asarray(starts[1:]), np.asarray(end)[None]])
+    for row, (before, after, source, by) in enumerate(zip(starts, ends, graph.source, wound, strict=True)):
+        plus, minus, z = source
+        came = np.concatenate([before + by[None], by[None] - before])
+        differ = [
+            np.abs(sign * of[where] - after)[where >= 0]
+            for of, where, sign in ((came, plus, 1.0), (came, minus, -1.0), (before, z, 1.0))
+        ]
+        # sums of many rows may differ by the rounding of each
+        if any(np.any(each > (1 + row) * ROUNDING[None]) for each in differ):
+            raise ValueError(
+                f"`graph` must be that of the sequence, but what is wound before change {row + 1} keeps states apart that are "
+                "one in the graph; use `engine.with_graph(sequence, tissue)`."
+            )
 
 
 def dephasing_of(

@@ -176,6 +176,11 @@ def test_what_cannot_be_played_is_said():
         mr.simulate(longer, voxel, mr.PDG().with_graph(train, voxel))
     with pytest.raises(ValueError, match="`graph` must be that of the sequence"):
         mr.simulate(train, dataclasses.replace(voxel, t2_prime=jnp.array(0.03)), mr.PDG().with_graph(train, voxel))
+    wound = lambda *orders: mr.Sequence(*(e for n in orders for e in (mr.Pulse(0.5), mr.Dephase(n))), mr.Sample())
+    same_rows = mr.PDG(voxel_size=1e-3).with_graph(wound(1, 1, 2), voxel)
+    assert mr.simulate(wound(2, 2, 4), voxel, same_rows).shape == (1,)  # what is one state stays one
+    with pytest.raises(ValueError, match="wound before change 3 keeps states apart"):
+        mr.simulate(wound(1, 2, 1), voxel, same_rows)
     with pytest.raises(ValueError, match="Diffusion needs the distance"):
         mr.simulate(train, mr.Tissue(1.0, 0.1, diffusion=1e-9), mr.PDG(0.0))
     with pytest.raises(ValueError, match="RF that lasts"):
