@@ -71,7 +71,8 @@ class PDG(AbstractEngine):
     or times are traced, `acquire` computes each sample of each voxel by itself, which is slower.
 
     **Raises:** `ValueError` for an accuracy outside its range, more states than `most_states` where none may be left out, a graph
-    of a sequence that winds otherwise, RF that lasts, diffusion under `Dephase` without `voxel_size`, numbers that are traced without a graph.
+    of a sequence that winds otherwise, RF that lasts, diffusion under `Dephase` without `voxel_size`, numbers that are traced
+    without a graph.
 
     **Source:** J. Endres et al., Magn Reson Med (2024), doi 10.1002/mrm.30055: states in space and in time under T2', and a
     selection of states by their latent signal. What is latent is estimated here in our own way, as the power that reaches samples
