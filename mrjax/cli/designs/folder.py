@@ -26,7 +26,9 @@ def claim(folder: Path, now: Mapping[str, Any]) -> None:
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+    partial = note.with_suffix(".partial")  # so that a note that is there is whole
+    partial.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+    partial.replace(note)
 
 
 def _short(value: Any) -> str:

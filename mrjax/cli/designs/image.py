@@ -52,14 +52,16 @@ def searched(settings: dict[str, Any], folder: Path) -> tuple[str, list[Path]]:
     """Learn a sequence and write it; returns why the search ended, and what was written."""
     echoes = mr.design.FreeEchoes(fov=settings["fov"], matrix=settings["matrix"])
     target = echoes.cartesian(settings["flip_angle"], settings["phase_increment"])
-    design = echoes.blank(jax.random.key(settings["seed"]))
-    n = echoes.matrix
-    bounds = {
-        "flip_angle": (-LARGEST_ANGLE, LARGEST_ANGLE),
-        "phase": (-LARGEST_PHASE, LARGEST_PHASE),
-        "before": (-1.5 * n, 1.5 * n),
-        "after": (-3.0 * n, 3.0 * n),
-    }
+    scanner = _scanner(settings)
+    try:
+        scanner.check(echoes.sequence(target))
+    except ValueError as error:
+        raise ValueError(
+            f"{error}\nThat is the target of matrix and fov; take fewer or larger pixels, or another scanner."
+        ) from None
+    bounds = bounds_of(echoes, scanner)
+    blank = echoes.blank(jax.random.key(settings["seed"]))
+    design = {name: jnp.clip(value, *bounds[name]) for name, value in blank.items()}
     stages, reason = [], ""
     for number, (objects, steps) in enumerate(zip(_lessons(settings, echoes), settings["steps"], strict=True)):
         objective = mr.design.EchoError.of(
@@ -80,6 +82,22 @@ def searched(settings: dict[str, Any], folder: Path) -> tuple[str, list[Path]]:
         if reason.startswith("Interrupted"):
             return reason, []
     return reason, _written(settings, echoes, target, stages, folder)
+
+
+def bounds_of(echoes: mr.design.FreeEchoes, scanner: mr.Scanner) -> dict[str, tuple[float, float]]:
+    """Of all leaves: no design within them is beyond the gradients of the scanner."""
+    n, reach = echoes.matrix, echoes.reach(scanner)
+    before, after = min(1.5 * n, reach), min(3.0 * n, reach)
+    return {
+        "flip_angle": (-LARGEST_ANGLE, LARGEST_ANGLE),
+        "phase": (-LARGEST_PHASE, LARGEST_PHASE),
+        "before": (-before, before),
+        "after": (-after, after),
+    }
+
+
+def _scanner(settings: dict[str, Any]) -> mr.Scanner:
+    return mr.Scanner(max_gradient=settings["max_gradient"], max_slew=settings["max_slew"], max_b1=20e-6)
 
 
 def _lessons(settings: dict[str, Any], echoes: mr.design.FreeEchoes) -> list[mr.design.SmallObjects]:
@@ -145,7 +163,7 @@ def _written(
     folder: Path,
 ) -> list[Path]:
     best = stages[-1].best
-    scanner = mr.Scanner(max_gradient=settings["max_gradient"], max_slew=settings["max_slew"], max_b1=20e-6)
+    scanner = _scanner(settings)
     judgement = judged(echoes, best, target)
     object_seen = mr.design.small_objects(echoes, 7, 1, echoes.matrix / 4).spins
     seen = lambda sequence: mr.acquire(sequence, object_seen, tolerance=0)

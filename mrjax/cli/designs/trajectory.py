@@ -113,7 +113,7 @@ def _stage(
 def _written(
     settings: dict[str, Any], scanner: mr.Scanner, tasks: list, results: list, test: np.ndarray, folder: Path
 ) -> list[Path]:
-    (first, last), (start, best) = (tasks[0], tasks[-1]), (results[0].best, results[-1].best)
+    (first, last), (start, best) = (tasks[0], tasks[-1]), (results[0].best, tasks[-1].within_limits(results[-1].best))
     sequence = last.played(best)
     seen = lambda one: one.timeline().trajectory()[:, :2]
     paths, limits = folders.write_sequences(folder, "trajectory", sequence, scanner, seen)
@@ -125,7 +125,7 @@ def _written(
         **folders.progress_of(results[-1]),
     }
     np.savez(folder / "trajectory.npz", k=np.asarray(last.trajectory(best)), weights=np.asarray(best["weights"]))
-    figure(tasks, results, test).savefig(folder / "trajectory.png", dpi=150)
+    figure(tasks, (start, best), results, test).savefig(folder / "trajectory.png", dpi=150)
     plain = {name: np.asarray(value).tolist() for name, value in settings.items()}
     card = {"asked": plain, "found": found, "limits": limits, "mrjax_version": mr.__version__}
     cards = folders.write_card(folder, "A trajectory, learned", card)
