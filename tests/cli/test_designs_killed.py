@@ -1,7 +1,8 @@
-"""Every `mrjax design` that is killed goes on to the same bits as one that was never stopped."""
+"""Every `mrjax design` that is killed goes on to the same bits as one that was never stopped, and its files can be played."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,11 @@ import time
 
 import numpy as np
 import pytest
+
+import mrjax as mr
+from mrjax.units import mT
+
+pulseq = pytest.importorskip("pypulseq")
 
 CEST = """
 field: 9.4T
@@ -45,7 +51,7 @@ def words(kind, folder):
     """The command; all runs share what has been compiled."""
     config, compiled = folder.parent / "asked.yaml", folder.parent / "compiled"
     if kind == "crlb":
-        asked = ["vfa", "--steps", "400"]
+        asked = ["fse", "--echoes", "4", "--fov", "220mm", "--steps", "200"]
     else:
         config.write_text(KINDS[kind][0])
         asked = ["--config", str(config)]
@@ -78,13 +84,62 @@ def numbers(folder):
     return found
 
 
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_design_that_is_killed_ends_as_if_it_had_not_been(kind, tmp_path):
-    commands = {name: words(kind, tmp_path / name) for name in ("killed", "whole")}
-    killed_in(tmp_path / "killed" / KINDS[kind][1], commands["killed"])
+@pytest.fixture(scope="module", params=[pytest.param(kind, marks=pytest.mark.exhaustive) for kind in KINDS])
+def designs(request, tmp_path_factory):
+    """Of each kind the folder of a design that was killed and taken up again, and of one that was not."""
+    kind, folder = request.param, tmp_path_factory.mktemp(request.param)
+    commands = {name: words(kind, folder / name) for name in ("killed", "whole")}
+    killed_in(folder / "killed" / KINDS[kind][1], commands["killed"])
     for command in commands.values():
         subprocess.run(command, capture_output=True, check=True)
-    killed, whole = (numbers(tmp_path / name) for name in commands)
+    return kind, folder / "killed", folder / "whole"
+
+
+def test_a_design_that_is_killed_ends_as_if_it_had_not_been(designs):
+    kind, *folders = designs
+    killed, whole = map(numbers, folders)
+    assert f"{KINDS[kind][1]}/log.jsonl".removeprefix("./") in whole
     assert set(killed) == set(whole)
     assert [name for name in whole if killed[name] != whole[name]] == []
+
+
+SCANNERS = {
+    "cest": mr.Scanner(rf_dead_time=0.0, rf_ringdown=0.0, adc_dead_time=0.0),
+    "trajectory": mr.Scanner(max_gradient=30 * mT, max_slew=120.0),
+}
+"""As the settings have them by default."""
+
+
+def test_files_are_within_limits_and_read_back(designs):
+    kind, _, folder = designs
+    paths = list(folder.glob("*.seq"))
+    assert len(paths) == (1 if kind in ("crlb", "cest") else 2)
+    scanner = SCANNERS.get(kind, mr.Scanner())
+    for path in paths:
+        scanner.check(mr.pulseq.to_sequence(mr.pulseq.read(path)))
+        theirs = pulseq.Sequence(system_of(scanner))
+        theirs.read(str(path))
+        assert theirs.check_timing()[0]
+    assert change_when_read_back(folder) < 1e-6
+
+
+def system_of(scanner):
+    """The same rasters and dead times by pypulseq's names."""
+    return pulseq.Opts(
+        rf_dead_time=scanner.rf_dead_time,
+        rf_ringdown_time=scanner.rf_ringdown,
+        adc_dead_time=scanner.adc_dead_time,
+        rf_raster_time=scanner.rf_raster,
+        adc_raster_time=scanner.adc_raster,
+        grad_raster_time=scanner.gradient_raster,
+        block_duration_raster=scanner.block_raster,
+    )
+
+
+def change_when_read_back(folder):
+    """Of the signal of a file, as the command has compared it."""
+    for name in ("card.json", "design.json"):
+        if (path := folder / name).exists():
+            card = json.loads(path.read_text())
+            return card.get("limits", card)["largest_change_when_read_back"]
+    return float(re.search(r"changes by (\S+) when it is read back", (folder / "design.md").read_text())[1])
