@@ -17,26 +17,27 @@ from mrjax.cli.designs.image_figure import figure
 from mrjax.units import deg, ms
 
 ENTRIES = (
-    Entry("matrix", int, 16, "pixels along x and y"),
-    Entry("fov", quantities.length, "200mm", "field of view"),
-    Entry("flip_angle", quantities.angle, "5deg", "of the target, a spoiled gradient echo"),
+    Entry("matrix", int, 16, "pixels along x and y", is_positive=True),
+    Entry("fov", quantities.length, "200mm", "field of view", is_positive=True),
+    Entry("flip_angle", quantities.angle, "5deg", "of the target, a spoiled gradient echo", is_positive=True),
     Entry("phase_increment", quantities.angle, "117deg", "of RF spoiling of the target"),
     Entry("power", float, 0.0, "weight of the sum of squared angles relative to that of the target"),
     Entry("outside", float, 1.0, "weight of samples outside of the k-space of the target"),
-    Entry("objects", int, 12, "that are learned from"),
+    Entry("objects", int, 12, "that are learned from", is_positive=True),
     Entry(
         "steps",
         int,
         (100, 60, 500),
         "of the search: tiny objects, then two sizes, then objects everywhere that remember",
         3,
+        is_positive=True,
     ),
-    Entry("gradient_rate", float, 0.5, "first step of gradient moments, in steps of k-space"),
-    Entry("angle_rate", quantities.angle, "0.115deg", "first step of flip angles"),
-    Entry("phase_rate", quantities.angle, "1.15deg", "first step of phases"),
+    Entry("gradient_rate", float, 0.5, "first step of gradient moments, in steps of k-space", is_positive=True),
+    Entry("angle_rate", quantities.angle, "0.115deg", "first step of flip angles", is_positive=True),
+    Entry("phase_rate", quantities.angle, "1.15deg", "first step of phases", is_positive=True),
     Entry("seed", int, 0, "of the start and of the objects"),
-    Entry("max_gradient", quantities.gradient, "40mT/m", "of the scanner"),
-    Entry("max_slew", quantities.slew_rate, "150T/m/s", "of the scanner"),
+    Entry("max_gradient", quantities.gradient, "40mT/m", "of the scanner", is_positive=True),
+    Entry("max_slew", quantities.slew_rate, "150T/m/s", "of the scanner", is_positive=True),
 )
 
 FORGETFUL = 2 * ms
