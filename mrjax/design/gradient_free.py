@@ -81,7 +81,7 @@ class WholeVariables(Variables):
 
 def whole_variables(start: PyTree, free: Free, bounds: PyTree) -> WholeVariables:
     """As `Variables.of`, with bounds that are known on both sides."""
-    found, leaves = WholeVariables.of(start, free, bounds), jax.tree.leaves(start)
+    found, leaves = Variables.of(start, free, bounds), jax.tree.leaves(start)
     for place, lower, upper in zip(found.places, found.lower, found.upper, strict=True):
         if not (np.all(np.isfinite(lower)) and np.all(np.isfinite(upper))):
             raise ValueError(
@@ -89,7 +89,8 @@ def whole_variables(start: PyTree, free: Free, bounds: PyTree) -> WholeVariables
                 f"between them, but got {lower} and {upper}."
             )
     whole = [np.issubdtype(np.asarray(leaves[place.index]).dtype, np.integer) for place in found.places]
-    return dataclasses.replace(found, is_whole=tuple(map(bool, whole)))
+    known = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    return WholeVariables(**known, is_whole=tuple(map(bool, whole)))
 
 
 class GradientFreeSearch:
@@ -157,7 +158,7 @@ class GradientFreeSearch:
             maxiter=steps,
             popsize=self.method.population,
             tol=self.method.tolerance,
-            seed=self.method.seed,
+            seed=self.method.seed,  # pyright: ignore[reportCallIssue] - `rng` from scipy 1.15 on
             polish=False,
             x0=_rounded(self.start * size, whole),
             callback=after,

@@ -69,8 +69,9 @@ def _finufft_to_points(
     points: Array, modes: Array, *, shape: tuple[int, ...], sign: int, tolerance: float, threads: int | None = None
 ) -> Array:
     import jax_finufft
+    from jax_finufft.options import Opts
 
-    options = jax_finufft.options.Opts(nthreads=threads or 0)
+    options = Opts(nthreads=threads or 0)
     return jax_finufft.nufft2(modes, *_one_each(points), iflag=sign, eps=tolerance, opts=options)
 
 
@@ -78,8 +79,9 @@ def _finufft_to_modes(
     points: Array, values: Array, *, shape: tuple[int, ...], sign: int, tolerance: float, threads: int | None = None
 ) -> Array:
     import jax_finufft
+    from jax_finufft.options import Opts
 
-    options = jax_finufft.options.Opts(nthreads=threads or 0)
+    options = Opts(nthreads=threads or 0)
     return jax_finufft.nufft1(shape, values, *_one_each(points), iflag=sign, eps=tolerance, opts=options)
 
 

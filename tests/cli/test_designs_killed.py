@@ -110,6 +110,7 @@ SCANNERS = {
 """As the settings have them by default."""
 
 
+@pytest.mark.filterwarnings("ignore:.*does not say what all RF pulses are for")
 def test_files_are_within_limits_and_read_back(designs):
     kind, _, folder = designs
     paths = list(folder.glob("*.seq"))
