@@ -134,6 +134,7 @@ def run(experiment: Experiment, options: argparse.Namespace) -> int:
     with jax.enable_x64(True):  # parameters may be hard to tell apart
         asked = question(experiment, options)
         folder = options.out or Path(f"design_{experiment.name}")
+        outcome.require_sequence(asked, options)
         outcome.claim(folder, asked)
         console.print(f"designing {', '.join(asked.start)} for {', '.join(asked.labels)}", soft_wrap=True)
         result = asked.searched(options.steps, folder)

@@ -3,6 +3,7 @@
 from .constrained import Constrained as Constrained, Constraint as Constraint
 from .cramer_rao import CramerRao as CramerRao, crlb as crlb
 from .free_echoes import FreeEchoes as FreeEchoes
+from .gradient_free import GradientFree as GradientFree
 from .learned import (
     LearnedDesign as LearnedDesign,
     at_rate as at_rate,

@@ -42,14 +42,19 @@ def _scalar(value: Any, name: str) -> Array:
     return array
 
 
-def check_start(value: Array, terms: dict[str, Array], slope: list[Array], variables: Variables) -> None:
-    """Refuse a start from which no step can be taken."""
+def check_finite(value: Array, terms: dict[str, Array]) -> None:
+    """Refuse a start whose objective is no number."""
     if not np.isfinite(value):
         listed = ", ".join(f"{name} {float(term):.6g}" for name, term in terms.items())
         raise ValueError(
             f"`objective` must be finite at the start, but is {float(value):.6g}{f' ({listed})' if listed else ''}; start "
             "where the signal depends on every parameter."
         )
+
+
+def check_start(value: Array, terms: dict[str, Array], slope: list[Array], variables: Variables) -> None:
+    """Refuse a start from which no step can be taken."""
+    check_finite(value, terms)
     for place, derivative in zip(variables.places, slope, strict=True):
         if not np.all(np.isfinite(derivative)):
             raise ValueError(

@@ -93,6 +93,22 @@ class Constrained:
             raise ValueError(f"`tolerance` must be positive, but got {self.tolerance}.")
 
 
+def constraint_scale(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """The width of limits, or their size where there is no width: the unit of breaches."""
+    with np.errstate(invalid="ignore"):
+        width = np.where(np.isfinite(upper - lower) & (upper > lower), upper - lower, 0.0)
+    size = np.maximum(*(np.where(np.isfinite(side), np.abs(side), 0.0) for side in (lower, upper)))
+    return np.where(width > 0, width, np.where(size > 0, size, 1.0))
+
+
+def unkept(breach: float) -> str:
+    """A sentence where no design was found that keeps the constraints."""
+    return (
+        f"No design that keeps all constraints was found: the nearest breaks one by {breach:.3g} of its limits. They "
+        "may exclude each other; widen limits or bounds, or start nearer to what keeps them."
+    )
+
+
 class SearchState(NamedTuple):
     """What a checkpoint holds: of all that scipy knows of a search, the best point."""
 
@@ -189,12 +205,7 @@ class ConstrainedSearch:
     @property
     def _unkept(self) -> str:
         """A sentence where no design was found that keeps the constraints."""
-        if self.breach <= FEASIBLE:
-            return ""
-        return (
-            f" No design that keeps all constraints was found: the nearest breaks one by {self.breach:.3g} of its limits. They "
-            "may exclude each other; widen limits or bounds, or start nearer to what keeps them."
-        )
+        return "" if self.breach <= FEASIBLE else f" {unkept(self.breach)}"
 
     @property
     def _state(self) -> SearchState:
@@ -229,9 +240,7 @@ class ConstrainedSearch:
     def _scaled(self, constraint: Constraint) -> tuple[Callable, Any, Any, Callable]:
         """Function, limits and Jacobian for scipy, relative to the width of the limits or their size."""
         lower, upper = np.asarray(constraint.lower, float), np.asarray(constraint.upper, float)
-        width = np.where(np.isfinite(upper - lower) & (upper > lower), upper - lower, 0.0)
-        size = np.maximum(*(np.where(np.isfinite(side), np.abs(side), 0.0) for side in (lower, upper)))
-        scale = np.where(width > 0, width, np.where(size > 0, size, 1.0))
+        scale = constraint_scale(lower, upper)
 
         def function(x: Array) -> Array:
             value = jnp.asarray(constraint.function(self.variables.design(self.unravel(x))))

@@ -11,10 +11,11 @@ from jaxtyping import Array, Float
 
 from mrjax import _checks, units
 from mrjax.protocols._arguments import repetition_phases
-from mrjax.sequence import ContinuousWave, Delay, Gradient, Readout, Repeat, Sequence, Together
+from mrjax.sequence import ContinuousWave, Delay, Gradient, Readout, Repeat, Scanner, Sequence, Together
 from mrjax.units import deg, ms, us
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
+LOBE_RISE = 0.2 * ms
 SPOILING = 2.0
 """Cycles across a pixel along x that the target winds in each repetition."""
 
@@ -135,6 +136,11 @@ class FreeEchoes:
         image = jnp.fft.fftshift(jnp.fft.ifft2(centred, norm="ortho"), axes=(-2, -1))
         return jnp.swapaxes(image, -2, -1)  # a row of samples is a line along x
 
+    def reach(self, scanner: Scanner) -> float:
+        """How many steps of k-space a lobe can move by along either axis, within the gradient and the slew rate of a scanner."""
+        largest = min(scanner.max_gradient, scanner.max_slew * LOBE_RISE) * (self.lobe_duration - LOBE_RISE)
+        return largest * GAMMA_BAR * self.fov - max(map(abs, self._corrections))
+
     @property
     def _ramp(self) -> float:
         return 0.1 * ms
@@ -144,14 +150,17 @@ class FreeEchoes:
         """Of the readout, and a dead time after it, in s."""
         return math.ceil(self.matrix * self.dwell_time / (10 * us) - 1e-6) * 10 * us
 
+    @property
+    def _corrections(self) -> tuple[float, float]:
+        """Steps along x from the start of the readout to its first sample, and from where the next would be to its end."""
+        start = (self._ramp + self.dwell_time) / (2 * self.dwell_time)
+        return start, (self._ramp + self._flat) / self.dwell_time - start - self.matrix
+
     def _lobes(self, steps: Array, before: bool = False) -> Together:
         """Lobes whose areas move k by so many steps, corrected along x for what the ramps of the readout wind."""
-        start = (self._ramp + self.dwell_time) / (
-            2 * self.dwell_time
-        )  # from the start of the readout to its first sample
-        end = (self._ramp + self._flat) / self.dwell_time - start - self.matrix  # from where the next sample would be
+        start, end = self._corrections
         area = -jnp.asarray(steps) / (GAMMA_BAR * self.fov)
         area = area.at[:, 0].add((start if before else end) / (GAMMA_BAR * self.fov))
-        timing = {"rise": 0.2 * ms, "flat": self.lobe_duration - 0.4 * ms}
+        timing = {"rise": LOBE_RISE, "flat": self.lobe_duration - 2 * LOBE_RISE}
         along = lambda i, axis: Gradient.trapezoid(area=area[:, i], **timing, axis=axis)
         return Together(along(0, "x"), along(1, "y"))

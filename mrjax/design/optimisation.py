@@ -14,6 +14,7 @@ from mrjax.design._descent import Descent
 from mrjax.design._evaluation import Objective, at_points
 from mrjax.design._variables import Free, Variables
 from mrjax.design.constrained import Constrained, ConstrainedSearch, Constraint
+from mrjax.design.gradient_free import GradientFree, GradientFreeSearch, WholeVariables, whole_variables
 from mrjax.design.result import DesignResult
 from mrjax.nn.checkpoints import CheckpointFolder
 from mrjax.nn.history import History
@@ -57,10 +58,10 @@ def optimise(
       Real numbers in SI units.
     - `bounds`: In the form of what `free` returns, with a pair (lower, upper) in the place of each leaf, in its unit; numbers
       or arrays of its shape; None or an infinity for no bound.
-    - `constraints`: What else a design must keep, for `Constrained`.
-    - `optimiser`: Of optax, or `Constrained`. By default Adam with a rate that falls from 0.02 to zero over `steps` as a cosine
-      does.
-    - `steps`: Of optax, or at most so many iterations of `Constrained`.
+    - `constraints`: What else a design must keep, for `Constrained` and `GradientFree`.
+    - `optimiser`: Of optax, `Constrained`, or `GradientFree` for whole numbers and objectives without derivatives. By default
+      Adam with a rate that falls from 0.02 to zero over `steps` as a cosine does.
+    - `steps`: Of optax, or at most so many iterations of `Constrained` or generations of `GradientFree`.
     - `folder`: Where to keep checkpoints and log; None to keep nothing.
     - `checkpoint_every`: Steps from one checkpoint to the next.
     - `progress`: Whether to show a bar with the objective.
@@ -94,14 +95,16 @@ def optimise(
     """
     steps = _checks.positive_integer(steps, "steps")
     every = _checks.positive_integer(checkpoint_every, "checkpoint_every")
-    _check_that_they_go_together(optimiser, constraints)
+    _check_that_they_go_together(optimiser, constraints, folder)
+    if isinstance(optimiser, GradientFree):
+        whole = whole_variables(start, free, bounds)
+        return _without_derivatives(objective, start, whole, constraints, optimiser, steps, progress)
     variables = Variables.of(start, free, bounds)
     evaluated = at_points(objective, variables)
     if isinstance(optimiser, Constrained):
         search = ConstrainedSearch(evaluated, variables, constraints, optimiser)
     else:
-        adam = lambda: optax.adam(optax.cosine_decay_schedule(RATE, steps))
-        search = Descent(evaluated, variables, adam() if optimiser is None else optimiser)
+        search = Descent(evaluated, variables, _adam(steps) if optimiser is None else optimiser)
     if folder is None:
         history = History.in_memory()
         reason = search.through(steps, history, None, every, progress)
@@ -114,12 +117,33 @@ def optimise(
     return _result(variables, search.best_point, search.least, history, reason, start)
 
 
-def _check_that_they_go_together(optimiser: Any, constraints: Any) -> None:
-    if not isinstance(optimiser, Constrained | optax.GradientTransformation | None):
+def _adam(steps: int) -> optax.GradientTransformation:
+    return optax.adam(optax.cosine_decay_schedule(RATE, steps))
+
+
+def _without_derivatives(
+    objective: Objective,
+    start: PyTree,
+    variables: WholeVariables,
+    constraints: Sequence[Constraint],
+    optimiser: GradientFree,
+    steps: int,
+    progress: bool,
+) -> DesignResult:
+    search, history = GradientFreeSearch(objective, variables, constraints, optimiser), History.in_memory()
+    reason = search.through(steps, history, progress)
+    return _result(variables, search.best_point, search.least, history, reason, start)
+
+
+def _check_that_they_go_together(optimiser: Any, constraints: Any, folder: Any) -> None:
+    if not isinstance(optimiser, Constrained | GradientFree | optax.GradientTransformation | None):
         raise ValueError(
-            f"`optimiser` must be of optax or `mr.design.Constrained()`, but got {type(optimiser).__name__}."
+            "`optimiser` must be of optax, `mr.design.Constrained()` or `mr.design.GradientFree()`, but got "
+            f"{type(optimiser).__name__}."
         )
-    if len(constraints) > 0 and not isinstance(optimiser, Constrained):
+    if folder is not None and isinstance(optimiser, GradientFree):
+        raise ValueError("`folder` needs an optimiser with derivatives; a GradientFree search is not kept on disk.")
+    if len(constraints) > 0 and not isinstance(optimiser, Constrained | GradientFree):
         raise ValueError(
             "`constraints` need `optimiser=mr.design.Constrained()`; with optax, add a term to the objective, or let it begin "
             "with what keeps them, such as `limit_energy`."

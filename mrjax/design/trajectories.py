@@ -115,7 +115,8 @@ class TrajectoryTask:
     def reconstructed(self, design: Any, images: Any) -> Complex[Array, "n_images matrix matrix"]:
         """What is seen of images, `(n_images, matrix, matrix)`."""
         n = self.matrix
-        encoding = Nufft(self.trajectory(design), (n, n), self.fov / n)
+        # by one thread, so that a search that goes on takes the same steps, bit for bit
+        encoding = Nufft(self.trajectory(design), (n, n), self.fov / n, threads=1)
         weights = jnp.asarray(design["weights"]).reshape(-1)
         return encoding.adjoint(encoding.mv(jnp.asarray(images, complex)) * weights[None] / weights.size)
 
@@ -129,6 +130,18 @@ class TrajectoryTask:
         slew = jnp.diff(values, axis=-1) / step
         shares = (values / self.scanner.max_gradient, slew / self.scanner.max_slew)
         return sum((jnp.sum(jnp.maximum(jnp.abs(one) - (1 - margin), 0.0) ** 2) for one in shares), jnp.zeros(()))
+
+    def within_limits(self, design: Any) -> dict[str, Array]:
+        r"""The design, moved towards the start until it keeps the limits of gradient and slew rate along each axis.
+
+        The gradients become $G_0 + s \, (G - G_0)$ with the largest $s \le 1$ that the scanner plays: a term such as `excess`
+        gives way a little. The weights stay.
+        """
+        step, _ = self._points
+        asked, change = self._asked, np.asarray(self.gradients(design), float) - self._asked
+        of_slew = _share_within(np.diff(asked) / step, np.diff(change) / step, self.scanner.max_slew)
+        share = min(_share_within(asked, change, self.scanner.max_gradient), of_slew)
+        return {**design, "coefficients": design["coefficients"] * share}
 
     @cached_property
     def _readout(self) -> tuple[list[Gradient], Readout, float]:
@@ -177,6 +190,14 @@ class TrajectoryTask:
         slope = (values[..., piece + 1] - values[..., piece]) / step
         area = before[..., piece] + (values[..., piece] + slope * into / 2) * into
         return -GAMMA_BAR * jnp.swapaxes(area, 1, 2)
+
+
+def _share_within(asked: np.ndarray, change: np.ndarray, limit: float) -> float:
+    """How much of a change keeps a limit of magnitude, between 0 and 1, where what is asked keeps it."""
+    left = np.maximum(limit - np.sign(change) * asked, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(np.abs(change) > left, left / np.abs(change), 1.0)
+    return float(np.min(shares, initial=1.0))
 
 
 def _found(sequence: AbstractContainer) -> tuple[list[Gradient], Readout, tuple]:

@@ -32,20 +32,24 @@ def installed() -> tuple[str, ...]:
     return found
 
 
-def to_points(points: Array, modes: Array, *, shape: tuple[int, ...], sign: int, tolerance: float) -> Array:
+def to_points(
+    points: Array, modes: Array, *, shape: tuple[int, ...], sign: int, tolerance: float, threads: int | None = None
+) -> Array:
     """Type 2 by nufftax, as `mrjax.jax_rules.linear_pair` has it: `(groups, each, *shape)` to `(groups, each, n)`."""
     if "nufftax" not in installed():
-        return _finufft_to_points(points, modes, shape=shape, sign=sign, tolerance=tolerance)
+        return _finufft_to_points(points, modes, shape=shape, sign=sign, tolerance=tolerance, threads=threads)
     import nufftax
 
     transform = getattr(nufftax, f"nufft{len(shape)}d2")
     return _in_groups(lambda x, f: transform(*x[::-1], f, eps=tolerance, isign=sign), points, modes)
 
 
-def to_modes(points: Array, values: Array, *, shape: tuple[int, ...], sign: int, tolerance: float) -> Array:
+def to_modes(
+    points: Array, values: Array, *, shape: tuple[int, ...], sign: int, tolerance: float, threads: int | None = None
+) -> Array:
     """Type 1 by nufftax, its transpose: `(groups, each, n)` to `(groups, each, *shape)`."""
     if "nufftax" not in installed():
-        return _finufft_to_modes(points, values, shape=shape, sign=sign, tolerance=tolerance)
+        return _finufft_to_modes(points, values, shape=shape, sign=sign, tolerance=tolerance, threads=threads)
     import nufftax
 
     transform = getattr(nufftax, f"nufft{len(shape)}d1")
@@ -61,16 +65,24 @@ def _in_groups(transform: Callable, points: Array, values: Array) -> Array:
         return jax.lax.map(lambda group: transform(*group), (points, values))
 
 
-def _finufft_to_points(points: Array, modes: Array, *, shape: tuple[int, ...], sign: int, tolerance: float) -> Array:
+def _finufft_to_points(
+    points: Array, modes: Array, *, shape: tuple[int, ...], sign: int, tolerance: float, threads: int | None = None
+) -> Array:
     import jax_finufft
+    from jax_finufft.options import Opts
 
-    return jax_finufft.nufft2(modes, *_one_each(points), iflag=sign, eps=tolerance)
+    options = Opts(nthreads=threads or 0)
+    return jax_finufft.nufft2(modes, *_one_each(points), iflag=sign, eps=tolerance, opts=options)
 
 
-def _finufft_to_modes(points: Array, values: Array, *, shape: tuple[int, ...], sign: int, tolerance: float) -> Array:
+def _finufft_to_modes(
+    points: Array, values: Array, *, shape: tuple[int, ...], sign: int, tolerance: float, threads: int | None = None
+) -> Array:
     import jax_finufft
+    from jax_finufft.options import Opts
 
-    return jax_finufft.nufft1(shape, values, *_one_each(points), iflag=sign, eps=tolerance)
+    options = Opts(nthreads=threads or 0)
+    return jax_finufft.nufft1(shape, values, *_one_each(points), iflag=sign, eps=tolerance, opts=options)
 
 
 def _one_each(points: Array) -> tuple[Array, ...]:

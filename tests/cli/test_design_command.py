@@ -2,11 +2,6 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import jax.numpy as jnp
 import numpy as np
@@ -111,24 +106,3 @@ def test_every_experiment_gets_better(name, tmp_path):
         assert len(mr.pulseq.read(tmp_path / "fse.seq").blocks) > 64
         best = np.array(record["design"]["refocusing_angle"]["best"])
         assert mr.design.energy(best) <= (60 * deg) ** 2 * (1 + 1e-5)
-
-
-@pytest.mark.exhaustive
-def test_a_design_that_is_killed_goes_on_as_if_it_had_not_been(tmp_path):
-    def run(folder):
-        words = ["design", "crlb", "vfa", "--steps", "400", "--out", str(tmp_path / folder)]
-        return [sys.executable, "-m", "mrjax.cli", "--no-cache", *words]
-
-    program = subprocess.Popen(run("killed"), stdout=subprocess.DEVNULL)
-    log = tmp_path / "killed" / "log.jsonl"
-    while not log.exists() or log.read_text().count("\n") < 35:
-        assert program.poll() is None
-        time.sleep(0.01)
-    os.kill(program.pid, signal.SIGKILL)
-    program.wait()
-    assert log.read_text().count("\n") < 400
-    for folder in ("killed", "whole"):
-        subprocess.run(run(folder), capture_output=True, check=True)
-    killed, whole = (json.loads((tmp_path / name / "design.json").read_text()) for name in ("killed", "whole"))
-    assert killed["design"] == whole["design"]
-    assert killed["objective"] == whole["objective"]

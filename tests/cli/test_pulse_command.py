@@ -119,6 +119,27 @@ def test_all_settings_are_shown(capsys):
     assert "--config must name a file of settings" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("pulse", "steps: 0"),
+        ("pulse", "dt: -1us"),
+        ("image", "steps: [10, 0, 10]"),
+        ("image", "objects: 0"),
+        ("trajectory", "acceleration: 0"),
+        ("trajectory", "rate: -1"),
+        ("trajectory", "coefficients: [8, -1]"),
+    ],
+)
+def test_numbers_that_must_be_positive_are_told(kind, text, tmp_path, capsys):
+    (tmp_path / "asked.yaml").write_text(text)
+    words = ["design", kind, "--config", str(tmp_path / "asked.yaml"), "--out", str(tmp_path / "out")]
+    assert main(["--no-cache", *words]) == 2
+    name, _, value = text.partition(": ")
+    assert f"{name} must be positive, but got {value}." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["pulse_refocusing", "pulse_water_only", "image", "trajectory"])
 def test_the_settings_of_the_examples_can_be_read(name):
     path = Path(__file__).parents[2] / "examples" / "design" / "settings" / f"{name}.yaml"

@@ -140,7 +140,7 @@ def test_a_search_that_leaves_where_the_objective_is_defined_ends_with_the_best(
         (jnp.sum, jnp.ones(2), {"free": lambda x: [x, x]}, "`free` must return each leaf once"),
         (jnp.sum, jnp.ones(2) * 1j, {}, "must be real, but got complex128"),
         (jnp.sum, jnp.array([1.0, jnp.nan]), {}, "must be finite"),
-        (jnp.sum, jnp.ones(2), {"optimiser": "adam"}, r"`optimiser` must be of optax or `mr.design.Constrained\(\)`"),
+        (jnp.sum, jnp.ones(2), {"optimiser": "adam"}, r"`optimiser` must be of optax, `mr.design.Constrained\(\)` or"),
         (jnp.sum, jnp.ones(2), {"steps": 0}, "`steps` must be an integer of at least 1"),
         (
             jnp.sum,

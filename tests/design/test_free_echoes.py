@@ -41,6 +41,14 @@ def test_the_cartesian_design_is_played_and_rewound():
     assert np.all(np.abs(ECHOES.k_space(design) + 0.5) <= 4)
 
 
+@pytest.mark.parametrize("scanner", [mr.Scanner(max_gradient=6e-3), mr.Scanner(max_slew=30.0)])
+def test_the_reach_of_lobes_is_the_last_that_a_scanner_plays(scanner):
+    design, reach = ECHOES.cartesian(), ECHOES.reach(scanner)
+    moved = lambda steps: ECHOES.sequence({**design, "before": jnp.full((8, 2), steps)})
+    assert scanner.breaches(moved(-reach)) == scanner.breaches(moved(reach)) == []
+    assert scanner.breaches(moved(-1.001 * reach)) != []
+
+
 @pytest.mark.exhaustive
 def test_a_point_is_seen_where_it_is():
     point = mr.Tissue(t1=1.0, t2=2e-3, x=[2 * 0.02], y=[-3 * 0.02])

@@ -54,6 +54,23 @@ def test_excess_is_none_within_the_limits_and_what_is_beyond_outside(task):
     assert SCANNER.breaches(task.played(far)) != []
 
 
+@pytest.mark.parametrize("coefficient", [0.4, 1.5])
+def test_what_is_beyond_the_limits_is_moved_as_little_as_they_ask(task, rng, coefficient):
+    far = changed(task, rng)
+    far = {**far, "coefficients": far["coefficients"].at[0, 0, 2].set(coefficient)}
+    within = task.within_limits(far)
+    assert SCANNER.breaches(task.played(within)) == []
+    share = np.asarray(within["coefficients"] / far["coefficients"])
+    np.testing.assert_allclose(share, share[0, 0, 0], rtol=1e-12)
+    more = {**far, "coefficients": 1.001 * within["coefficients"]}
+    assert SCANNER.breaches(task.played(more)) != []
+
+
+def test_what_is_within_the_limits_stays(task, rng):
+    near = changed(task, rng, 1e-6)
+    np.testing.assert_array_equal(task.within_limits(near)["coefficients"], near["coefficients"])
+
+
 @pytest.mark.exhaustive
 def test_derivatives_are_those_of_exact_sums(task, rng):
     design, image = changed(task, rng), jnp.asarray(rng.normal(size=(1, MATRIX, MATRIX)))

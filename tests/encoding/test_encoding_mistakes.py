@@ -36,6 +36,7 @@ SENSE = enc.sense(COILS, mask=jnp.ones((8, 6), bool))
         (lambda: enc.sense(COILS, mask=np.ones((1, 1)), basis=np.ones((4, 2))), r"`mask` must.*with a `basis`"),
         (lambda: enc.sense(COILS, mask=np.ones((3, 1, 1)), basis=np.ones((4, 2))), r"`basis` must.*\(3, rank\)"),
         (lambda: enc.Nufft(K, (8, 6), 1e-3, tolerance=1e-20), "`tolerance` must be from 1e-14"),
+        (lambda: enc.Nufft(K, (8, 6), 1e-3, threads=0), "`threads` must be"),
         (lambda: enc.Nufft(K, (8, 6, 2, 2), 1e-3), "one to three axes"),
         (lambda: enc.Nufft(K.at[0].set(jnp.nan), (8, 6), 1e-3), "`trajectory` must be finite"),
         (lambda: enc.Nufft(K, (8, 6), 1e-3).normal_operator(jnp.ones(4)), r"`weights` must have shape \(5,\)"),

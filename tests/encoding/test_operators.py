@@ -181,6 +181,13 @@ def test_nufft_in_float32():
         assert np.linalg.norm(enc.Nufft(k, SHAPE, VOXEL)(x) - expected) < 2e-6 * np.linalg.norm(expected)
 
 
+def test_one_thread_gives_the_same_bits_every_time():
+    k, y = jnp.asarray(np.random.default_rng(6).uniform(-15, 15, (4000, 2))), normals(27, 4000)
+    one = jax.jit(lambda y: enc.Nufft(k, (16, 16), VOXEL, threads=1).adjoint(y))
+    assert len({np.asarray(one(y)).tobytes() for _ in range(50)}) == 1
+    np.testing.assert_allclose(one(y), enc.Nufft(k, (16, 16), VOXEL).adjoint(y), atol=1e-10)
+
+
 @pytest.mark.exhaustive
 def test_a_library_that_serves_all_devices_agrees():
     pytest.importorskip("nufftax")

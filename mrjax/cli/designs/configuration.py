@@ -23,6 +23,8 @@ class Entry:
     meaning: str
     n: int | None = 1
     """How many values it has; None for any number, at least one."""
+    is_positive: bool = False
+    """Whether all of them must be above zero."""
 
 
 def configured(path: Path, entries: tuple[Entry, ...]) -> dict[str, Any]:
@@ -71,6 +73,8 @@ def _value(path: Path, entry: Entry, value: Any) -> Any:
         read = [entry.read(str(one)) for one in several]
     except (ValueError, argparse.ArgumentTypeError) as error:
         raise ValueError(f"{path}: {entry.name} cannot be read: {error}.") from error
+    if entry.is_positive and not all(one > 0 for one in read):
+        raise ValueError(f"{path}: {entry.name} must be positive, but got {_written(value)}.")
     return read[0] if entry.n == 1 else read
 
 

@@ -26,7 +26,9 @@ def claim(folder: Path, now: Mapping[str, Any]) -> None:
             )
         return
     folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+    partial = note.with_suffix(".partial")  # so that a note that is there is whole
+    partial.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+    partial.replace(note)
 
 
 def _short(value: Any) -> str:
@@ -87,18 +89,24 @@ def write_sequences(
 
     **Returns:** the paths, and what the card says of them.
     """
-    scanner.check(sequence)
-    paths, largest = [], 0.0
-    asked = np.asarray(seen(sequence))
-    for version in VERSIONS:
-        path = folder / f"{name}_{version.rpartition('.')[0]}.seq"
-        mr.pulseq.write(sequence, path, version=version, scanner=scanner)
-        with (
-            warnings.catch_warnings()
-        ):  # only version 1.5 says what RF pulses are for; where it matters, the comparison tells
-            warnings.filterwarnings("ignore", message=".*does not say what all RF pulses are for")
-            read = np.asarray(seen(mr.pulseq.to_sequence(mr.pulseq.read(path))))
-        largest = max(largest, float(np.max(np.abs(read - asked)) / np.max(np.abs(asked))))
-        paths.append(path)
+    paths = [folder / f"{name}_{version.rpartition('.')[0]}.seq" for version in VERSIONS]
+    changes = [
+        write_sequence(path, sequence, scanner, seen, version) for path, version in zip(paths, VERSIONS, strict=True)
+    ]
     shares = {f"share_of_limit_{kind}": float(np.max(share)) for kind, share in scanner.utilisation(sequence).items()}
-    return paths, {"largest_change_when_read_back": largest, **shares}
+    return paths, {"largest_change_when_read_back": max(changes), **shares}
+
+
+def write_sequence(
+    path: Path, sequence: mr.Sequence, scanner: mr.Scanner, seen: Any, version: str = VERSIONS[0], **definitions: Any
+) -> float:
+    """A Pulseq file of what the scanner can play; returns by how much what is seen changes when it is read back, relatively."""
+    scanner.check(sequence)
+    mr.pulseq.write(sequence, path, version=version, scanner=scanner, definitions=definitions)
+    asked = np.asarray(seen(sequence))
+    with (
+        warnings.catch_warnings()
+    ):  # only version 1.5 says what RF pulses are for; where it matters, the comparison tells
+        warnings.filterwarnings("ignore", message=".*does not say what all RF pulses are for")
+        read = np.asarray(seen(mr.pulseq.to_sequence(mr.pulseq.read(path))))
+    return float(np.max(np.abs(read - asked)) / np.max(np.abs(asked)))

@@ -17,26 +17,27 @@ from mrjax.cli.designs.image_figure import figure
 from mrjax.units import deg, ms
 
 ENTRIES = (
-    Entry("matrix", int, 16, "pixels along x and y"),
-    Entry("fov", quantities.length, "200mm", "field of view"),
-    Entry("flip_angle", quantities.angle, "5deg", "of the target, a spoiled gradient echo"),
+    Entry("matrix", int, 16, "pixels along x and y", is_positive=True),
+    Entry("fov", quantities.length, "200mm", "field of view", is_positive=True),
+    Entry("flip_angle", quantities.angle, "5deg", "of the target, a spoiled gradient echo", is_positive=True),
     Entry("phase_increment", quantities.angle, "117deg", "of RF spoiling of the target"),
     Entry("power", float, 0.0, "weight of the sum of squared angles relative to that of the target"),
     Entry("outside", float, 1.0, "weight of samples outside of the k-space of the target"),
-    Entry("objects", int, 12, "that are learned from"),
+    Entry("objects", int, 12, "that are learned from", is_positive=True),
     Entry(
         "steps",
         int,
         (100, 60, 500),
         "of the search: tiny objects, then two sizes, then objects everywhere that remember",
         3,
+        is_positive=True,
     ),
-    Entry("gradient_rate", float, 0.5, "first step of gradient moments, in steps of k-space"),
-    Entry("angle_rate", quantities.angle, "0.115deg", "first step of flip angles"),
-    Entry("phase_rate", quantities.angle, "1.15deg", "first step of phases"),
+    Entry("gradient_rate", float, 0.5, "first step of gradient moments, in steps of k-space", is_positive=True),
+    Entry("angle_rate", quantities.angle, "0.115deg", "first step of flip angles", is_positive=True),
+    Entry("phase_rate", quantities.angle, "1.15deg", "first step of phases", is_positive=True),
     Entry("seed", int, 0, "of the start and of the objects"),
-    Entry("max_gradient", quantities.gradient, "40mT/m", "of the scanner"),
-    Entry("max_slew", quantities.slew_rate, "150T/m/s", "of the scanner"),
+    Entry("max_gradient", quantities.gradient, "40mT/m", "of the scanner", is_positive=True),
+    Entry("max_slew", quantities.slew_rate, "150T/m/s", "of the scanner", is_positive=True),
 )
 
 FORGETFUL = 2 * ms
@@ -52,14 +53,16 @@ def searched(settings: dict[str, Any], folder: Path) -> tuple[str, list[Path]]:
     """Learn a sequence and write it; returns why the search ended, and what was written."""
     echoes = mr.design.FreeEchoes(fov=settings["fov"], matrix=settings["matrix"])
     target = echoes.cartesian(settings["flip_angle"], settings["phase_increment"])
-    design = echoes.blank(jax.random.key(settings["seed"]))
-    n = echoes.matrix
-    bounds = {
-        "flip_angle": (-LARGEST_ANGLE, LARGEST_ANGLE),
-        "phase": (-LARGEST_PHASE, LARGEST_PHASE),
-        "before": (-1.5 * n, 1.5 * n),
-        "after": (-3.0 * n, 3.0 * n),
-    }
+    scanner = _scanner(settings)
+    try:
+        scanner.check(echoes.sequence(target))
+    except ValueError as error:
+        raise ValueError(
+            f"{error}\nThat is the target of matrix and fov; take fewer or larger pixels, or another scanner."
+        ) from None
+    bounds = bounds_of(echoes, scanner)
+    blank = echoes.blank(jax.random.key(settings["seed"]))
+    design = {name: jnp.clip(value, *bounds[name]) for name, value in blank.items()}
     stages, reason = [], ""
     for number, (objects, steps) in enumerate(zip(_lessons(settings, echoes), settings["steps"], strict=True)):
         objective = mr.design.EchoError.of(
@@ -80,6 +83,22 @@ def searched(settings: dict[str, Any], folder: Path) -> tuple[str, list[Path]]:
         if reason.startswith("Interrupted"):
             return reason, []
     return reason, _written(settings, echoes, target, stages, folder)
+
+
+def bounds_of(echoes: mr.design.FreeEchoes, scanner: mr.Scanner) -> dict[str, tuple[float, float]]:
+    """Of all leaves: no design within them is beyond the gradients of the scanner."""
+    n, reach = echoes.matrix, echoes.reach(scanner)
+    before, after = min(1.5 * n, reach), min(3.0 * n, reach)
+    return {
+        "flip_angle": (-LARGEST_ANGLE, LARGEST_ANGLE),
+        "phase": (-LARGEST_PHASE, LARGEST_PHASE),
+        "before": (-before, before),
+        "after": (-after, after),
+    }
+
+
+def _scanner(settings: dict[str, Any]) -> mr.Scanner:
+    return mr.Scanner(max_gradient=settings["max_gradient"], max_slew=settings["max_slew"], max_b1=20e-6)
 
 
 def _lessons(settings: dict[str, Any], echoes: mr.design.FreeEchoes) -> list[mr.design.SmallObjects]:
@@ -145,7 +164,7 @@ def _written(
     folder: Path,
 ) -> list[Path]:
     best = stages[-1].best
-    scanner = mr.Scanner(max_gradient=settings["max_gradient"], max_slew=settings["max_slew"], max_b1=20e-6)
+    scanner = _scanner(settings)
     judgement = judged(echoes, best, target)
     object_seen = mr.design.small_objects(echoes, 7, 1, echoes.matrix / 4).spins
     seen = lambda sequence: mr.acquire(sequence, object_seen, tolerance=0)

@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 
 import mrjax as mr
-from mrjax.cli.designs.folder import claim as claim_folder
+from mrjax.cli.designs.folder import claim as claim_folder, write_sequence
 from mrjax.cli.designs.question import Question
 from mrjax.design import DesignResult
 
@@ -25,12 +25,14 @@ def claim(folder: Path, asked: Question) -> None:
 def write(folder: Path, asked: Question, result: DesignResult, options: argparse.Namespace) -> list[Path]:
     """Write the design as JSON and CSV, the figure, and a Pulseq file where one is asked for; returns their paths."""
     paths = [folder / name for name in ("design.json", "design.csv", "design.png")]
-    paths[0].write_text(json.dumps(_record(asked, result, options), indent=2) + "\n", encoding="utf-8")
-    _write_table(paths[1], asked, asked.complete(result.best))
-    _figure(asked, result).savefig(paths[2], dpi=150)
+    record = _record(asked, result, options)
     if getattr(options, "fov", None) is not None:
         paths.append(folder / f"{asked.experiment.name}.seq")
-        _write_sequence(paths[-1], asked, result, options)
+        sequence = _sequence(asked, asked.complete(result.best), options)
+        record["largest_change_when_read_back"] = write_sequence(paths[-1], sequence, mr.Scanner(), _seen)
+    paths[0].write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    _write_table(paths[1], asked, asked.complete(result.best))
+    _figure(asked, result).savefig(paths[2], dpi=150)
     return paths
 
 
@@ -62,12 +64,25 @@ def _write_table(path: Path, asked: Question, values: dict[str, Any]) -> None:
         writer.writerows([f"{value:.6g}" for value in row] for row in rows)
 
 
-def _write_sequence(path: Path, asked: Question, result: DesignResult, options: argparse.Namespace) -> None:
-    values = asked.complete(result.best)
+def require_sequence(asked: Question, options: argparse.Namespace) -> None:
+    """Refuse, before anything is searched for, a Pulseq file that no scanner plays at the largest settings."""
+    if getattr(options, "fov", None) is not None:
+        largest = {name: np.full(np.shape(asked.settings[name]), high) for name, (_, high) in asked.bounds.items()}
+        mr.Scanner().check(_sequence(asked, {**asked.settings, **largest}, options))
+    elif getattr(options, "matrix", None) is not None:
+        raise ValueError("--matrix is that of the Pulseq file, which needs --fov as well.")
+
+
+def _sequence(asked: Question, values: dict[str, Any], options: argparse.Namespace) -> mr.Sequence:
     n = len(values["refocusing_angle"])
     matrix = -(-SMALLEST_MATRIX // n) * n if options.matrix is None else options.matrix
     assert asked.experiment.imaging is not None
-    mr.pulseq.write(asked.experiment.imaging(values, options.fov, matrix), path)
+    return asked.experiment.imaging(values, options.fov, matrix)
+
+
+def _seen(sequence: mr.Sequence) -> Any:
+    """The signal of two spins beside the middle."""
+    return mr.acquire(sequence, mr.Tissue(1.0, 0.08, x=[10e-3, -15e-3], y=[7e-3, 20e-3]), tolerance=0)
 
 
 def _figure(asked: Question, result: DesignResult) -> Any:

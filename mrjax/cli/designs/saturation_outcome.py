@@ -13,6 +13,7 @@ from rich.table import Table
 
 import mrjax as mr
 from mrjax import zoo
+from mrjax.cli.designs.folder import write_sequence
 from mrjax.units import GAMMA, deg
 from mrjax.zoo import saturation_transfer
 from mrjax.zoo.saturation_transfer import PoolExperiment, Schedule, ScheduledNetwork
@@ -22,6 +23,9 @@ RASTER = 10e-6
 
 FLIP, CRUSHER = 1e-3, 5e-3
 """In s, of the file where the question has pulses and crushers that take no time."""
+
+SCANNER = mr.Scanner(rf_dead_time=0.0, rf_ringdown=0.0, adc_dead_time=0.0)
+"""Without the dead times of a readout and its pulse, for which the file has a sample that stands for them."""
 
 SHOWN = {
     "b1": ("B1", "uT", 1e-6),
@@ -61,12 +65,12 @@ def write(folder: Path, system: zoo.System, config: Any, network: ScheduledNetwo
     mr.io.write_schedule(paths[0], {name: arguments[name] for name in mr.io.schedule.COLUMNS.values()})
     with jax.enable_x64(True):  # times of seconds have more digits on a raster than float32
         played = mr.protocols.cest.played_fingerprinting(**with_a_readout(experiment).arguments(best))
-        mr.pulseq.write(played, paths[1], definitions={"B0": experiment.b0})
+        change = write_sequence(paths[1], played, SCANNER, _seen, B0=experiment.b0)
     paths[2].write_text(pools(experiment), encoding="utf-8")
     _figure(folder, start, best).savefig(paths[3], dpi=150)
     paths.append(folder / "design.md")
     table = _table(scheduling, start, best, found, config.steps)
-    paths[-1].write_text(_report(scheduling, best, network.played(), config, table), encoding="utf-8")
+    paths[-1].write_text(_report(scheduling, best, network.played(), config, table, change), encoding="utf-8")
     return Written(paths, table)
 
 
@@ -149,7 +153,12 @@ def _figure(folder: Path, start: Schedule, best: Schedule) -> Any:
     return mr.plot.design(result, show=lambda design: {name: design[name] for name in changed})[0].figure
 
 
-def _report(scheduling: Any, best: Schedule, learned: Schedule, config: Any, table: Table) -> str:
+def _seen(sequence: mr.Sequence) -> Any:
+    """The signal of two spins that are slightly off resonance."""
+    return mr.simulate(sequence, mr.Tissue(1.0, 0.1, off_resonance=[5.0, -40.0]), mr.Isochromats())
+
+
+def _report(scheduling: Any, best: Schedule, learned: Schedule, config: Any, table: Table, change: float) -> str:
     experiment = scheduling.experiment
     middle = {name: jnp.full(1, (low + high) / 2) for name, (low, high) in experiment.limits.items()}
     exact, unrounded = (
@@ -169,7 +178,9 @@ def _report(scheduling: Any, best: Schedule, learned: Schedule, config: Any, tab
             f"- Times are rounded to {RASTER * 1e6:g} us, which changes the images of the tissue in the middle by at most "
             f"{np.max(np.abs(exact - unrounded)):.1e} of M0",
             f"- `schedule.seq` plays a readout of {(experiment.flip_duration or FLIP) * 1e3:g} ms and crushers of "
-            f"{(experiment.crusher_duration or CRUSHER) * 1e3:g} ms; its one sample stands for a readout of yours",
+            f"{(experiment.crusher_duration or CRUSHER) * 1e3:g} ms; its one sample stands for a readout of yours, "
+            f"and dead times before and after pulses and samples are not in it; "
+            f"the signal of a spin changes by {change:.1e} when it is read back",
             f"- mrjax {mr.__version__}",
             "",
             "| | start | learned |",

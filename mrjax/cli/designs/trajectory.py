@@ -15,20 +15,29 @@ from mrjax.cli.designs.trajectory_figure import figure
 from mrjax.units import deg
 
 ENTRIES = (
-    Entry("matrix", int, 48, "pixels along x and y"),
-    Entry("fov", quantities.length, "220mm", "field of view"),
-    Entry("n_shots", int, 4, "arms of the spiral"),
-    Entry("acceleration", float, 2.0, "by which the arms are sparser than the field of view asks for"),
-    Entry("dwell_time", quantities.time, "4us", "of a sample"),
-    Entry("coefficients", int, (8, 20, 40), "of the spline of each gradient, one stage after the other", None),
-    Entry("steps", int, 60, "of each stage of the search"),
-    Entry("rate", float, 0.002, "first step, relative to the bounds"),
+    Entry("matrix", int, 48, "pixels along x and y", is_positive=True),
+    Entry("fov", quantities.length, "220mm", "field of view", is_positive=True),
+    Entry("n_shots", int, 4, "arms of the spiral", is_positive=True),
+    Entry(
+        "acceleration", float, 2.0, "by which the arms are sparser than the field of view asks for", is_positive=True
+    ),
+    Entry("dwell_time", quantities.time, "4us", "of a sample", is_positive=True),
+    Entry(
+        "coefficients",
+        int,
+        (8, 20, 40),
+        "of the spline of each gradient, one stage after the other",
+        None,
+        is_positive=True,
+    ),
+    Entry("steps", int, 60, "of each stage of the search", is_positive=True),
+    Entry("rate", float, 0.002, "first step, relative to the bounds", is_positive=True),
     Entry("excess", float, 1.0, "weight of what exceeds the limits"),
     Entry("train", int, (30, 36, 42, 48, 54), "slices of the brain to learn from", None),
     Entry("test", int, (33, 39, 45, 51), "slices that it is judged by", None),
-    Entry("echo_time", quantities.time, "50ms", "of the contrast of the images"),
-    Entry("max_gradient", quantities.gradient, "30mT/m", "of the scanner"),
-    Entry("max_slew", quantities.slew_rate, "120T/m/s", "of the scanner"),
+    Entry("echo_time", quantities.time, "50ms", "of the contrast of the images", is_positive=True),
+    Entry("max_gradient", quantities.gradient, "30mT/m", "of the scanner", is_positive=True),
+    Entry("max_slew", quantities.slew_rate, "120T/m/s", "of the scanner", is_positive=True),
 )
 
 LARGEST_CHANGE, LARGEST_WEIGHT = 2.0, 20.0
@@ -113,7 +122,7 @@ def _stage(
 def _written(
     settings: dict[str, Any], scanner: mr.Scanner, tasks: list, results: list, test: np.ndarray, folder: Path
 ) -> list[Path]:
-    (first, last), (start, best) = (tasks[0], tasks[-1]), (results[0].best, results[-1].best)
+    (first, last), (start, best) = (tasks[0], tasks[-1]), (results[0].best, tasks[-1].within_limits(results[-1].best))
     sequence = last.played(best)
     seen = lambda one: one.timeline().trajectory()[:, :2]
     paths, limits = folders.write_sequences(folder, "trajectory", sequence, scanner, seen)
@@ -125,7 +134,7 @@ def _written(
         **folders.progress_of(results[-1]),
     }
     np.savez(folder / "trajectory.npz", k=np.asarray(last.trajectory(best)), weights=np.asarray(best["weights"]))
-    figure(tasks, results, test).savefig(folder / "trajectory.png", dpi=150)
+    figure(tasks, (start, best), results, test).savefig(folder / "trajectory.png", dpi=150)
     plain = {name: np.asarray(value).tolist() for name, value in settings.items()}
     card = {"asked": plain, "found": found, "limits": limits, "mrjax_version": mr.__version__}
     cards = folders.write_card(folder, "A trajectory, learned", card)

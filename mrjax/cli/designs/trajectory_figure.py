@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 
-def figure(tasks: list[Any], results: list[Any], images: np.ndarray) -> Figure:
+def figure(tasks: list[Any], designs: tuple[Any, Any], results: list[Any], images: np.ndarray) -> Figure:
     """K-space, gradients of the first shot, an image that was not learned from with its errors, and the convergence."""
     drawn = Figure(layout="constrained", figsize=(15, 6))
     axes = drawn.subplots(2, 5)
-    pairs = ((tasks[0], results[0].best, "start"), (tasks[-1], results[-1].best, "learned"))
+    pairs = ((tasks[0], designs[0], "start"), (tasks[-1], designs[1], "learned"))
     for row, (task, design, title) in zip(axes, pairs, strict=True):
         k = np.asarray(task.trajectory(design)).reshape(*np.shape(design["weights"]), 2)
         for shot in k:
