@@ -8,7 +8,7 @@ import pytest
 from mrjax.cli import main
 from mrjax.nn.history import History
 
-ASKED = "matrix: 8\nobjects: 6\nsteps: [100, 60, 200]\n"
+ASKED = "matrix: 8\nobjects: 6\nsteps: [80, 40, 100, 20]\ndelay: 20ms\nwaiting: 1e-4\n"
 
 
 def design(tmp_path, out):
