@@ -21,9 +21,7 @@ ENTRIES = (
     Entry("fov", quantities.length, "200mm", "field of view"),
     Entry("flip_angle", quantities.angle, "5deg", "of the target, a spoiled gradient echo"),
     Entry("phase_increment", quantities.angle, "117deg", "of RF spoiling of the target"),
-    Entry(
-        "delay", quantities.time, "0ms", "after each repetition of the target; where there is one, delays are learned"
-    ),
+    Entry("delay", quantities.time, "0ms", "after each repetition of the target; where there is one, delays are free"),
     Entry("power", float, 0.0, "weight of the sum of squared angles relative to that of the target"),
     Entry("outside", float, 1.0, "weight of samples outside of the k-space of the target"),
     Entry("waiting", float, 0.0, "weight of the mean delay relative to a repetition without it"),
