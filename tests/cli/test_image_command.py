@@ -43,6 +43,6 @@ def test_encoding_is_learned_and_resumed_bit_for_bit(tmp_path, monkeypatch):
     assert design(tmp_path, "again") == 130
     monkeypatch.setattr(History, "append", append)
     assert design(tmp_path, "again") == 0
-    designs = [np.load(tmp_path / folder / "design.npz") for folder in ("out", "again")]
-    for name in designs[0].files:
-        np.testing.assert_array_equal(designs[0][name], designs[1][name])
+    with np.load(tmp_path / "out" / "design.npz") as whole, np.load(tmp_path / "again" / "design.npz") as resumed:
+        for name in whole.files:
+            np.testing.assert_array_equal(whole[name], resumed[name])
