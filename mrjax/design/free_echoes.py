@@ -25,12 +25,13 @@ class FreeEchoes:
     r"""A gradient echo for each line of an image, whose flip angles, phases and gradient moments are free: a MRzero design.
 
     In each repetition come a hard pulse, lobes along x and y that may have any area, a readout along x, and lobes of any area
-    again. The receiver follows the phase of the pulse. A design is a dictionary of arrays:
+    again, and a delay. The receiver follows the phase of the pulse. A design is a dictionary of arrays:
 
     | leaf | shape | unit |
     |---|---|---|
     | `flip_angle`, `phase` | `(n,)` | rad |
     | `before`, `after` | `(n, 2)` | steps of k-space, $1/L$, along x and y |
+    | `delay` | `(n,)` | s, zero or more, at the end of each repetition |
 
     **Arguments:**
 
@@ -72,13 +73,16 @@ class FreeEchoes:
             if not (isinstance(value, int | float) and math.isfinite(value) and value > 0 and value >= smallest):
                 raise ValueError(f"`{name}` must be a number of at least {smallest:g}, but got {value!r}.")
 
-    def cartesian(self, flip_angle: float = 5 * deg, phase_increment: float = 117 * deg) -> dict[str, Array]:
+    def cartesian(
+        self, flip_angle: float = 5 * deg, phase_increment: float = 117 * deg, delay: float = 0.0
+    ) -> dict[str, Array]:
         """The design of a spoiled gradient echo, line by line: what is to be learned.
 
         **Arguments:**
 
         - `flip_angle`: In rad.
         - `phase_increment`: Of RF spoiling, in rad.
+        - `delay`: After each repetition, in s, zero or more.
         """
         n = self.matrix
         lines, count = np.arange(n) - n // 2, np.arange(n, dtype=float)
@@ -86,21 +90,25 @@ class FreeEchoes:
         after = np.stack([np.full(n, SPOILING * n - n / 2), -lines], axis=1)
         phase = np.asarray(repetition_phases(phase_increment, count * (count + 1) / 2))
         plain = {"flip_angle": np.full(n, float(flip_angle)), "phase": phase, "before": before, "after": after}
+        plain["delay"] = np.full(n, float(delay))
         return {name: jnp.asarray(value, float) for name, value in plain.items()}
 
-    def blank(self, key: Array, flip_angle: float = 0.5 * deg) -> dict[str, Array]:
-        """A start that knows nothing: hardly any RF, no encoding but half a step of noise along y, scrambled spoilers.
+    def blank(self, key: Array, flip_angle: float = 0.5 * deg, spoiling: float = 6.0) -> dict[str, Array]:
+        """A start that knows nothing: hardly any RF, no encoding but half a step of noise along y, scrambled spoilers, no delay.
 
         **Arguments:**
 
         - `key`: Of `jax.random`.
         - `flip_angle`: In rad; without any, no derivative would tell what gradients are for.
+        - `spoiling`: Cycles across a pixel that a spoiler winds at most, along x and y. Few of them let magnetisation of earlier
+          repetitions be seen in later readouts.
         """
         n = self.matrix
         of_lines, of_spoilers = jax.random.split(key)
         before = jnp.zeros((n, 2)).at[:, 1].set(jax.random.uniform(of_lines, (n,), minval=-0.5, maxval=0.5))
-        after = jax.random.uniform(of_spoilers, (n, 2), minval=-2.0 * n, maxval=2.0 * n)
-        return {"flip_angle": jnp.full(n, float(flip_angle)), "phase": jnp.zeros(n), "before": before, "after": after}
+        after = jax.random.uniform(of_spoilers, (n, 2), minval=-spoiling * n, maxval=spoiling * n)
+        plain = {"flip_angle": jnp.full(n, float(flip_angle)), "phase": jnp.zeros(n), "delay": jnp.zeros(n)}
+        return {**plain, "before": before, "after": after}
 
     def sequence(self, design: Any) -> Sequence:
         """What a design plays; a scanner can play it, as far as its areas and angles are within the limits."""
@@ -118,6 +126,7 @@ class FreeEchoes:
             self._lobes(design["before"], before=True),
             Together(read, sampled),
             self._lobes(design["after"]),
+            Delay(design["delay"]),
         )
         return Sequence(Repeat(*events, n_repetitions=self.matrix))
 
@@ -140,6 +149,11 @@ class FreeEchoes:
         """How many steps of k-space a lobe can move by along either axis, within the gradient and the slew rate of a scanner."""
         largest = min(scanner.max_gradient, scanner.max_slew * LOBE_RISE) * (self.lobe_duration - LOBE_RISE)
         return largest * GAMMA_BAR * self.fov - max(map(abs, self._corrections))
+
+    @property
+    def repetition_time(self) -> float:
+        """From pulse to pulse without a delay, in s."""
+        return self.pulse_duration + 0.2 * ms + 2 * self.lobe_duration + 2 * self._ramp + self._flat
 
     @property
     def _ramp(self) -> float:

@@ -1,6 +1,7 @@
 """What free echoes learn from: small objects whose signals are to be those of a target."""
 
 import dataclasses
+import math
 from typing import Any
 
 import jax.numpy as jnp
@@ -13,8 +14,7 @@ from mrjax.design.objectives import relative_error
 from mrjax.physics import acquire
 from mrjax.tissue import Tissue
 
-SPINS, LATTICE = 55, 34
-"""In each pixel, on a lattice of Fibonacci: fewer than 55 whole turns along x or y add up to nothing, as in a real pixel."""
+GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,6 +34,7 @@ def small_objects(
     reach: float | int,
     size: float | int = 1.0,
     longest_t2: float | int = np.inf,
+    spins: int = 55,
 ) -> SmallObjects:
     r"""Random objects to learn an image encoding from.
 
@@ -51,6 +52,8 @@ def small_objects(
     - `reach`: Greatest distance of an object from the middle along x and y, in pixels, zero or more.
     - `size`: Of pixels and distances relative to those of the image, positive.
     - `longest_t2`: To which T2 is cut, in s, positive.
+    - `spins`: In each pixel, a number of Fibonacci such as 55 or 233, on a lattice: fewer whole turns than that along x or y
+      add up to nothing, as in a real pixel; along both at once, fewer than about its square root do. Spoilers wind many.
 
     **Returns:** `SmallObjects`.
 
@@ -74,18 +77,19 @@ def small_objects(
         raise ValueError(
             f"`reach` must be zero or more, `size` and `longest_t2` positive, but got {reach!r}, {size!r} and {longest_t2!r}."
         )
-    rng, pixel, per_pixel = np.random.default_rng(seed), size * echoes.fov / echoes.matrix, SPINS
+    rng, pixel = np.random.default_rng(seed), size * echoes.fov / echoes.matrix
+    per_pixel = _checks.positive_integer(spins, "spins")
     corner = rng.uniform(-reach, reach, (n_objects, 1, 1, 2)) - 0.5
     pixels = np.array([[i, j] for i in (0, 1) for j in (0, 1)])[None, :, None]
-    number = np.arange(SPINS) + 0.5
-    inside = np.stack([number, number * LATTICE % SPINS], axis=1)[None, None] / SPINS - 0.5
+    number, step = np.arange(per_pixel) + 0.5, round(per_pixel / GOLDEN_RATIO)
+    inside = np.stack([number, number * step % per_pixel], axis=1)[None, None] / per_pixel - 0.5
     place = ((corner + pixels + inside) * pixel).reshape(-1, 2)
     density, t2, longer = (rng.uniform(low, low + 1.0, (n_objects, 4)) for low in (0.5, 0.3, 0.0))
     each = lambda value: np.repeat(value.ravel(), per_pixel)
     m0 = each(density) / per_pixel
-    spins = Tissue(t1=each(t2 + longer), t2=each(np.minimum(t2, longest_t2)), m0=m0, x=place[:, 0], y=place[:, 1])
+    tissue = Tissue(t1=each(t2 + longer), t2=each(np.minimum(t2, longest_t2)), m0=m0, x=place[:, 0], y=place[:, 1])
     owner = np.repeat(np.arange(n_objects), 4 * per_pixel)
-    return SmallObjects(spins, jnp.asarray(owner[None] == np.arange(n_objects)[:, None], complex))
+    return SmallObjects(tissue, jnp.asarray(owner[None] == np.arange(n_objects)[:, None], complex))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -98,6 +102,7 @@ class EchoError:
     target_power: Array
     power_weight: float
     outside_weight: float
+    delay_weight: float
 
     @classmethod
     def of(
@@ -108,23 +113,27 @@ class EchoError:
         *,
         power_weight: float = 0.0,
         outside_weight: float = 1.0,
+        delay_weight: float = 0.0,
     ) -> "EchoError":
-        r"""The objective $\frac{\sum |s - s_t|^2}{\sum |s_t|^2} + w_p \frac{\sum \theta^2}{\sum \theta_t^2} + w_o \, o$.
+        r"""How far a design is from a target, with what it costs.
+
+        $$\frac{\sum |s - s_t|^2}{\sum |s_t|^2} + w_p \frac{\sum \theta^2}{\sum \theta_t^2} + w_o \, o + w_d \frac{\bar d}{T_R}$$
 
         The adjoint of a Cartesian encoding is unitary: the error of k-space is that of the images. $o$ is the mean square of how
-        far samples lie outside of the square of k-space that the target samples, in units of its width.
+        far samples lie outside of the square of k-space that the target samples, in units of its width; $\bar d$ is the mean
+        delay, $T_R$ a repetition without it.
 
         **Arguments:**
 
         - `echoes`, `objects`: What is played on what.
         - `target`: A design, such as `echoes.cartesian()`.
-        - `power_weight`, `outside_weight`: $w_p$ and $w_o$, zero or more.
+        - `power_weight`, `outside_weight`, `delay_weight`: $w_p$, $w_o$ and $w_d$, zero or more.
 
         **Returns:** a function of a design, which returns its value and the terms.
         """
         wanted = _signals(echoes, objects, target)
         power = jnp.sum(jnp.asarray(target["flip_angle"]) ** 2)
-        return cls(echoes, objects, wanted, power, power_weight, outside_weight)
+        return cls(echoes, objects, wanted, power, power_weight, outside_weight, delay_weight)
 
     def __call__(self, design: Any) -> tuple[Array, dict[str, Array]]:
         half = self.echoes.matrix / 2
@@ -133,9 +142,10 @@ class EchoError:
             "error": relative_error(_signals(self.echoes, self.objects, design), self.wanted),
             "power": jnp.sum(design["flip_angle"] ** 2) / self.target_power,
             "outside": jnp.mean(beyond**2) / self.echoes.matrix,
+            "delay": jnp.mean(design["delay"]) / self.echoes.repetition_time,
         }
-        value = terms["error"] + self.power_weight * terms["power"] + self.outside_weight * terms["outside"]
-        return value, terms
+        weights = {"power": self.power_weight, "outside": self.outside_weight, "delay": self.delay_weight}
+        return sum((weight * terms[name] for name, weight in weights.items()), terms["error"]), terms
 
 
 def _signals(echoes: FreeEchoes, objects: SmallObjects, design: Any) -> Complex[Array, "n_objects n_samples"]:

@@ -4,18 +4,27 @@ import importlib.util
 import re
 from pathlib import Path
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "examples" / "design"
 
 
-OF_PRECISION = [file for file in sorted(FOLDER.glob("*.py")) if "mr.design.crlb" in file.read_text()]
+WITH_A_NETWORK = FOLDER / "inversion_times_with_a_network.py"
+BY_THE_BOUND = [file for file in sorted(FOLDER.glob("*.py")) if "mr.design.crlb" in file.read_text()]
+OF_PRECISION = [file for file in BY_THE_BOUND if file != WITH_A_NETWORK]
 
 
-def played(file, arguments=("--quick",)):
+def imported(file):
     specification = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
+    return module
+
+
+def played(file, arguments=("--quick",)):
+    module = imported(file)
     return module, module.main(list(arguments))
 
 
@@ -44,3 +53,25 @@ def test_little_power_gives_the_image_of_much(capsys):
     power, error, unseen = map(float, re.findall(r"(0\.\d+)", capsys.readouterr().out.splitlines()[-1]))
     assert power < 0.22
     assert max(error, unseen) < 0.2
+
+
+@pytest.mark.exhaustive
+def test_times_learned_with_a_network_are_better_by_network_bound_and_fits():
+    """At equal time; T1 from the learned network, which knows of no bound, and by least squares, which know of no network."""
+    module, result = played(WITH_A_NETWORK, arguments=())
+    assert sum(float(times.sum()) for times in result.best.values()) < module.TOTAL * (1 + 1e-6)
+    for start, learned in result.deviations.values():
+        assert learned < 0.95 * start
+    bound, fits = result.deviations["bound"], result.deviations["fits"]
+    assert fits == pytest.approx(bound, rel=0.03)
+
+
+def test_images_of_an_inversion_recovery_follow_the_closed_form():
+    module = imported(WITH_A_NETWORK)
+    times, t1 = {"inversion_time": [0.2, 1.0], "recovery": [0.6, 2.0]}, np.array([0.4, 1.3])
+    images = module.images_of({name: jnp.array(value) for name, value in times.items()})(
+        {"t1": jnp.asarray(t1), "m0": 2 * jnp.ones(2)}
+    )
+    recovered = np.stack([np.ones(2), 1 - np.exp(-0.6 / t1)], axis=1)  # the first begins in equilibrium
+    wanted = 2 * (1 - (1 + recovered) * np.exp(-np.array(times["inversion_time"]) / t1[:, None]))
+    np.testing.assert_allclose(images, wanted, rtol=1e-10)

@@ -18,6 +18,7 @@ def random_design(rng):
         "phase": jnp.asarray(rng.uniform(-3, 3, n)),
         "before": jnp.asarray(rng.uniform(-6, 6, (n, 2))),
         "after": jnp.asarray(rng.uniform(-6, 6, (n, 2))),
+        "delay": jnp.asarray(rng.uniform(1e-3, 5e-3, n)),
     }
 
 
@@ -28,7 +29,9 @@ def test_samples_lie_where_a_design_says(rng):
     timeline = sequence.timeline()
     k = timeline.trajectory()[:, :2].reshape(8, 8, 2) * ECHOES.fov
     np.testing.assert_allclose(k, ECHOES.k_space(design), rtol=0, atol=1e-6)
-    moved = -timeline.area_until(np.arange(1, 9) * float(sequence.duration) / 8)[:, :2] * 42.577478518e6 * ECHOES.fov
+    ends = np.cumsum(ECHOES.repetition_time + np.asarray(design["delay"]))
+    assert ends[-1] == pytest.approx(float(sequence.duration), rel=1e-12)
+    moved = -timeline.area_until(ends)[:, :2] * 42.577478518e6 * ECHOES.fov
     each = np.asarray(design["before"] + design["after"]) + np.array([[8.0, 0.0]])
     np.testing.assert_allclose(moved, np.cumsum(each, axis=0), rtol=0, atol=1e-5)
 
@@ -64,10 +67,12 @@ def test_the_objective_is_that_of_its_parts_with_derivatives(rng):
     objects = mr.design.small_objects(ECHOES, 0, 2, reach=2.0)
     np.testing.assert_allclose(np.sum(objects.belongs, axis=0), 1.0)
     target, design = ECHOES.cartesian(), random_design(rng)
-    objective = mr.design.EchoError.of(ECHOES, objects, target, power_weight=0.1)
+    objective = mr.design.EchoError.of(ECHOES, objects, target, power_weight=0.1, delay_weight=0.2)
     value, terms = jax.jit(objective)(target)
     np.testing.assert_allclose(
-        [value, terms["power"], terms["error"], terms["outside"]], [0.1, 1.0, 0.0, 0.0], atol=1e-12
+        [value, *(terms[name] for name in ("power", "error", "outside", "delay"))],
+        [0.1, 1.0, 0.0, 0.0, 0.0],
+        atol=1e-12,
     )
     of = jax.jit(lambda one: objective(one)[0])
     along = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), design)
@@ -75,6 +80,28 @@ def test_the_objective_is_that_of_its_parts_with_derivatives(rng):
     numeric = (of(shifted(1e-5)) - of(shifted(-1e-5))) / 2e-5
     slope = compiled_quickly(jax.grad(lambda one: objective(one)[0]))(design)
     np.testing.assert_allclose(sum(jnp.sum(slope[name] * along[name]) for name in design), numeric, rtol=1e-5)
+
+
+def test_delays_bring_magnetisation_back():
+    """After pulses of 90 degrees each signal is what a delay has let recover; T2 is too short for echoes."""
+    echoes = mr.design.FreeEchoes(matrix=8, pulse_duration=10e-6)
+    delay = jnp.linspace(0.3, 1.5, 8)
+    moments = {"before": jnp.zeros((8, 2)), "after": jnp.zeros((8, 2)), "delay": delay}
+    tissue = mr.Tissue(t1=0.7, t2=0.02, x=[1e-6], y=[1e-6])
+    sequence = echoes.sequence(echoes.cartesian(np.pi / 2, 0.0) | moments)
+    signal = np.abs(mr.acquire(sequence, tissue, tolerance=0)).reshape(8, 8)[:, 0]
+    waits = np.asarray(echoes.repetition_time + delay[:-1])
+    np.testing.assert_allclose(signal[1:] / signal[0], 1 - np.exp(-waits / 0.7), rtol=1e-3)
+
+
+def test_spins_of_a_pixel_add_up_to_nothing():
+    pixel, objects = 0.02, mr.design.small_objects(ECHOES, 0, 1, reach=0.0, spins=233)
+    x, y, density = (np.asarray(getattr(objects.spins, name))[:233] for name in ("x", "y", "m0"))
+    left = lambda turns: (
+        abs(np.sum(density * np.exp(2j * np.pi * (turns[0] * x + turns[1] * y) / pixel))) / density.sum()
+    )
+    assert max(left(turns) for turns in [(1, 0), (0, 232), (1, 2), (2, 1), (5, 5), (-7, 9)]) < 1e-10
+    assert left((233, 0)) == pytest.approx(1.0)
 
 
 def test_what_cannot_be_says_so():
