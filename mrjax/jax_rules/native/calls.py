@@ -58,7 +58,9 @@ class ForwardLoop(NamedTuple):
         """In how many parts of the voxels so many steps of a program are done, which need bytes of scratch each."""
         n_blocks = self.n_padded // self.form.n_lanes
         worth = n_instructions(program) * self.length * n_blocks // LEAST_OF_PART
-        return max(1, min(n_blocks, worth, PARTS_PER_CORE * available_cores(), MOST_SCRATCH // scratch))
+        n_cores = available_cores()
+        most = PARTS_PER_CORE * n_cores if n_cores > 1 else 1
+        return max(1, min(n_blocks, worth, most, MOST_SCRATCH // scratch))
 
     @property
     def n_padded(self) -> int:

@@ -35,6 +35,9 @@ METADATA = 1
 NEXT, DONE, LOOKING, NUMBERS, POINTERS = 0, 8, 16, 24, 56
 N_NUMBERS = 4
 
+LOOKS_AWAKE, MICROSECONDS_ASLEEP = 100, 20
+"""How often a thread that has nothing left to do looks whether the others are done, and how long it sleeps after that."""
+
 
 class Work(NamedTuple):
     """What is to be done for voxels, in parts."""
@@ -162,15 +165,23 @@ def _dropped(b: Builder, frame: Any, error: Any) -> None:
 
 
 def _wait(b: Builder, shared: Any, n_parts: Any) -> None:
-    """Until all parts are done, which running threads have begun."""
-    look, pause, after = (b.append_basic_block(name) for name in ("look", "pause", "after"))
+    """Until all parts are done, which running threads have begun: at first awake, then asleep, or they would lack this core."""
+    start = b.block
+    look, awake, asleep, after = (b.append_basic_block(name) for name in ("look", "awake", "asleep", "after"))
+    wait = b.append_basic_block("wait")
     b.branch(look)
     b.position_at_end(look)
+    looked = b.phi(INT)
     done = b.load_atomic(b.at(shared, DONE), "acquire", 8, typ=INT)
-    b.cbranch(b.icmp_signed("<", done, n_parts), pause, after)
-    b.position_at_end(pause)
-    b.external("pause", INT32)
-    b.branch(look)
+    b.cbranch(b.icmp_signed("<", done, n_parts), wait, after)
+    b.position_at_end(wait)
+    b.cbranch(b.icmp_signed("<", looked, INT(LOOKS_AWAKE)), awake, asleep)
+    for block, name, arguments in ((awake, "pause", ()), (asleep, "sleep", (INT32(MICROSECONDS_ASLEEP),))):
+        b.position_at_end(block)
+        b.external(name, INT32, *arguments)
+        looked.add_incoming(b.add(looked, INT(1)), block)
+        b.branch(look)
+    looked.add_incoming(INT(0), start)
     b.position_at_end(after)
 
 

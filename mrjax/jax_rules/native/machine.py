@@ -45,8 +45,16 @@ def registered(work: Work) -> str:
 
 def _of_the_system() -> dict[str, Any]:
     """Functions that machine code calls."""
-    pause = ctypes.CDLL("kernel32").SwitchToThread if os.name == "nt" else ctypes.CDLL(None).sched_yield
-    return {"pause": pause, "reserve": ctypes.pythonapi.PyMem_RawMalloc, "release": ctypes.pythonapi.PyMem_RawFree}
+    if os.name == "nt":
+        pause = sleep = ctypes.CDLL("kernel32").SwitchToThread  # which reads no argument
+    else:
+        pause, sleep = ctypes.CDLL(None).sched_yield, ctypes.CDLL(None).usleep
+    return {
+        "pause": pause,
+        "sleep": sleep,
+        "reserve": ctypes.pythonapi.PyMem_RawMalloc,
+        "release": ctypes.pythonapi.PyMem_RawFree,
+    }
 
 
 def _engine(text: str) -> Any:

@@ -266,6 +266,10 @@ class EPG(AbstractEngine):
     def settled(self, state: EPGState) -> EPGState:
         return up_to_date(state)
 
+    def reported(self, state: EPGState) -> EPGState:
+        orders = {name: getattr(state, name)[:0] for name in ("plus", "minus", "z")}
+        return dataclasses.replace(state, **orders)
+
     def report(self, sequence: AbstractContainer, state: EPGState) -> None:
         all_orders = self._reads_all_orders(sequence)
         exact = 1 + winding(sequence, self._finely) if all_orders else needed_states(sequence)

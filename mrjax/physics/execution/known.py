@@ -67,9 +67,13 @@ class KnownCall(NamedTuple):
     """How many voxels one run of the program plays: all, with those that were added, or some."""
     rows: np.ndarray | None
     """Which samples are taken of those that the program gives; None for all."""
+    keeps_state: bool
+    """Whether the final state is asked for."""
 
     @classmethod
-    def of(cls, simulation: Simulation, tissue: Tissue, state: State | None, rows: np.ndarray | None) -> "KnownCall":
+    def of(
+        cls, simulation: Simulation, tissue: Tissue, state: State | None, rows: np.ndarray | None, keeps_state: bool
+    ) -> "KnownCall":
         """Decide on the size, and lay out the voxels for it."""
         shape, n = tissue.voxel_shape, math.prod(tissue.voxel_shape)
         simulation = dataclasses.replace(simulation, gradient=Forward())
@@ -85,14 +89,16 @@ class KnownCall(NamedTuple):
             changing = [differs(leaf) for leaf in jax.tree.leaves(voxels)]
         structure, arrays = Structure.of((simulation, *voxels))
         same = [False] * (len(arrays) - len(changing))
-        return cls(structure, arrays if part < n else jax.device_put(arrays), same + changing, n, part, rows)
+        return cls(
+            structure, arrays if part < n else jax.device_put(arrays), same + changing, n, part, rows, keeps_state
+        )
 
     def __call__(self) -> tuple[State, Any]:
         """The final state, voxels last, and the signal, voxels first: of NumPy where they are known and on the host."""
         if self.part < self.n_voxels:
             maps = [leaf for leaf, changes in zip(self.arrays, self.changing, strict=True) if changes]
             return cores.on_cores(self._run, maps, voxel_axes, self.n_voxels, self.part)
-        state, signal = self._taken(_program(self.structure, self.arrays))
+        state, signal = self._taken(_program(self.structure, self.keeps_state, self.arrays))
         if self.part == self.n_voxels:
             return state, signal
         return jax.tree.map(lambda leaf: leaf[..., : self.n_voxels], state), signal[: self.n_voxels]
@@ -101,7 +107,7 @@ class KnownCall(NamedTuple):
         """One part of the voxels."""
         given = iter(maps)
         arrays = [next(given) if changes else leaf for leaf, changes in zip(self.arrays, self.changing, strict=True)]
-        return self._taken(_program(self.structure, arrays))
+        return self._taken(_program(self.structure, self.keeps_state, arrays))
 
     def _taken(self, outputs: tuple[State, Any]) -> tuple[State, Any]:
         """The outputs on the host, where they can be seen there, without the samples that were added."""
@@ -114,12 +120,13 @@ class KnownCall(NamedTuple):
         return state, signal[:, :n] if self.rows[-1] == n - 1 else signal[:, self.rows]
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _program(structure: Structure, arrays: list) -> tuple[State, Any]:
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _program(structure: Structure, keeps_state: bool, arrays: list) -> tuple[State, Any]:
     simulation, tissue, state = structure.filled(arrays)
     if state is not None:
         state = simulation.engine.resumed(state, simulation.sequence, tissue)
-    return played_in_chunks(simulation, tissue, state, chunk_size_of(simulation, tissue))
+    state, signal = played_in_chunks(simulation, tissue, state, chunk_size_of(simulation, tissue))
+    return (state if keeps_state else simulation.engine.reported(state)), signal
 
 
 def _flattened(tissue: Tissue, shape: tuple[int, ...]) -> Tissue:

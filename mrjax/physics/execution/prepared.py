@@ -100,7 +100,8 @@ class PreparedCall(NamedTuple):
         played, state, m0 = _in_one_dtype((played, state, m0))
         simulation = Simulation.of(played, options.gradient, options.batch_size)
         with jax.ensure_compile_time_eval() if known else nullcontext():
-            call = KnownCall.of(simulation, played.tissue, state, rows) if known else (simulation, played.tissue, state)
+            call = simulation, played.tissue, state
+            call = KnownCall.of(*call, rows, options.keeps_state) if known else call
         return cls(distinct._replace(m0=m0), plan, call, shape, n_after)
 
     def run(self) -> tuple[Array, State]:
