@@ -32,7 +32,7 @@ schedule:
 network: {steps: 60, batch_size: 8, hidden: 8, checkpoint_every: 4}
 """
 PULSE = "flip_angle: 60deg\nduration: 2ms\ndt: 50us\nslice_thickness: 8mm\npositions: 21\nsteps: 120\n"
-IMAGE = "matrix: 8\nobjects: 3\nsteps: [40, 20, 20]\n"
+IMAGE = "matrix: 8\nobjects: 3\nsteps: [40, 20, 20, 20]\n"
 TRAJECTORY = (
     "matrix: 16\nfov: 200mm\nn_shots: 2\ndwell_time: 10us\ncoefficients: [6, 12]\nsteps: 30\ntrain: [30]\ntest: [33]\n"
 )

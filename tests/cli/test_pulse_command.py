@@ -124,7 +124,7 @@ def test_all_settings_are_shown(capsys):
     [
         ("pulse", "steps: 0"),
         ("pulse", "dt: -1us"),
-        ("image", "steps: [10, 0, 10]"),
+        ("image", "steps: [10, 0, 10, 10]"),
         ("image", "objects: 0"),
         ("trajectory", "acceleration: 0"),
         ("trajectory", "rate: -1"),
