@@ -71,7 +71,7 @@ def _with_counted(program: Jaxpr, make: Callable[[Any, Any], Any], change: Calla
 def _made(program: ClosedJaxpr, make: Callable[[Any, Any], Any]) -> ClosedJaxpr:
     count = program.jaxpr.invars[0]
     if count.aval.shape:
-        raise NotImplementedError("A loop cannot be played as often as differs along an axis of `vmap`.")
+        raise ValueError(f"`count` must be one number, also under `vmap`, but has shape {count.aval.shape}.")
     change = lambda step: make(step, count) if step.primitive.name == "scan" else step
     return ClosedJaxpr(rewritten(program.jaxpr, change), program.consts)
 

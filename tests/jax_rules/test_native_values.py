@@ -101,7 +101,7 @@ def test_counted_loops_have_forward_mode_and_stay_counted_in_other_loops():
 
 def test_counts_that_differ_along_an_axis_are_refused():
     state, inputs = arguments()
-    with pytest.raises(NotImplementedError, match="axis of `vmap`"):
+    with pytest.raises(ValueError, match="must be one number, also under `vmap`"):
         jax.vmap(lambda count: counted_scan(step, state, inputs, N_STEPS, count)[0])(jnp.arange(3))
 
 

@@ -44,16 +44,10 @@ def chunk_size(bytes_per_voxel: float, n_voxels: int, one_kernel: bool) -> int:
 
 def fitting_the_cache(bytes_per_voxel: float, one_kernel: bool) -> int:
     """How many voxels a CPU should play at once, whatever their number is."""
-    if are_in_lanes(bytes_per_voxel, one_kernel):
+    if loops_are_native() and bytes_per_voxel <= MOST_BYTES_IN_LANES:
         return VOXELS_OF_CORE * available_cores()
     cache = FIRST_LEVEL if one_kernel and loops_are_marked() else SECOND_LEVEL
     return max(FEWEST, int(cache / max(1.0, bytes_per_voxel)) // VECTOR * VECTOR)
-
-
-def are_in_lanes(bytes_per_voxel: float, one_kernel: bool) -> bool:
-    """Whether loops are probably machine code of our own, on all cores: in one kernel, or as the adjoint of one."""
-    del one_kernel
-    return loops_are_native() and bytes_per_voxel <= MOST_BYTES_IN_LANES
 
 
 def in_chunks(function: Callable[[Any], Any], maps: Any, axes: Callable[[Any], Any], n_voxels: int, size: int) -> Any:
