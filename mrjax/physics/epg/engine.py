@@ -34,12 +34,12 @@ from mrjax.physics.epg.operators import (
     up_to_date,
 )
 from mrjax.physics.epg.orders import Orders, are_complex, in_multiples, needed_states
-from mrjax.physics.epg.slices import sliced
 from mrjax.physics.epg.stages import StagedRepeat, WindingAround, in_stages, played_in_stages
 from mrjax.physics.epg.waveforms import Waveforms
 from mrjax.physics.loop import Loop, Samples
 from mrjax.physics.maths import precession
 from mrjax.physics.slice_profile import SliceProfile
+from mrjax.physics.slices import lasting_rf_with_a_profile, require_profile, sliced
 from mrjax.physics.waveforms import rf_steps
 from mrjax.sequence import (
     AbstractContainer,
@@ -72,8 +72,9 @@ class EPG(AbstractEngine):
     denominator, and a sample is the mean over the voxel, $\sum_k F_k\, \mathrm{sinc}(k/u)$.
 
     RF that lasts (`ShapedPulse`, `ContinuousWave`) is one rotation with all precession during the pulse, between two halves
-    of its relaxation: exact without relaxation, and otherwise off by the third order of the pulse's duration over T2. Under
-    gradients that change meanwhile its samples are cut until the error of a pulse is at most 1e-5 of M0; where times or
+    of its relaxation: exact without relaxation, and otherwise off by its duration over T2, times half after 180 degrees, a
+    third after 90, and a sixth of the square of a small flip angle, as part of M0; `PDG` and `Isochromats` relax meanwhile.
+    Under gradients that change meanwhile its samples are cut until the error of a pulse is at most 1e-5 of M0; where times or
     gradients are traced, the pulse is played in 128 steps or more. Played together with gradients, it acts on what they have
     wound at the middle of the pulse, at the position of the voxel.
 
@@ -154,10 +155,7 @@ class EPG(AbstractEngine):
             _checks.positive_integer(self.orders_per_cycle, "orders_per_cycle")
         if self.axis not in (*AXES, None):
             raise ValueError(f'`axis` must be "x", "y" or "z", but got {self.axis!r}.')
-        if self.slice_profile is not None and not isinstance(self.slice_profile, SliceProfile):
-            raise ValueError(
-                f"`slice_profile` must be what `mrjax.slice_profile` returns, but got {type(self.slice_profile).__name__}."
-            )
+        require_profile(self.slice_profile)
 
     def plan(self, sequence: AbstractContainer, tissue: Tissue, state: EPGState | None, keeps_state: bool) -> Plan:
         require_state(state, EPGState, self)
@@ -206,10 +204,7 @@ class EPG(AbstractEngine):
     def _require_instantaneous_pulses(self, sequence: AbstractContainer) -> None:
         for located in events_of((sequence,)):
             if isinstance(located.event, PulseRotation):
-                raise ValueError(
-                    "`slice_profile` is that of `Pulse`s, which take no time, but the sequence has RF that lasts; give the "
-                    "tissue positions along the slice in place of the profile, or play `Pulse`s."
-                )
+                raise lasting_rf_with_a_profile()
 
     def plays_as(self, planned: AbstractEngine, keeps_state: bool) -> bool:
         # more orders than a sample needs do not change it

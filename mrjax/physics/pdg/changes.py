@@ -1,16 +1,17 @@
 """What ends a row does to the three components of every state."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Int
+import numpy as np
+from jaxtyping import Array, Float, Int
 
-from mrjax.physics.isochromats.tables.intervals import Form
+from mrjax.physics.isochromats.tables.change import Form
 from mrjax.physics.maths import cayley_klein
 from mrjax.physics.maths.transmit_field import TransmitField, transmit_field, transmitted
+from mrjax.physics.pdg.lasting import LASTING, PulseSteps, mixing_by
+from mrjax.physics.pdg.mixing import Mixing
 from mrjax.tissue import Tissue
-
-Components = tuple[Complex[Array, "state voxel"], Complex[Array, "state voxel"], Complex[Array, "state voxel"]]
-r"""$F_\kappa$, $F_{-\kappa}^*$ and $Z_\kappa$ of the states."""
 
 
 class StateChanges(eqx.Module):
@@ -23,56 +24,50 @@ class StateChanges(eqx.Module):
     adds: Float[Array, " change"]
     """To the longitudinal magnetisation that nothing has wound."""
     transmit: TransmitField
+    lasting: Mixing | None
+    """By all RF that lasts, `(pulse, voxel)`."""
+    pulse: Int[Array, " change"] | None
+    """Which of it each change is; -1 for others."""
 
     @classmethod
-    def of(cls, numbers: dict[Form, Float[Array, "change number"]], tissue: Tissue) -> "StateChanges":
+    def of(
+        cls, numbers: dict[Form, Float[Array, "change number"]], tissue: Tissue, gyromagnetic_ratio: float
+    ) -> "StateChanges":
         """Of their numbers, form by form."""
         dtype = tissue.t1.dtype
         ones, nothing = jnp.ones(1, dtype), jnp.zeros(1, dtype)
         flips, transverse, longitudinal, added = [nothing], [ones], [ones], [nothing]
         for (kind, _), rows in numbers.items():
-            same = jnp.ones(len(rows), dtype)
-            turns = kind == "turn"
-            flips.append(rows[:, 0].astype(dtype) if turns else 0 * same)
-            transverse.append(same if turns else 0 * same)
-            longitudinal.append(same if turns else rows[:, 0].astype(dtype))
-            added.append(0 * same if turns else rows[:, 1].astype(dtype))
+            same, spoils = jnp.ones(len(rows), dtype), kind == "longitudinal"
+            flips.append(rows[:, 0].astype(dtype) if kind == "turn" else 0 * same)
+            transverse.append(0 * same if spoils else same)
+            longitudinal.append(rows[:, 0].astype(dtype) if spoils else same)
+            added.append(rows[:, 1].astype(dtype) if spoils else 0 * same)
         flip, kept, left, gain = map(jnp.concatenate, (flips, transverse, longitudinal, added))
-        return cls(flip, kept, left, gain, transmit_field(tissue))
+        lasting = {form: PulseSteps.of(form, rows) for form, rows in numbers.items() if form[0] in LASTING}
+        if not lasting:
+            return cls(flip, kept, left, gain, transmit_field(tissue), None, None)
+        mixing = mixing_by(lasting, tissue, gyromagnetic_ratio)
+        return cls(flip, kept, left, gain, transmit_field(tissue), mixing, _places(numbers))
 
-    def numbered(self, number: Int[Array, ""], phase: Float[Array, ""]) -> "StateChange":
+    def numbered(self, number: Int[Array, ""], phase: Float[Array, ""]) -> Mixing:
         """One of them, turned about z."""
         flip = self.flip_angle[number]
         about_x, about_y = transmitted(flip * jnp.cos(phase), flip * jnp.sin(phase), self.transmit)
         about_x, about_y = jnp.atleast_1d(about_x), jnp.atleast_1d(about_y)
         alpha, beta = cayley_klein.about(about_x, about_y, jnp.zeros_like(about_x))
-        return StateChange(
-            alpha, beta, self.keeps_transverse[number], self.keeps_longitudinal[number], self.adds[number]
-        )
+        kept = self.keeps_transverse[number], self.keeps_longitudinal[number]
+        at_once = Mixing.by_rotation(alpha, beta).scaled(*kept, self.adds[number])
+        if self.lasting is None or self.pulse is None:
+            return at_once
+        pulse = self.pulse[number]
+        lasting = jax.tree.map(lambda entries: entries[jnp.maximum(pulse, 0)], self.lasting).turned(phase)
+        nothing = jnp.zeros_like(lasting.adds_transverse)
+        at_once = eqx.tree_at(lambda mixing: mixing.adds_transverse, at_once, nothing, is_leaf=lambda x: x is None)
+        return jax.tree.map(lambda one, other: jnp.where(pulse >= 0, one, other), lasting, at_once)
 
 
-class StateChange(eqx.Module):
-    r"""A rotation by its Cayley-Klein parameters, then factors of what is transverse and longitudinal, then a gain.
-
-    $$F_\kappa \to \alpha^{*2} F_\kappa - \beta^2 F_{-\kappa}^* + 2 \alpha^* \beta Z_\kappa, \qquad
-    Z_\kappa \to -\alpha^* \beta^* F_\kappa - \alpha \beta F_{-\kappa}^* + (|\alpha|^2 - |\beta|^2) Z_\kappa$$
-    """
-
-    alpha: Complex[Array, "#voxel"]
-    beta: Complex[Array, "#voxel"]
-    keeps_transverse: Float[Array, ""]
-    keeps_longitudinal: Float[Array, ""]
-    adds: Float[Array, ""]
-
-    def __call__(self, components: Components) -> Components:
-        """The components afterwards."""
-        plus, minus, z = components
-        a, b = self.alpha[None], self.beta[None]
-        conj = jnp.conj
-        transverse, longitudinal = self.keeps_transverse, self.keeps_longitudinal
-        stay, swap, tip = transverse * conj(a) ** 2, -transverse * b**2, 2 * transverse * conj(a) * b
-        untip, keep = -longitudinal * conj(a * b), longitudinal * jnp.real(a * conj(a) - b * conj(b))
-        mixed_plus = stay * plus + swap * minus + tip * z
-        mixed_minus = conj(stay) * minus + conj(swap) * plus + conj(tip) * z
-        mixed_z = untip * plus + conj(untip) * minus + keep * z
-        return mixed_plus, mixed_minus, mixed_z.at[0].add(self.adds)
+def _places(numbers: dict[Form, Float[Array, "change number"]]) -> Int[Array, " _all"]:
+    """Of each change among those that last."""
+    lasts = np.concatenate([[False], *(np.full(len(rows), kind in LASTING) for (kind, _), rows in numbers.items())])
+    return jnp.asarray(np.where(lasts, np.cumsum(lasts) - 1, -1))

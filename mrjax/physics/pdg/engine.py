@@ -29,6 +29,9 @@ from mrjax.physics.pdg.shapes import SHAPES, VoxelShape, extent_of
 from mrjax.physics.pdg.state import PDGState, resized
 from mrjax.physics.pdg.table import PhaseGraphTable, tabulated
 from mrjax.physics.pdg.typical import TypicalVoxels
+from mrjax.physics.slice_profile import SliceProfile
+from mrjax.physics.slices import lasting_rf_with_a_profile, require_profile, sliced
+from mrjax.physics.waveforms import rf_steps
 from mrjax.sequence import AbstractContainer, AbstractEvent, Sequence
 from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.precision import is_known
@@ -48,9 +51,13 @@ class PDG(AbstractEngine):
     $$s = \sum_\kappa F_\kappa\, e^{2 \pi i (q \cdot r_0 + \tau \Delta f)}\, e^{-|\tau| / T_2'}\, A(q)\, \mathrm{sinc}(c)$$
 
     for a voxel in the middle of $r_0$, $\Delta f$ its off-resonance, $T_2'$ that of a Lorentzian about it, and $A$ the Fourier
-    transform of its shape. Exact for instantaneous pulses where no state is left out, with relaxation, diffusion, complex B1 and
-    gradients along all axes. `acquire` adds up, for each readout, the states that gradients have wound alike, and encodes these
-    few images.
+    transform of its shape. Exact where no state is left out, with relaxation, diffusion, complex B1 and gradients along all axes.
+    `acquire` adds up, for each readout, the states that gradients have wound alike, and encodes these few images.
+
+    RF that lasts (`ShapedPulse`, `ContinuousWave`), with or without gradients, does to all of a voxel what it does to spins in
+    the middle, which relax meanwhile; it finds what was wound at the middle of the pulse. This is exact where voxels are points
+    along the gradient of the slice: give the tissue positions across the slice, and a `voxel_size` that is short there. Under
+    $T_2'$ it is off by up to half of the duration over $T_2'$, as part of M0.
 
     **Arguments:**
 
@@ -62,6 +69,8 @@ class PDG(AbstractEngine):
     - `voxel_shape`: `"box"`, whose Fourier transform is $\mathrm{sinc}(q_x \Delta x) \cdots$, or `"sinc"`, of which nothing is
       seen beyond $|q_x| = 1 / 2 \Delta x$, and all below.
     - `most_states`: Between two pulses; a warning says where more would be needed. Memory and time grow with them.
+    - `slice_profile`: A `SliceProfile`, as of `EPG`: every voxel is played at each of its positions, where a `Pulse` turns by
+      its flip angle times that of the profile relative to the nominal angle, and the signal is the integral over them.
     - `graph`: What `with_graph` finds. By default it is found for each call from the sequence and the tissue, whose numbers must
       be known then.
     - `gyromagnetic_ratio`: In rad/s/T, protons by default.
@@ -70,9 +79,9 @@ class PDG(AbstractEngine):
     with `accuracy=0` known gradients and times are enough. Other flip angles and tissues then share the program. Where gradients
     or times are traced, `acquire` computes each sample of each voxel by itself, which is slower.
 
-    **Raises:** `ValueError` for an accuracy outside its range, more states than `most_states` where none may be left out, a graph
-    of a sequence that winds otherwise, RF that lasts, diffusion under `Dephase` without `voxel_size`, numbers that are traced
-    without a graph.
+    **Raises:** `ValueError` for an accuracy outside its range, more states than `most_states` where none may be left out, a
+    graph of a sequence that winds otherwise, RF that lasts with a slice profile, diffusion under `Dephase` without `voxel_size`,
+    numbers that are traced without a graph.
 
     **Source:** J. Endres et al., Magn Reson Med (2024), doi 10.1002/mrm.30055: states in space and in time under T2', and a
     selection of states by their latent signal. What is latent is estimated here in our own way, as the power that reaches samples
@@ -97,6 +106,7 @@ class PDG(AbstractEngine):
     voxel_size: Float[Array, "..."] | None = eqx.field(default=None, converter=voxel_extent)
     voxel_shape: VoxelShape = eqx.field(static=True, default="box")
     most_states: int = eqx.field(static=True, default=5000)
+    slice_profile: SliceProfile | None = None
     graph: PhaseGraph | None = eqx.field(static=True, default=None)
     gyromagnetic_ratio: float = eqx.field(static=True, default=2 * math.pi * units.GAMMA_BAR["1H"])
 
@@ -111,6 +121,7 @@ class PDG(AbstractEngine):
         if self.voxel_shape not in SHAPES:
             raise ValueError(f'`voxel_shape` must be "box" or "sinc", but got {self.voxel_shape!r}.')
         _checks.positive_integer(self.most_states, "most_states")
+        require_profile(self.slice_profile)
         if not isinstance(self.graph, PhaseGraph | None):
             raise ValueError(f"`graph` must be what `with_graph` finds, but got {type(self.graph).__name__}.")
 
@@ -128,8 +139,21 @@ class PDG(AbstractEngine):
         """
         tissue = tissue.checked()
         require_effects_known(self, tissue)
-        rows = GraphRows.of(validated(as_sequence(sequence)), self.gyromagnetic_ratio)
+        tissue = self.spread(tissue)
+        rows = self.rows_of(validated(as_sequence(sequence)), tissue)
         return dataclasses.replace(self, graph=dataclasses.replace(self, graph=None).graph_of(rows, tissue))
+
+    def spread(self, tissue: Tissue) -> Tissue:
+        """A tissue at all positions of the slice profile, along one axis more."""
+        return tissue if self.slice_profile is None else sliced(tissue, self.slice_profile)
+
+    def rows_of(self, sequence: AbstractContainer, tissue: Tissue) -> GraphRows:
+        """A sequence, with RF that lasts in steps that are short enough for a tissue."""
+        if rf_steps.has_lasting_rf(sequence):
+            if self.slice_profile is not None:
+                raise lasting_rf_with_a_profile()
+            sequence = rf_steps.finely_cut(sequence, rf_steps.Bounds.of(tissue, self.gyromagnetic_ratio, relaxes=True))
+        return GraphRows.of(sequence, self.gyromagnetic_ratio)
 
     def graph_of(
         self, rows: GraphRows, tissue: Tissue, begins: Float[np.ndarray, "state 5"] | None = None
@@ -188,11 +212,12 @@ class PDG(AbstractEngine):
 
     def plan(self, sequence: AbstractContainer, tissue: Tissue, state: PDGState | None, keeps_state: bool) -> Plan:
         require_state(state, PDGState, self)
-        rows = GraphRows.of(sequence, self.gyromagnetic_ratio)
+        tissue = self.spread(tissue)
+        rows = self.rows_of(sequence, tissue)
         graph = self.graph_of(rows, tissue, None if state is None else state.known_dephasing)
         table = self.table(rows, graph, (sequence, tissue), keeps_state)
         # the graph is in the table: programs do not depend on it
-        engine = dataclasses.replace(self, graph=None)
+        engine = dataclasses.replace(self, graph=None, slice_profile=None)
         return Plan(engine, Sequence(table), tissue, n_samples=len(rows.samples.row))
 
     def init(self, sequence: AbstractContainer, tissue: Tissue) -> PDGState:
@@ -210,12 +235,13 @@ class PDG(AbstractEngine):
     def bytes_per_voxel(self, sequence: AbstractContainer, tissue: Tissue) -> float:
         (table,) = sequence.events
         assert isinstance(table, PhaseGraphTable), "`plan` makes one"
-        # of three components and their samples
-        return 2.0 * tissue.t1.dtype.itemsize * table.n_states * 3 / STATES_TOGETHER
+        # of three components and their samples, and of pulses that last their maps and what they mix
+        numbers = 2.0 * table.n_states * 3 / STATES_TOGETHER + 24 * table.n_lasting
+        return numbers * tissue.t1.dtype.itemsize
 
     def prepare(self, event: AbstractEvent, tissue: Tissue) -> AbstractOperator:
         if isinstance(event, PhaseGraphTable):
-            return Played.of(event, tissue, extent_of(self.voxel_size), self.voxel_shape)
+            return Played.of(event, tissue, extent_of(self.voxel_size), self.voxel_shape, self.gyromagnetic_ratio)
         raise cannot_play(self, event)
 
 

@@ -12,7 +12,8 @@ from mrjax.physics.imaging.encoding import unit_phasor
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.loops import checkpointed_scan
 from mrjax.physics.maths.sums import sum_of_given
-from mrjax.physics.pdg.changes import Components, StateChanges
+from mrjax.physics.pdg.changes import StateChanges
+from mrjax.physics.pdg.mixing import Components
 from mrjax.physics.pdg.shapes import VoxelShape, share_seen
 from mrjax.physics.pdg.state import PDGState
 from mrjax.physics.pdg.table import Integrals, PhaseGraphTable, TableSamples, Wound
@@ -84,9 +85,12 @@ class Played(AbstractOperator):
     voxels: PrecessingVoxels
 
     @classmethod
-    def of(cls, table: PhaseGraphTable, tissue: Tissue, voxel_size: Any, shape: VoxelShape) -> "Played":
+    def of(
+        cls, table: PhaseGraphTable, tissue: Tissue, voxel_size: Any, shape: VoxelShape, gyromagnetic_ratio: float
+    ) -> "Played":
         """For the voxels of a tissue."""
-        return cls(table, StateChanges.of(table.changes, tissue), PrecessingVoxels(tissue, voxel_size, shape))
+        changes = StateChanges.of(table.changes, tissue, gyromagnetic_ratio)
+        return cls(table, changes, PrecessingVoxels(tissue, voxel_size, shape))
 
     def __call__(self, state: PDGState) -> tuple[PDGState, Complex[Array, "n_samples voxel"] | None]:
         steps = self.table.playing

@@ -8,11 +8,10 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 
 from mrjax._memory import remembered
+from mrjax.physics.isochromats.tables.change import Form
 from mrjax.physics.isochromats.tables.courses import Asked
-from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.tables.placing import apart
 from mrjax.physics.isochromats.tables.playing_order import PlayingOrder
-from mrjax.physics.waveforms import rf_steps
 from mrjax.sequence import AbstractContainer
 from mrjax.sequence.containers import as_sequence
 from mrjax.sequence.precision import Numbers, is_known, numpy_of
@@ -70,6 +69,8 @@ class GraphRows:
     changes: dict[Form, Float[Numbers, "_change _number"]]
     """The different ones by their form, numbered from one on in this order."""
     samples: SampleRows
+    gyromagnetic_ratio: float
+    """In rad/s/T."""
 
     @property
     def n_rows(self) -> int:
@@ -102,11 +103,6 @@ def _rows_of(sequence: AbstractContainer, gyromagnetic_ratio: float) -> GraphRow
             "PDG cannot play this sequence: one of its events is none that engines know, or a delay is infinite in some "
             "repetitions and finite in others; write such repetitions one after the other."
         )
-    if rf_steps.has_lasting_rf(sequence):
-        raise ValueError(
-            "PDG plays RF that takes no time, but the sequence has RF that lasts; play `Pulse`s, or use "
-            "`engine=Isochromats(...)`."
-        )
     order = PlayingOrder.of(list(found.placed(np.zeros((), int))), asked)
     numbers = order.different.numbers
     ends = np.cumsum([1, *map(len, numbers.values())])
@@ -118,6 +114,7 @@ def _rows_of(sequence: AbstractContainer, gyromagnetic_ratio: float) -> GraphRow
         phase,
         numbers,
         _samples_of(order, gyromagnetic_ratio),
+        gyromagnetic_ratio,
     )
 
 

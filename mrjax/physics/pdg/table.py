@@ -10,11 +10,12 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from mrjax.physics.isochromats.tables.intervals import Form
+from mrjax.physics.isochromats.tables.change import Form
 from mrjax.physics.lowered import AbstractLoweredEvent
 from mrjax.physics.maths.sizes import padded_size
 from mrjax.physics.maths.turns import Turns
 from mrjax.physics.pdg.graph import PhaseGraph, dephasing_of
+from mrjax.physics.pdg.lasting import LASTING
 from mrjax.physics.pdg.rows import Dephasing, GraphRows, SampleRows
 from mrjax.sequence.precision import Numbers, numpy_of
 
@@ -110,6 +111,11 @@ class PhaseGraphTable(AbstractLoweredEvent):
     def n_states(self) -> int:
         """Of each row, with those that are empty."""
         return self.rows.source.shape[-1]
+
+    @property
+    def n_lasting(self) -> int:
+        """Different RF that lasts."""
+        return sum(len(numbers) for (kind, _), numbers in self.changes.items() if kind in LASTING)
 
 
 def tabulated(rows: GraphRows, graph: PhaseGraph, dtype: DTypeLike, keeps_state: bool) -> PhaseGraphTable:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
+from mrjax.physics.pdg.lasting import LASTING, PulseSteps
 from mrjax.physics.pdg.rows import Dephasing, GraphRows
 from mrjax.physics.pdg.shapes import VoxelShape, share_seen
 from mrjax.sequence.gradients import AXES
@@ -123,14 +124,16 @@ class TypicalChanges:
         """Of known changes."""
         n = len(voxels.t1)
         maps, adds = [np.broadcast_to(np.eye(3, dtype=complex)[..., None], (3, 3, n))], [0.0]
-        for (kind, _), numbers in rows.changes.items():
-            for own in np.asarray(numbers, float):
-                if kind == "longitudinal":
-                    maps.append(np.broadcast_to(np.diag([0j, 0j, own[0]])[..., None], (3, 3, n)))
-                    adds.append(own[1])
-                else:
-                    maps.append(_rotation(*_turn(own[0] * voxels.b1)))
-                    adds.append(0.0)
+        for form, rows_of_form in rows.changes.items():
+            numbers = np.asarray(rows_of_form, float)
+            if form[0] == "longitudinal":
+                maps += [np.broadcast_to(np.diag([0j, 0j, own[0]])[..., None], (3, 3, n)) for own in numbers]
+                adds += list(numbers[:, 1])
+                continue
+            steps = PulseSteps.of(form, numbers) if form[0] in LASTING else None
+            turns = _turn(numbers, voxels) if steps is None else _turn_in_steps(steps, voxels, rows.gyromagnetic_ratio)
+            maps += [_rotation(*both) for both in zip(*turns, strict=True)]
+            adds += [0.0] * len(numbers)
         turned = np.exp(1j * np.asarray(rows.phase))
         frame = np.stack([turned, turned.conj(), np.ones_like(turned)], axis=1)
         of_row = np.stack(maps)[rows.change]
@@ -143,10 +146,35 @@ class TypicalChanges:
         return after
 
 
-def _turn(flip: Complex[np.ndarray, " _voxel"]) -> tuple[np.ndarray, np.ndarray]:
-    """Cayley-Klein parameters of an instantaneous pulse."""
+Turn = tuple[Complex[np.ndarray, "_change _voxel"], Complex[np.ndarray, "_change _voxel"]]
+"""Cayley-Klein parameters."""
+
+
+def _turn(numbers: Float[np.ndarray, "_change 1"], voxels: TypicalVoxels) -> Turn:
+    """Of pulses that take no time."""
+    flip = numbers * voxels.b1
     half, axis = np.abs(flip) / 2, np.exp(1j * np.angle(flip))
     return np.cos(half) + 0j, -1j * axis * np.sin(half)
+
+
+def _turn_in_steps(pulses: PulseSteps, voxels: TypicalVoxels, gyromagnetic_ratio: float) -> Turn:
+    """Of RF that lasts, in its middle, without relaxation."""
+    rf = pulses.by_step[:, 0] + 1j * pulses.by_step[:, 1]
+    area, moment = (gyromagnetic_ratio * pulses.by_step[:, first : first + 3] for first in (2, 5))
+    detuning = 2 * np.pi * (voxels.off_resonance[None] - pulses.offset[:, None])
+    a, b = np.ones_like(detuning, complex), np.zeros_like(detuning, complex)
+    for step in range(rf.shape[-1]):
+        about_z = (pulses.dt * (step < pulses.n))[:, None] * detuning + area[..., step] @ voxels.position
+        skew = 1 + 1j * (moment[..., step] @ voxels.position)
+        across = skew * gyromagnetic_ratio * (pulses.dt * rf[:, step])[:, None] * voxels.b1
+        half = np.sqrt(np.abs(across) ** 2 + about_z**2) / 2
+        sinc = np.sinc(half / np.pi) / 2
+        alpha, beta = np.cos(half) - 1j * sinc * about_z, -1j * sinc * across
+        a, b = alpha * a - beta.conj() * b, beta * a + alpha.conj() * b
+    ahead = np.exp(-1j * np.pi * pulses.offset * pulses.duration)[:, None]
+    turned = np.pi * pulses.duration[:, None] * voxels.off_resonance
+    before, after = (gyromagnetic_ratio * pulses.halves[:, half] @ voxels.position + turned for half in (0, 1))
+    return ahead * a * np.exp(0.5j * (before + after)), ahead.conj() * b * np.exp(0.5j * (before - after))
 
 
 def _rotation(

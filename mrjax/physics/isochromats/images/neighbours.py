@@ -10,7 +10,7 @@ from jaxtyping import Float
 from mrjax import _checks
 from mrjax.physics.imaging.rates import ends_of
 from mrjax.physics.isochromats.engine import Isochromats
-from mrjax.physics.isochromats.tables.intervals import Change
+from mrjax.physics.isochromats.tables.change import Change
 from mrjax.physics.isochromats.tables.playing_order import PlayingOrder, in_order
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.precision import in_double_precision, is_known

@@ -14,8 +14,8 @@ from mrjax.physics.execution import chunks
 from mrjax.physics.isochromats.kernel import Components, Spins, added_by, turn_about, turned_by
 from mrjax.physics.isochromats.operators import turned
 from mrjax.physics.isochromats.places import Coordinates
+from mrjax.physics.isochromats.tables.change import Form
 from mrjax.physics.isochromats.tables.concomitant import shapes_in_space
-from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.waveforms import Surroundings, under_constant_rf
 from mrjax.physics.maths import precession
 from mrjax.physics.maths.loops import checkpointed_scan

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from mrjax.physics.isochromats.tables.intervals import Change, Form
+from mrjax.physics.isochromats.tables.change import Change, Form
 from mrjax.physics.isochromats.tables.placing import Placed
 from mrjax.physics.maths.sizes import padded_size
 from mrjax.sequence.precision import Numbers, numpy_of

@@ -6,19 +6,19 @@ What gradients do between two changes is their areas; what RF that lasts does is
 equal but for their phase.
 """
 
-import dataclasses
 import functools
 import math
 import operator
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Complex, Float
 
+from mrjax.physics.isochromats.tables.change import Change
 from mrjax.physics.isochromats.tables.concomitant import products_until
 from mrjax.physics.isochromats.tables.courses import N_PRODUCTS, Asked, GradientCourse, Row, Rows
 from mrjax.physics.isochromats.tables.winding import integrals_of_winding
@@ -42,48 +42,8 @@ from mrjax.sequence import (
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.precision import Numbers, numpy_of
 
-Kind = Literal["longitudinal", "turn", "constant", "steps"]
-Form = tuple[Kind, int]
-"""Of changes that one program computes: their kind, and how many numbers they follow from."""
-
 PLAYED = (Pulse, Delay, Dephase, Spoil, Reset, Sample, SampleLongitudinal, AbstractScannerEvent)
 """What can be taken apart."""
-
-
-@dataclass(frozen=True, eq=False)
-class Change:
-    """An affine map of the magnetisation of each spin, by the numbers that it follows from.
-
-    - `"longitudinal"`: Only z stays, times a factor and plus a number.
-    - `"turn"`: A flip angle in rad.
-    - `"constant"`: RF in T, in real and imaginary part, with its offset in Hz and its duration in s.
-    - `"steps"`: The duration of a step in s, the offset, the number of steps; for each step the RF in T, in real and imaginary
-      part, and along x, y and z the areas of gradients and their moments about its middle over its duration; then the integrals
-      of the products of gradients, if they are asked for.
-    """
-
-    kind: Kind
-    numbers: Rows
-    phase: Row
-    """By which the axis of RF is turned about z, in rad."""
-    n_steps: int = 0
-    """Of RF that lasts, with those that fill it up; zero where there are none."""
-    duration: Row = dataclasses.field(default_factory=lambda: np.zeros(1))
-    """In s."""
-
-    def filled_to(self, n_steps: int) -> "Change":
-        """With more steps of RF, which do nothing: cheaper than another program."""
-        if self.kind != "steps":
-            return self
-        by_step = self.numbers[:, 3:].reshape(len(self.numbers), -1, self.n_steps)
-        xp = numpy_of(self.numbers)
-        filled = xp.pad(by_step, [(0, 0), (0, 0), (0, n_steps - self.n_steps)]).reshape(len(self.numbers), -1)
-        return dataclasses.replace(self, numbers=xp.concatenate([self.numbers[:, :3], filled], axis=1), n_steps=n_steps)
-
-    @property
-    def form(self) -> Form:
-        """Equal for those that one program computes."""
-        return self.kind, self.numbers.shape[-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,8 +154,10 @@ class _Waveforms:
             if isinstance(one, Readout):
                 waiting.append((start, one))
                 continue
-            found.append(self._interval(now, start, waiting, self._pulse(start, one)))
-            now, waiting = start + _rows(one.duration), []
+            # what winds is as of a pulse that takes no time, in the middle of this one
+            half = _rows(one.duration) / 2 * self.asked.winding
+            found.append(self._interval(now, start + half, waiting, self._pulse(start, one)))
+            now, waiting = start + _rows(one.duration) - half, []
         return [*found, self._interval(now, self.duration, waiting, None)]
 
     def _interval(self, start: Row, end: Row, readouts: list, change: Change | None) -> Interval:
@@ -247,7 +209,13 @@ class _Waveforms:
             until = products_until(self.courses, edges)
             products = [numpy_of(until).diff(until[..., i], axis=-1) for i in range(N_PRODUCTS)]
         own = [dt, offset[:, None], np.full((1, 1), float(n))]
-        return Change("steps", _joined([*own, real, imaginary, *areas, *moments, *products]), phase, n, duration)
+        if self.asked.winding:
+            halves = self._in_steps(start[:, None] + duration[:, None] / 2 * np.arange(3)[None], duration[:, None] / 2)[
+                0
+            ]
+            own += [halves[axis][:, half, None] for half in (0, 1) for axis in range(3)]
+        numbers = _joined([*own, real, imaginary, *areas, *moments, *products])
+        return Change("steps", numbers, phase, n, len(own), duration)
 
     def _in_steps(self, edges: Rows, dt: Rows) -> tuple[list[Rows], list[Rows]]:
         r"""$\int G\,dt$ and $\int G\,\tau\,dt / \Delta t$ of each step along x, y and z, with $\tau$ from its middle."""

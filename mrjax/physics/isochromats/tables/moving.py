@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from mrjax.physics.isochromats.kernel import Components
 from mrjax.physics.isochromats.places import Places
+from mrjax.physics.isochromats.tables.change import Form
 from mrjax.physics.isochromats.tables.changes import RestingSpins, affine_maps, played_in_steps
-from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.motion import AbstractMotion
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from mrjax.physics.isochromats.tables.change import Form
 from mrjax.physics.isochromats.tables.courses import AREAS_ALONE, Asked
 from mrjax.physics.isochromats.tables.different import DifferentChanges
-from mrjax.physics.isochromats.tables.intervals import Form
 from mrjax.physics.isochromats.tables.placing import Placed, apart
 from mrjax.physics.isochromats.tables.winding import since_the_row, wound_steadily
 from mrjax.physics.waveforms.scanner_events import is_waveform

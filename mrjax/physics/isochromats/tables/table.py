@@ -14,7 +14,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from mrjax.physics.isochromats.tables.intervals import Form
+from mrjax.physics.isochromats.tables.change import Form
 from mrjax.physics.isochromats.tables.playing_order import PlayingOrder
 from mrjax.physics.lowered import AbstractLoweredEvent
 from mrjax.physics.maths.sizes import padded_size

@@ -12,7 +12,7 @@ from mrjax.physics.imaging.encoding import Answer, ColumnPlaces, encoded, unit_p
 from mrjax.physics.imaging.evolution import decayed_and_turned
 from mrjax.physics.imaging.parts import AbstractAcquisition, Part
 from mrjax.physics.maths.loops import checkpointed_scan
-from mrjax.physics.pdg.changes import Components
+from mrjax.physics.pdg.mixing import Components
 from mrjax.physics.pdg.operators import Played, PrecessingVoxels
 from mrjax.physics.pdg.shapes import VoxelShape
 from mrjax.physics.pdg.table import PhaseGraphTable
@@ -55,10 +55,11 @@ class GraphAcquisition(AbstractAcquisition):
     blocks: tuple[EchoBlocks, ...]
     voxel_size: Float[Array, "3"] | None
     shape: VoxelShape = eqx.field(static=True)
+    gyromagnetic_ratio: float = eqx.field(static=True)
 
     def of(self, part: Part) -> Complex[Array, "coil echo_sample"]:
         """Samples of all echoes, in the order of their blocks."""
-        played = Played.of(self.table, part.tissue, self.voxel_size, self.shape)
+        played = Played.of(self.table, part.tissue, self.voxel_size, self.shape, self.gyromagnetic_ratio)
         images = self.images(played, part)
         places = ColumnPlaces(part.along, (*part.across, None))  # pyright: ignore[reportArgumentType]
         shape = part.n_columns, part.weights.shape[-1] // part.n_columns

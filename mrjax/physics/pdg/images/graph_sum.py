@@ -48,6 +48,7 @@ class GraphSum(AbstractPlannedSum):
 
     acquisition: GraphAcquisition
     columns: Columns
+    engine: PDG
     of_sample: Int[Array, "_n_samples _echo"]
     """Where each sample is among those of all echoes, or after them for none."""
     batch_size: int | None
@@ -57,7 +58,8 @@ class GraphSum(AbstractPlannedSum):
         cls, engine: PDG, sequence: AbstractContainer, tissue: Tissue, tolerance: float, options: Options
     ) -> "GraphSum | None":
         """None where readouts are not known, or must be exact."""
-        rows = GraphRows.of(sequence, engine.gyromagnetic_ratio)
+        tissue = engine.spread(tissue)
+        rows = engine.rows_of(sequence, tissue)
         since = rows.samples.since
         if tolerance == 0 or not is_known((since.by, rows.samples.receiver)) or rows.samples.longitudinal.any():
             return None
@@ -92,12 +94,17 @@ class GraphSum(AbstractPlannedSum):
             blocks if tissue.has("diffusion") else tuple(dataclasses.replace(one, weighting=None) for one in blocks),
             extent_of(engine.voxel_size),
             engine.voxel_shape,
+            engine.gyromagnetic_ratio,
         )
-        return cls(acquisition, columns, on_device(seen.of_each(len(rows.samples.row)), dtype), options.batch_size)
+        return cls(
+            acquisition, columns, engine, on_device(seen.of_each(len(rows.samples.row)), dtype), options.batch_size
+        )
 
     def __call__(
         self, tissue: Tissue, coils: Complex[Array, "_coil *voxels"] | None
     ) -> Complex[Array, "_coil _n_samples"]:
+        if self.engine.slice_profile is not None:
+            tissue, coils = self.engine.spread(tissue), None if coils is None else coils[..., None]
         parts = _parts_once(tissue, tissue if coils is None else coils, self, coils is None)
         signal = self.acquisition.samples.in_order(sum_on_cores(self.acquisition, parts))
         return _summed(signal, self.of_sample)
@@ -115,7 +122,11 @@ class GraphSum(AbstractPlannedSum):
         """Voxels of one part, whose states stay in the second-level cache of a CPU."""
         table, echoes = self.acquisition.table, self.acquisition.echoes
         points = max(len(blocks.instants) for blocks in self.acquisition.samples.blocks)
-        numbers = 2 * (6 * table.n_states + echoes.n_images * len(echoes.state) + 2 * n_coils * points) + 20
+        numbers = (
+            2 * (6 * table.n_states + echoes.n_images * len(echoes.state) + 2 * n_coils * points)
+            + 24 * table.n_lasting
+            + 20
+        )
         itemsize = tissue.t1.dtype.itemsize
         at_once = spins_at_once(numbers * itemsize, 1, tissue.voxel_shape)
         if not on_one_cpu_device():

@@ -1,5 +1,7 @@
 """Voxels at every position across a slice."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -22,6 +24,22 @@ def sliced(tissue: Tissue, profile: SliceProfile) -> Tissue:
     m0 = _times(spread.m0, profile.weights) if tissue.has("m0") else profile.weights
     is_default = lambda leaf: isinstance(leaf, Neutral)
     return eqx.tree_at(lambda spread: (spread.b1, spread.m0), spread, (b1, m0), is_leaf=is_default)
+
+
+def require_profile(profile: Any) -> None:
+    """Refuse what is no slice profile."""
+    if profile is not None and not isinstance(profile, SliceProfile):
+        raise ValueError(
+            f"`slice_profile` must be what `mrjax.slice_profile` returns, but got {type(profile).__name__}."
+        )
+
+
+def lasting_rf_with_a_profile() -> ValueError:
+    """That a profile does not go with RF that lasts."""
+    return ValueError(
+        "`slice_profile` is that of `Pulse`s, which take no time, but the sequence has RF that lasts; give the "
+        "tissue positions along the slice in place of the profile, or play `Pulse`s."
+    )
 
 
 def _times(leaf: Array, along_slice: Inexact[Array, " n"]) -> Array:
