@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Int
 from mrjax.physics.isochromats.tables.change import Form
 from mrjax.physics.maths import cayley_klein
 from mrjax.physics.maths.transmit_field import TransmitField, transmit_field, transmitted
-from mrjax.physics.pdg.lasting import LASTING, PulseSteps, mixing_by
-from mrjax.physics.pdg.mixing import Mixing
+from mrjax.physics.pdg.component_map import ComponentMap
+from mrjax.physics.pdg.lasting import LASTING, PulseSteps, maps_of
 from mrjax.tissue import Tissue
 
 
@@ -24,7 +24,7 @@ class StateChanges(eqx.Module):
     adds: Float[Array, " change"]
     """To the longitudinal magnetisation that nothing has wound."""
     transmit: TransmitField
-    lasting: Mixing | None
+    lasting: ComponentMap | None
     """By all RF that lasts, `(pulse, voxel)`."""
     pulse: Int[Array, " change"] | None
     """Which of it each change is; -1 for others."""
@@ -47,23 +47,23 @@ class StateChanges(eqx.Module):
         lasting = {form: PulseSteps.of(form, rows) for form, rows in numbers.items() if form[0] in LASTING}
         if not lasting:
             return cls(flip, kept, left, gain, transmit_field(tissue), None, None)
-        mixing = mixing_by(lasting, tissue, gyromagnetic_ratio)
-        return cls(flip, kept, left, gain, transmit_field(tissue), mixing, _places(numbers))
+        maps = maps_of(lasting, tissue, gyromagnetic_ratio)
+        return cls(flip, kept, left, gain, transmit_field(tissue), maps, _places(numbers))
 
-    def numbered(self, number: Int[Array, ""], phase: Float[Array, ""]) -> Mixing:
+    def numbered(self, number: Int[Array, ""], phase: Float[Array, ""]) -> ComponentMap:
         """One of them, turned about z."""
         flip = self.flip_angle[number]
         about_x, about_y = transmitted(flip * jnp.cos(phase), flip * jnp.sin(phase), self.transmit)
         about_x, about_y = jnp.atleast_1d(about_x), jnp.atleast_1d(about_y)
         alpha, beta = cayley_klein.about(about_x, about_y, jnp.zeros_like(about_x))
         kept = self.keeps_transverse[number], self.keeps_longitudinal[number]
-        at_once = Mixing.by_rotation(alpha, beta).scaled(*kept, self.adds[number])
+        at_once = ComponentMap.by_rotation(alpha, beta).scaled(*kept, self.adds[number])
         if self.lasting is None or self.pulse is None:
             return at_once
         pulse = self.pulse[number]
         lasting = jax.tree.map(lambda entries: entries[jnp.maximum(pulse, 0)], self.lasting).turned(phase)
         nothing = jnp.zeros_like(lasting.adds_transverse)
-        at_once = eqx.tree_at(lambda mixing: mixing.adds_transverse, at_once, nothing, is_leaf=lambda x: x is None)
+        at_once = eqx.tree_at(lambda own: own.adds_transverse, at_once, nothing, is_leaf=lambda x: x is None)
         return jax.tree.map(lambda one, other: jnp.where(pulse >= 0, one, other), lasting, at_once)
 
 

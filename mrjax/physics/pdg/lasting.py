@@ -10,7 +10,7 @@ from mrjax.physics.isochromats.tables.change import Form
 from mrjax.physics.isochromats.tables.changes import RestingSpins, affine_maps
 from mrjax.physics.isochromats.waveforms import Surroundings
 from mrjax.physics.maths.transmit_field import transmit_field
-from mrjax.physics.pdg.mixing import Mixing
+from mrjax.physics.pdg.component_map import ComponentMap
 from mrjax.sequence.double_length import angle
 from mrjax.sequence.gradients import AXES
 from mrjax.sequence.precision import Numbers, numpy_of
@@ -60,7 +60,7 @@ class PulseSteps(eqx.Module):
         return self.n * self.dt
 
 
-def mixing_by(pulses: dict[Form, PulseSteps], tissue: Tissue, gyromagnetic_ratio: float) -> Mixing:
+def maps_of(pulses: dict[Form, PulseSteps], tissue: Tissue, gyromagnetic_ratio: float) -> ComponentMap:
     """What all pulses do in the middle to every voxel, `(pulse, voxel)`.
 
     The whole of a pulse as of a spin in the middle of the voxel, after the inverse of free precession until its middle, and
@@ -109,26 +109,26 @@ def _turned(
     return total
 
 
-def _of_components(maps: Float[Array, "pulse 12 voxel"]) -> Mixing:
+def _of_components(maps: Float[Array, "pulse 12 voxel"]) -> ComponentMap:
     """From those of magnetisation along x, y and z."""
     columns = jnp.moveaxis(maps.reshape(-1, 4, 3, maps.shape[-1]), (1, 2), (0, 1))
     transverse = columns[:, 0] + 1j * columns[:, 1]
     x, y, z, added = columns[:, 2]
     of_x, of_y, tip, adds = transverse
-    return Mixing((of_x - 1j * of_y) / 2, (of_x + 1j * of_y) / 2, tip, (x - 1j * y) / 2, z, adds, added)
+    return ComponentMap((of_x - 1j * of_y) / 2, (of_x + 1j * of_y) / 2, tip, (x - 1j * y) / 2, z, adds, added)
 
 
 def _without_precession(
-    whole: Mixing,
+    whole: ComponentMap,
     before: Complex[Array, "pulse #voxel"],
     after: Complex[Array, "pulse #voxel"],
     exponent: Float[Array, "pulse #voxel"],
-) -> Mixing:
+) -> ComponentMap:
     """What is left where transverse components are multiplied by these factors, and others have not recovered meanwhile."""
     undone, recovered = jnp.exp(exponent), -jnp.expm1(-exponent)
     tip, keep = after * whole.tip * undone, undone**2 * whole.keep
     assert whole.adds_transverse is not None, "`_of_components` has it"
-    return Mixing(
+    return ComponentMap(
         after * whole.stay * before,
         after * whole.swap * jnp.conj(before),
         tip,

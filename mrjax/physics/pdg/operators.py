@@ -13,7 +13,7 @@ from mrjax.physics.maths import precession
 from mrjax.physics.maths.loops import checkpointed_scan
 from mrjax.physics.maths.sums import sum_of_given
 from mrjax.physics.pdg.changes import StateChanges
-from mrjax.physics.pdg.mixing import Components
+from mrjax.physics.pdg.component_map import Components
 from mrjax.physics.pdg.shapes import VoxelShape, share_seen
 from mrjax.physics.pdg.state import PDGState
 from mrjax.physics.pdg.table import Integrals, PhaseGraphTable, TableSamples, Wound

@@ -12,7 +12,7 @@ from mrjax.physics.imaging.encoding import Answer, ColumnPlaces, encoded, unit_p
 from mrjax.physics.imaging.evolution import decayed_and_turned
 from mrjax.physics.imaging.parts import AbstractAcquisition, Part
 from mrjax.physics.maths.loops import checkpointed_scan
-from mrjax.physics.pdg.mixing import Components
+from mrjax.physics.pdg.component_map import Components
 from mrjax.physics.pdg.operators import Played, PrecessingVoxels
 from mrjax.physics.pdg.shapes import VoxelShape
 from mrjax.physics.pdg.table import PhaseGraphTable

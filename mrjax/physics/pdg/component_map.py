@@ -8,7 +8,7 @@ Components = tuple[Complex[Array, "state voxel"], Complex[Array, "state voxel"],
 r"""$F_\kappa$, $F_{-\kappa}^*$ and $Z_\kappa$ of the states."""
 
 
-class Mixing(eqx.Module):
+class ComponentMap(eqx.Module):
     r"""A linear map of the components of every state, and what is added where nothing is wound.
 
     $$F_\kappa \to a F_\kappa + b F_{-\kappa}^* + c Z_\kappa, \qquad
@@ -25,7 +25,7 @@ class Mixing(eqx.Module):
     adds_longitudinal: Float[Array, "*change #voxel"]
 
     @classmethod
-    def by_rotation(cls, alpha: Complex[Array, "#voxel"], beta: Complex[Array, "#voxel"]) -> "Mixing":
+    def by_rotation(cls, alpha: Complex[Array, "#voxel"], beta: Complex[Array, "#voxel"]) -> "ComponentMap":
         """By its Cayley-Klein parameters."""
         conj = jnp.conj
         keep = jnp.real(alpha * conj(alpha) - beta * conj(beta))
@@ -33,9 +33,11 @@ class Mixing(eqx.Module):
             conj(alpha) ** 2, -(beta**2), 2 * conj(alpha) * beta, -conj(alpha * beta), keep, None, jnp.zeros_like(keep)
         )
 
-    def scaled(self, transverse: Float[Array, ""], longitudinal: Float[Array, ""], adds: Float[Array, ""]) -> "Mixing":
+    def scaled(
+        self, transverse: Float[Array, ""], longitudinal: Float[Array, ""], adds: Float[Array, ""]
+    ) -> "ComponentMap":
         """With factors of what is transverse and longitudinal afterwards, and a gain of what is longitudinal."""
-        return Mixing(
+        return ComponentMap(
             transverse * self.stay,
             transverse * self.swap,
             transverse * self.tip,
@@ -59,9 +61,9 @@ class Mixing(eqx.Module):
         added = self.adds_transverse
         return mixed_plus.at[0].add(added), mixed_minus.at[0].add(conj(added)), mixed_z
 
-    def turned(self, phase: Float[Array, ""]) -> "Mixing":
+    def turned(self, phase: Float[Array, ""]) -> "ComponentMap":
         """About z."""
         once = jnp.exp(1j * phase)
         added = None if self.adds_transverse is None else once * self.adds_transverse
         turned = self.stay, once**2 * self.swap, once * self.tip, jnp.conj(once) * self.untip
-        return Mixing(*turned, self.keep, added, self.adds_longitudinal)
+        return ComponentMap(*turned, self.keep, added, self.adds_longitudinal)
