@@ -23,6 +23,7 @@ from .objectives import (
     uncovered as uncovered,
 )
 from .optimisation import optimise as optimise
+from .parallel_pulse import ParallelPulse as ParallelPulse, parallel_response as parallel_response
 from .pulse_response import PulseResponse as PulseResponse, pulse_response as pulse_response
 from .pulse_task import PulseTask as PulseTask
 from .result import DesignResult as DesignResult
