@@ -4,6 +4,7 @@ from .constrained import Constrained as Constrained, Constraint as Constraint
 from .cramer_rao import CramerRao as CramerRao, crlb as crlb
 from .free_echoes import FreeEchoes as FreeEchoes
 from .gradient_free import GradientFree as GradientFree
+from .kt_points import KTPoints as KTPoints
 from .learned import (
     LearnedDesign as LearnedDesign,
     at_rate as at_rate,
@@ -18,6 +19,7 @@ from .limits import (
 )
 from .objectives import (
     contrast as contrast,
+    magnitude_error as magnitude_error,
     relative_error as relative_error,
     side_lobes as side_lobes,
     uncovered as uncovered,
@@ -33,6 +35,9 @@ from .terms import (
     limit_energy as limit_energy,
     limit_sum as limit_sum,
     roughness as roughness,
+    squared_excess as squared_excess,
     weighted_sum as weighted_sum,
 )
 from .trajectories import TrajectoryTask as TrajectoryTask
+from .transmit_limits import TransmitLimits as TransmitLimits
+from .virtual_observation_points import virtual_observation_points as virtual_observation_points
