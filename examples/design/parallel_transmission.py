@@ -58,9 +58,8 @@ def designed(head, points, start, steps):
     error = lambda design: mr.design.magnitude_error(head.response(points.pulse(design)).excited, target)
     terms = {"error": (1.0, error), **head.limits.terms(points.pulse, weight=10.0, margin=0.02)}
     objective = mr.design.weighted_sum(terms)
-    return mr.design.optimise(
-        objective, start, free=lambda design: design, bounds=points.bounds, steps=steps, progress=False
-    )
+    free = lambda design: {name: design[name] for name in points.bounds}
+    return mr.design.optimise(objective, start, free=free, bounds=points.bounds, steps=steps, progress=False)
 
 
 def of_equal_fields(n_points, duration):

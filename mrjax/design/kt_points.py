@@ -77,9 +77,9 @@ class KTPoints:
 
     @property
     def bounds(self) -> dict[str, tuple[float, float]]:
-        """Of a design, for `optimise`; within them, what is played may still be less than what the design says."""
+        """Of the leaves of a design that matter, for `optimise`; what is played may still be less than the design says."""
         field, step = (-self.max_b1, self.max_b1), (-self.longest_step, self.longest_step)
-        return {"real": field, "imaginary": field, "k": step}
+        return {"real": field, "imaginary": field} | ({"k": step} if self.n_points > 1 else {})
 
     def fields(self, design: Any) -> Complex[Array, "n_channels n_points"]:
         """Of the blocks in T, none above `max_b1`."""

@@ -43,8 +43,6 @@ def test_points_keep_the_limits_of_what_plays_them(rng):
     assert float(jnp.abs(jnp.diff(pulse.gradient, axis=0)).max() / pulse.dt) == pytest.approx(100.0)
     scanner = mr.Scanner(max_gradient=10 * mT, max_slew=100.0, max_b1=1.0, rf_dead_time=0.0, rf_ringdown=0.0)
     scanner.check(mr.Sequence(pulse.seen([1.0, 1.0, 1.0])))
-        mr.Sequence(pulse.seen([1.0, 1.0, 1.0]))
-    )
     assert pulse.duration == pytest.approx(4 * points.block + 3 * points.blip)
 
 
