@@ -11,10 +11,10 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 import mrjax as mr
-from mrjax.units import GAMMA_BAR, cm, deg, mm, ms, uT
+from mrjax.units import GAMMA_BAR, cm, deg, mm, ms, us, uT
 
 ANGLE = 30 * deg
-TR = 10 * ms
+TR = 5 * ms
 SEVEN_TESLA = {"n_channels": 8, "object_radius": 9 * cm}
 MASS = 10e-3
 """In kg, over a cube of which the IEC averages local SAR."""
@@ -34,7 +34,7 @@ class Head:
         self.limits = mr.design.TransmitLimits(
             tr=TR,
             max_b1=40 * uT,
-            local_q=mr.design.virtual_observation_points(local, allowance=0.05),
+            local_q=mr.design.virtual_observation_points(local, allowance=0.1),
             max_local_sar=10.0,
             global_q=np.mean(np.asarray(array.q_matrices())[self.within], axis=0),
             max_global_sar=3.2,
@@ -74,11 +74,11 @@ def of_equal_fields(n_points, duration):
 
 def kt_points(head, n_points, block, steps, n_starts):
     """The best of searches from several places in k-space, as there are many minima."""
-    points = mr.design.KTPoints(n_points=n_points, block=block, max_b1=40 * uT)
+    points = mr.design.KTPoints(n_points=n_points, block=block, dt=40 * us, max_b1=40 * uT)
     best = None
     for seed in range(n_starts):
         start, rng = of_equal_fields(n_points, n_points * block), np.random.default_rng(seed)
-        start["k"] = jnp.asarray(rng.normal(size=(n_points - 1, 3)) * [4.0, 4.0, 0.0])  # nothing changes along z
+        start["k"] = jnp.asarray(rng.uniform(-6, 6, size=(n_points - 1, 3)) * [1, 1, 0])  # nothing changes along z
         noise = 0.3 * rng.normal(size=(2, 8, n_points)) * float(start["real"][0, 0])
         start |= {"real": start["real"] + noise[0], "imaginary": jnp.asarray(noise[1])}
         found = designed(head, points, start, steps)
@@ -101,7 +101,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     jax.config.update("jax_enable_x64", True)
     head = Head(10 * mm if options.quick else 5 * mm)
-    steps, n_starts = (150, 1) if options.quick else (600, 4)
+    steps, n_starts = (150, 1) if options.quick else (400, 3)
     pulses = {
         "circularly polarised": circularly_polarised(head, 1 * ms),
         "static shim": kt_points(head, 1, 1 * ms, steps, n_starts),
@@ -141,8 +141,9 @@ def draw(head, pulses, path):
         for i, along in enumerate("xy"):
             other.plot(time, pulse.gradient[:, i] * 1e3, color=f"C{i}", label=f"gradient along {along}")
         other.set(ylabel="gradient (mT/m)", ylim=(-8, 8))
-    rows[1, 0].legend(loc="lower left", frameon=False)
-    other.legend(loc="lower right", frameon=False)
+    rows[1, 0].legend(loc="center", frameon=False)
+    lines = other.get_legend_handles_labels()
+    rows[1, 1].legend(*lines, loc="center", frameon=False)
     figure.savefig(path, dpi=120)
 
 
