@@ -141,9 +141,9 @@ def draw(head, pulses, path):
         for i, along in enumerate("xy"):
             other.plot(time, pulse.gradient[:, i] * 1e3, color=f"C{i}", label=f"gradient along {along}")
         other.set(ylabel="gradient (mT/m)", ylim=(-8, 8))
-    rows[1, 0].legend(loc="center", frameon=False)
+    rows[1, 0].legend(loc="lower center", frameon=False)
     lines = other.get_legend_handles_labels()
-    rows[1, 1].legend(*lines, loc="center", frameon=False)
+    rows[1, 1].legend(*lines, loc="lower center", frameon=False)
     figure.savefig(path, dpi=120)
 
 

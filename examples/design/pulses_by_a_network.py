@@ -191,10 +191,11 @@ def repeated(tree, n):
 
 
 def searched(designs, slabs, steps):
-    """All pulses at once: of Adam's steps no pulse knows what others do."""
+    """All pulses at once: of Adam's steps no pulse knows what others do. They are short, as slew rates gather to gradients."""
     objective = lambda designs: jnp.mean(errors(designs, slabs, PLACES))
     free = lambda designs: designs
-    return mr.design.optimise(objective, designs, free=free, steps=steps, progress=False).best
+    adam = optax.adam(optax.cosine_decay_schedule(5e-4, steps))
+    return mr.design.optimise(objective, designs, free=free, optimiser=adam, steps=steps, progress=False).best
 
 
 def draw(designs, slabs, path):
@@ -215,8 +216,8 @@ def draw(designs, slabs, path):
             of_profile.plot(BETWEEN / mm, jnp.real(1j * response.excited), color=color, label=name)
         of_field.set(xlabel="time (ms)", ylabel="|B1| (uT)")
         of_gradient.set(xlabel="time (ms)", ylabel="gradient along z (mT/m)")
-        of_profile.set(xlabel="z (mm)", ylabel="-My", ylim=(-0.2, 1.15))
-    rows[0, 2].legend(frameon=False, ncols=2, fontsize="small")
+        of_profile.set(xlabel="z (mm)", ylabel="-My", ylim=(-0.15, 1.05))
+    figure.legend(*rows[0, 2].get_legend_handles_labels(), loc="outside upper center", frameon=False, ncols=4)
     figure.savefig(path, dpi=120)
 
 
