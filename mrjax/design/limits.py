@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mrjax.design.constrained import Constraint
+from mrjax.design.terms import squared_excess
 from mrjax.sequence import Scanner
 from mrjax.sequence.base import AbstractContainer
 from mrjax.sequence.containers import as_sequence
@@ -68,8 +69,8 @@ def limit_terms(
         raise ValueError(f"`weight` must be a positive number, but got {weight!r}.")
 
     def excess(kind: str) -> Callable[[Any], Array]:
-        beyond = lambda share: jnp.sum(jnp.maximum(jnp.asarray(share) - (1 - margin), 0.0) ** 2)
-        return lambda design: beyond(scanner.utilisation(sequence_of(design), (kind,), duration)[kind])
+        share = lambda design: scanner.utilisation(sequence_of(design), (kind,), duration)[kind]
+        return lambda design: squared_excess(share(design), margin)
 
     return {kind: (float(weight), excess(kind)) for kind in _kinds(scanner, kinds)}
 

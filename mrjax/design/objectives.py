@@ -52,6 +52,34 @@ def relative_error(values: Any, target: Any, weights: Any = 1.0) -> Float[Array,
     return jnp.sum(weights * _square(difference)) / whole
 
 
+def magnitude_error(values: Any, target: Any, weights: Any = 1.0) -> Float[Array, ""]:
+    r"""As `relative_error`, of magnitudes: the phase of the target is free (magnitude least squares).
+
+    $$\frac{\sum_i w_i (|x_i| - |t_i|)^2}{\sum_i w_i |t_i|^2}$$
+
+    **Arguments:** as of `relative_error`.
+
+    **Returns:** a number, zero or more.
+
+    **Derivatives:** everywhere but where a value is zero, whose derivative is taken to be zero.
+
+    **Raises:** `ValueError` as `relative_error` does.
+
+    **Source:** K. Setsompop, L. L. Wald, V. Alagappan, B. A. Gagoski, E. Adalsteinsson, Magn Reson Med 59 (2008) 908-915.
+
+    !!! example
+
+        ```python
+        >>> import mrjax as mr
+        >>> round(float(mr.design.magnitude_error([1j, -1.1], [1.0, 1.0])), 4)
+        0.005
+
+        ```
+    """
+    values, target = _checks.number_array(values, "values"), _checks.number_array(target, "target")
+    return relative_error(jnp.abs(values), jnp.abs(target), weights)
+
+
 def contrast(first: Any, second: Any, duration: Any = 1.0, noise_std: Any = 1.0) -> Float[Array, ""]:
     r"""How well two tissues are told apart in a given time: the square of the contrast-to-noise ratio, for each second.
 

@@ -36,6 +36,11 @@ class PulseResponse(eqx.Module):
         return jnp.real(self.alpha * jnp.conj(self.alpha) - self.beta * jnp.conj(self.beta))
 
     @property
+    def flip_angle(self) -> Float[Array, "*spins"]:
+        r"""$2 \arctan(|\beta| / |\alpha|)$: between z and the magnetisation that was along z, in rad, from 0 to $\pi$."""
+        return 2 * jnp.arctan2(jnp.abs(self.beta), jnp.abs(self.alpha))
+
+    @property
     def refocused(self) -> Complex[Array, "*spins"]:
         r"""$\beta^2$: a spin echo between crushers is $-\beta^2 M_{xy}^*$."""
         return self.beta**2

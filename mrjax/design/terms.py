@@ -130,6 +130,30 @@ def limit_sum(values: Any, most: Any, least: Any = 0.0) -> Float[Array, "..."]:
     return least + above * (room / jnp.maximum(jnp.sum(above), room))
 
 
+def squared_excess(share: Any, margin: float | int = 0.0) -> Float[Array, ""]:
+    r"""By how much shares of limits exceed them, $\sum_i \max(0, x_i - (1 - \epsilon))^2$, zero where they are kept.
+
+    **Arguments:**
+
+    - `share`: $x$, how much of each limit is used, any shape; 1 is all of it.
+    - `margin`: $\epsilon$, by which to keep off the limits.
+
+    **Returns:** a number, zero or more.
+
+    **Derivatives:** everywhere.
+
+    !!! example
+
+        ```python
+        >>> import mrjax as mr
+        >>> float(mr.design.squared_excess([0.5, 1.0, 1.5]))
+        0.25
+
+        ```
+    """
+    return jnp.sum(jnp.maximum(_checks.real_array(share, "share") - (1 - margin), 0.0) ** 2)
+
+
 def weighted_sum(terms: Mapping[str, tuple[float, Term]]) -> Callable[[Any], tuple[Array, dict[str, Array]]]:
     r"""An objective of several terms, $\sum_k w_k f_k(x)$, which tells the value of each.
 

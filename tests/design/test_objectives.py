@@ -69,3 +69,12 @@ def test_what_cannot_be_says_so():
         mr.design.uncovered(TRAJECTORY, np.ones((3, 1)), 1.0)
     with pytest.raises(ValueError, match=r"`trajectory` must have shape \(n, n_axes\)"):
         mr.design.uncovered(np.ones(3), np.ones((3, 1)), 1.0)
+
+
+def test_an_error_of_magnitudes_knows_no_phase(rng):
+    magnitude, target = rng.uniform(1, 2, size=6), rng.uniform(1, 2, size=6)
+    values = magnitude * np.exp(1j * rng.uniform(0, 6, size=6))
+    wanted = np.sum(np.arange(6) * (magnitude - target) ** 2) / np.sum(np.arange(6) * target**2)
+    assert float(mr.design.magnitude_error(values, -1j * target, np.arange(6.0))) == pytest.approx(wanted, rel=1e-12)
+    slope = jax.grad(lambda real: mr.design.magnitude_error(real + 0j, jnp.ones(2)))(jnp.array([0.0, 2.0]))
+    np.testing.assert_allclose(slope, [0.0, 1.0], rtol=1e-12)

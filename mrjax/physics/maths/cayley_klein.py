@@ -61,22 +61,27 @@ def rotation_of(
         at_places = list(zip(by_place, places, strict=True))
         about_z = -ahead + sum((angle * place for (angle, _), place in at_places), start=0.0)
         skew = sum((growth * place for (_, growth), place in at_places), start=0.0)
-        about_x, about_y = about_x - skew * about_y, about_y + skew * about_x
-        turned = about(*(jnp.broadcast_to(angle, shape) for angle in (about_x, about_y, about_z)))
+        turned = of_step(*(jnp.broadcast_to(angle, shape) for angle in (about_x, about_y, about_z, skew)))
         return about_z_after(after(rotation, turned), ahead), None
 
     begin = jnp.ones(shape, jnp.result_type(dtype, 1j))
-    return _in_segments(step, (begin, jnp.zeros_like(begin)), steps, timeline.n_steps)
+    return in_segments(step, (begin, jnp.zeros_like(begin)), steps, timeline.n_steps)
 
 
-def _in_segments(step: Callable, rotation: Rotation, steps: Any, n_steps: int) -> Rotation:
+def of_step(x: Array, y: Array, z: Array, skew: Array) -> Rotation:
+    """By the integral of a field; `skew` is a twelfth of the growth of its part along z, times the duration."""
+    return about(x - skew * y, y + skew * x, z)
+
+
+def in_segments(step: Callable, rotation: Rotation, steps: Any, n_steps: int) -> Rotation:
     """All steps in turn, cut into segments of which reverse mode stores the starts alone."""
     size = max(1, math.isqrt(n_steps))
     n_segments = -(-n_steps // size)
 
     def cut(leaf: Array) -> Array:
         # steps that do nothing fill the last segment: cheaper to compile than a segment of another length
-        return jnp.pad(leaf, (0, n_segments * size - n_steps)).reshape(n_segments, size)
+        filled = jnp.pad(leaf, ((0, n_segments * size - n_steps), *((0, 0),) * (leaf.ndim - 1)))
+        return filled.reshape(n_segments, size, *leaf.shape[1:])
 
     segment = jax.checkpoint(lambda rotation, steps: jax.lax.scan(step, rotation, steps))
     return jax.lax.scan(segment, rotation, jax.tree.map(cut, steps))[0]
