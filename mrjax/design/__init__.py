@@ -10,6 +10,7 @@ from .learned import (
     require_influence as require_influence,
 )
 from .learned_echoes import EchoError as EchoError, SmallObjects as SmallObjects, small_objects as small_objects
+from .learned_trajectory import LearnedTrajectory as LearnedTrajectory, trajectory_loss as trajectory_loss
 from .limits import (
     acoustic_energy as acoustic_energy,
     limit_constraints as limit_constraints,
