@@ -86,7 +86,7 @@ class TrajectoryTask:
         speed = [
             np.interp(times, points, np.hypot(*pair)) for pair in zip(*(self._held(g) for g in gradients), strict=True)
         ]
-        weights = np.asarray(speed) * np.linalg.norm(np.asarray(self._k(self._asked)), axis=-1).reshape(n_shots, -1)
+        weights = np.asarray(speed) * np.linalg.norm(np.asarray(self._k(self._asked)) + self._before, axis=-1)
         return {
             "coefficients": jnp.zeros((n_shots, 2, self.n_coefficients)),
             "weights": jnp.asarray(weights / weights.mean()),
@@ -105,7 +105,7 @@ class TrajectoryTask:
 
     def trajectory(self, design: Any) -> Float[Array, "n_samples 2"]:
         """K-space of all samples in cycles/m, shot by shot."""
-        return self._k(self.gradients(design)).reshape(-1, 2)
+        return (self._k(self.gradients(design)) + jnp.asarray(self._before)).reshape(-1, 2)
 
     def played(self, design: Any) -> AbstractContainer:
         """The sequence with the gradients of a design."""
@@ -159,6 +159,12 @@ class TrajectoryTask:
     def _asked(self) -> np.ndarray:
         return np.stack([self._held(one) for one in self._readout[0]], axis=1)
 
+    @cached_property
+    def _before(self) -> np.ndarray:
+        """Where each shot is in k-space when its readout gradients begin, such as at the end of a spoke."""
+        k = np.asarray(self.sequence.timeline().trajectory())[:, :2].reshape(self._n_shots, -1, 2)
+        return (k - np.asarray(self._k(self._asked))).mean(axis=1, keepdims=True)
+
     def _held(self, gradient: Gradient) -> np.ndarray:
         waveform = np.atleast_2d(np.asarray(gradient.waveform, float))
         _, points = self._points
@@ -192,7 +198,7 @@ class TrajectoryTask:
         return basis - basis.sum(axis=1, keepdims=True) * bell / bell.sum()
 
     def _k(self, gradients: Any) -> Float[Array, "n_shots n_samples 2"]:
-        """The integral of straight lines between points, until the middle of each sample."""
+        """The integral of straight lines between points, from the first one until the middle of each sample."""
         _, readout, begin = self._readout
         step, points = self._points
         times = begin + (np.arange(readout.n) + 0.5) * float(np.asarray(readout.dwell))

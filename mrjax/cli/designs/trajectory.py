@@ -1,5 +1,6 @@
 """`mrjax design trajectory`: a trajectory that is learned within the limits of a scanner, in the time of its start."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,10 @@ def task_of(settings: dict[str, Any], scanner: mr.Scanner) -> mr.design.Trajecto
     is_radial = settings["start"] == "radial"
     protocol = mr.protocols.imaging.radial if is_radial else mr.protocols.imaging.spiral
     factor = 1 / settings["oversampling"] if is_radial else settings["acceleration"]
-    sequence = protocol(
-        settings["fov"] / factor,
-        round(settings["matrix"] / factor),
-        settings["n_shots"],
-        20 * deg,
-        dwell_time=settings["dwell_time"],
-        scanner=scanner,
-    )
+    size = (settings["fov"] / factor, round(settings["matrix"] / factor), settings["n_shots"])
+    with warnings.catch_warnings():  # of spokes with many samples to a pixel, which see a large field of view
+        warnings.filterwarnings("ignore", message="`fov` is in m")
+        sequence = protocol(*size, 20 * deg, dwell_time=settings["dwell_time"], scanner=scanner)
     return mr.design.TrajectoryTask(sequence, scanner, settings["fov"], settings["matrix"], settings["coefficients"][0])
 
 
