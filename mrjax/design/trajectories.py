@@ -86,7 +86,7 @@ class TrajectoryTask:
         speed = [
             np.interp(times, points, np.hypot(*pair)) for pair in zip(*(self._held(g) for g in gradients), strict=True)
         ]
-        weights = np.asarray(speed) * np.linalg.norm(np.asarray(self._k(self._asked)) + self._before, axis=-1)
+        weights = np.asarray(speed) * np.linalg.norm(self._k_of_start, axis=-1)
         return {
             "coefficients": jnp.zeros((n_shots, 2, self.n_coefficients)),
             "weights": jnp.asarray(weights / weights.mean()),
@@ -160,10 +160,16 @@ class TrajectoryTask:
         return np.stack([self._held(one) for one in self._readout[0]], axis=1)
 
     @cached_property
+    def _k_of_start(self) -> np.ndarray:
+        """K-space of the sequence as it is, shot by shot."""
+        with jax.ensure_compile_time_eval():
+            return np.asarray(self.sequence.timeline().trajectory())[:, :2].reshape(self._n_shots, -1, 2)
+
+    @cached_property
     def _before(self) -> np.ndarray:
         """Where each shot is in k-space when its readout gradients begin, such as at the end of a spoke."""
-        k = np.asarray(self.sequence.timeline().trajectory())[:, :2].reshape(self._n_shots, -1, 2)
-        return (k - np.asarray(self._k(self._asked))).mean(axis=1, keepdims=True)
+        with jax.ensure_compile_time_eval():
+            return (self._k_of_start - np.asarray(self._k(self._asked))).mean(axis=1, keepdims=True)
 
     def _held(self, gradient: Gradient) -> np.ndarray:
         waveform = np.atleast_2d(np.asarray(gradient.waveform, float))

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from jaxtyping import Array
 
 import mrjax as mr
 from mrjax.cli.designs import folder as folders
@@ -22,7 +24,7 @@ ENTRIES = (
     Entry("iterations", int, 6, "of a network, unrolled", is_positive=True),
     Entry("channels", int, 32, "of each convolution of a network", is_positive=True),
     Entry("network_rate", float, 1e-3, "first step of the weights of a network", is_positive=True),
-    Entry("network_steps", int, 100, "of the network alone, at the end", is_positive=True),
+    Entry("network_steps", int, 100, "of the network alone, before and after the stages", is_positive=True),
     Entry("batch", int, 4, "images in a step of a network", is_positive=True),
     Entry("noise", float, 0.01, "of a pixel that is fully sampled, relative to the brightest one"),
     Entry("seed", int, 0, "of the first weights of a network, of noise, phases and orientations"),
@@ -31,7 +33,7 @@ ENTRIES = (
 
 CHECKPOINT_EVERY = 20
 LAST_RATE = 0.1
-"""Of a stage, relative to its first."""
+"""Of a stage, relative to its highest."""
 
 TEST = 1_000_000
 """In the place of a step, for noise and phases that no step has."""
@@ -49,29 +51,29 @@ class Trained(NamedTuple):
 def searched(
     settings: dict[str, Any], task: mr.design.TrajectoryTask, train: np.ndarray, test: np.ndarray, folder: Path
 ) -> tuple[str, list[Path]]:
-    """Train a network with the start as it is and one with what is learned, equally long, and write both."""
+    """Train a network with the start, and go on with the start as it is and with what is learned, equally long; write both."""
     try:
-        runs = {name: trained(settings, task, train, folder, name) for name in ("start", "learned")}
+        model = model_of(settings, task, task.start(), network_of(settings), coils_of(settings), learned=False)
+        first = Trained(task, model, _stage(settings, model, train, 0, folder / "first"))
+        runs = {name: trained(settings, first, train, folder, name) for name in ("start", "learned")}
     except KeyboardInterrupt:
         return "Interrupted; the same command goes on.", []
     return "All steps were taken.", _written(settings, runs, test, folder)
 
 
-def trained(
-    settings: dict[str, Any], task: mr.design.TrajectoryTask, images: np.ndarray, folder: Path, name: str
-) -> Trained:
-    """The network after all stages; the trajectory is learned in all but the last, unless it is the start."""
-    network, coils, errors = network_of(settings), coils_of(settings), []
-    design, n_stages = task.start(), len(settings["coefficients"])
-    for number, n in enumerate(settings["coefficients"]):
+def trained(settings: dict[str, Any], first: Trained, images: np.ndarray, folder: Path, name: str) -> Trained:
+    """After all stages; the trajectory is learned in all but the last, unless it is the start."""
+    task, design, network, errors = first.task, first.model.design(), nnx.clone(first.model.network), [first.errors]
+    coils, counts = coils_of(settings), settings["coefficients"]
+    for number, n in enumerate(counts):
         if number and name == "learned":
             task, design = task.finer(design, n)
         model = model_of(settings, task, design, network, coils, learned=name == "learned")
-        errors.append(_stage(settings, model, images, number, folder / f"{name}_{number}"))
+        errors.append(_stage(settings, model, images, 1 + number, folder / f"{name}_{number}"))
         design = model.design()
     # what is played keeps the limits, and the network is used to it
     model = model_of(settings, task, task.within_limits(design), network, coils, learned=False)
-    errors.append(_stage(settings, model, images, n_stages, folder / f"{name}_network"))
+    errors.append(_stage(settings, model, images, 1 + len(counts), folder / f"{name}_network"))
     return Trained(task, model, np.concatenate(errors))
 
 
@@ -132,13 +134,14 @@ def _turned(image: np.ndarray, *flips: Any) -> np.ndarray:
 def _stage(
     settings: dict[str, Any], model: mr.design.LearnedTrajectory, images: np.ndarray, number: int, folder: Path
 ) -> np.ndarray:
-    task, is_last = model.task, number == len(settings["coefficients"])
-    steps = settings["network_steps"] if is_last else settings["steps"]
-    rates = optax.cosine_decay_schedule(settings["network_rate"], steps, alpha=0.0 if is_last else LAST_RATE)
+    task, is_last = model.task, number == 1 + len(settings["coefficients"])
+    steps = settings["network_steps" if number == 0 or is_last else "steps"]
+    last, warming = 0.0 if is_last else LAST_RATE * settings["network_rate"], steps // 10
+    rates = optax.warmup_cosine_decay_schedule(0.0, settings["network_rate"], warming, steps, last)
     optimiser = optax.adam(rates)
     if isinstance(model.trajectory, nnx.Param):
-        # of more coefficients all together move the trajectory farther
-        rate = 4 * settings["rate"] * (settings["coefficients"][0] / task.n_coefficients) ** 2
+        # a step relative to the bounds of the other reconstruction; of more coefficients all move the trajectory farther
+        rate = 4 * settings["rate"] * settings["coefficients"][0] / task.n_coefficients
         optimiser = mr.design.at_rate(optimiser, rate / settings["network_rate"], "trajectory")
     n_samples = task.trajectory(model.design()).shape[0]
     history = mr.nn.train(
@@ -153,31 +156,32 @@ def _stage(
 
 
 def _written(settings: dict[str, Any], runs: dict[str, Trained], test: np.ndarray, folder: Path) -> list[Path]:
-    seen = {name: _seen(settings, run, test) for name, run in runs.items()}
+    seen, truth = {name: _seen(settings, run, test) for name, run in runs.items()}, jnp.asarray(test, complex)
     task, model, _ = runs["learned"]
     sequence = task.played(model.design())
     k_space = lambda one: one.timeline().trajectory()[:, :2]
     paths, limits = folders.write_sequences(folder, "trajectory", sequence, task.scanner, k_space)
     found = {
-        "psnr_of_the_start_dB": relaxometry.psnr(seen["start"], test),
-        "psnr_dB": relaxometry.psnr(seen["learned"], test),
-        "ssim_of_the_start": relaxometry.ssim(seen["start"], test),
-        "ssim": relaxometry.ssim(seen["learned"], test),
+        "psnr_of_the_start_dB": relaxometry.psnr(seen["start"], truth),
+        "psnr_dB": relaxometry.psnr(seen["learned"], truth),
+        "ssim_of_the_start": relaxometry.ssim(seen["start"], truth),
+        "ssim": relaxometry.ssim(seen["learned"], truth),
         "duration_of_the_start_s": float(runs["start"].task.sequence.duration),
         "duration_s": float(sequence.duration),
     }
-    rows = [Row(name, run.task, run.model.design(), seen[name][0]) for name, run in runs.items()]
+    rows = [Row(name, run.task, run.model.design(), np.asarray(seen[name][0])) for name, run in runs.items()]
     curves = {name: run.errors for name, run in runs.items()}
     figure(rows, test[0], curves).savefig(folder / "trajectory.png", dpi=150)
-    np.savez(folder / "trajectory.npz", k=np.asarray(task.trajectory(model.design())), **seen)
+    arrays = {"k": task.trajectory(model.design()), **seen}
+    np.savez(folder / "trajectory.npz", **{name: np.asarray(one) for name, one in arrays.items()})
     plain = {name: np.asarray(value).tolist() for name, value in settings.items()}
     card = {"asked": plain, "found": found, "limits": limits, "mrjax_version": mr.__version__}
     cards = folders.write_card(folder, "A trajectory, learned with its reconstruction", card)
     return [*paths, *cards, folder / "trajectory.npz", folder / "trajectory.png"]
 
 
-def _seen(settings: dict[str, Any], run: Trained, test: np.ndarray) -> np.ndarray:
+def _seen(settings: dict[str, Any], run: Trained, test: np.ndarray) -> Array:
     """What each sees of the same images with the same noise."""
     n_samples = run.task.trajectory(run.model.design()).shape[0]
     batch = with_noise(settings, test, n_samples, np.random.default_rng([settings["seed"], TEST]))
-    return np.asarray(nnx.jit(lambda model, batch: model(batch["images"], batch["noise"]))(run.model, batch))
+    return nnx.jit(lambda model: model(batch["images"], batch["noise"]))(run.model)
