@@ -15,7 +15,7 @@ from mrjax import _checks, units
 from mrjax.design.objectives import relative_error
 from mrjax.design.splines import BSpline
 from mrjax.encoding import Nufft
-from mrjax.sequence import AbstractContainer, Gradient, Readout, Repeat, Scanner, Together
+from mrjax.sequence import AbstractContainer, Gradient, Readout, Repeat, Scanner, Sequence, Together
 from mrjax.sequence.hardware.played_points import lasts
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
@@ -64,7 +64,7 @@ class TrajectoryTask:
         ```
     """
 
-    sequence: AbstractContainer
+    sequence: Sequence
     scanner: Scanner
     fov: float
     matrix: int
@@ -107,7 +107,7 @@ class TrajectoryTask:
         """K-space of all samples in cycles/m, shot by shot."""
         return (self._k(self.gradients(design)) + jnp.asarray(self._before)).reshape(-1, 2)
 
-    def played(self, design: Any) -> AbstractContainer:
+    def played(self, design: Any) -> Sequence:
         """The sequence with the gradients of a design."""
         values = self.gradients(design)
         of_both = lambda sequence: _found(sequence)[0]

@@ -8,6 +8,7 @@ from flax import nnx
 from jaxtyping import Array, ArrayLike, Complex
 
 from mrjax import _checks
+from mrjax.encoding import LinearOperator
 from mrjax.nn.complex_channels import channels_as_complex, complex_as_channels
 from mrjax.nn.consistency import Fidelity, ProximalStep, Unrolled, network_then_step
 from mrjax.nn.dncnn import DnCNN
@@ -17,7 +18,7 @@ FIRST_WEIGHT = 0.05
 
 
 class Denoiser(nnx.Module):
-    """`DnCNN` of real and imaginary parts, from complex images `(batch, *voxels)` to the same; at the start it changes nothing."""
+    """`DnCNN` of real and imaginary parts, from complex images `(batch, *voxels)` to the same; it starts as the identity."""
 
     def __init__(self, rank: int, channels: int, n_layers: int, rngs: nnx.Rngs):
         self.network = DnCNN(
@@ -53,7 +54,7 @@ class MoDL(nnx.Module):
 
     **Derivatives:** in weights, data, trajectory and coils, of the least squares by their own equation: see `ProximalStep`.
 
-    **Raises:** `ValueError` where a number is out of range.
+    **Raises:** `ValueError` where a number is out of range; `TypeError` for an encoding that is not linear.
 
     **Source:** H. K. Aggarwal, M. P. Mani, M. Jacob, IEEE Trans Med Imaging 38 (2019) 394-405; G. Wang, T. Luo, J.-F. Nielsen,
     D. C. Noll, J. A. Fessler, IEEE Trans Med Imaging 41 (2022) 2318-2330 (BJORK).
@@ -99,7 +100,10 @@ class MoDL(nnx.Module):
 
     def __call__(self, fidelity: Fidelity) -> Complex[Array, "batch *voxels"]:
         """The images of the data."""
-        shape = jax.eval_shape(fidelity.encoding.adjoint, fidelity.data)
+        encoding = fidelity.encoding
+        if not isinstance(encoding, LinearOperator):
+            raise TypeError(f"`MoDL` needs an encoding that is a LinearOperator, but got a {type(encoding).__name__}.")
+        shape = jax.eval_shape(encoding.adjoint, fidelity.data)
         nothing = jnp.zeros(shape.shape, shape.dtype)
         first = _OfEach(self.n_first)(nothing, fidelity, self.stages.log_strength[...])
         return self.stages(first, fidelity)

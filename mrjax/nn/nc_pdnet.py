@@ -7,6 +7,7 @@ from flax import nnx
 from jaxtyping import Array, Complex
 
 from mrjax import _checks
+from mrjax.encoding import LinearOperator
 from mrjax.nn.complex_channels import channels_as_complex, complex_as_channels
 from mrjax.nn.consistency import Fidelity, Unrolled
 from mrjax.nn.dncnn import DnCNN
@@ -62,7 +63,8 @@ class NCPDNet(nnx.Module):
 
     **Derivatives:** in weights, data, trajectory, density and coils.
 
-    **Raises:** `ValueError` where a number is out of range, and for data without an axis of images.
+    **Raises:** `ValueError` where a number is out of range, and for data without an axis of images; `TypeError` for an
+    encoding that is not linear.
 
     **Source:** Z. Ramzi, Chaithya G. R., J.-L. Starck, P. Ciuciu, IEEE Trans Med Imaging 41 (2022) 1625-1638 (code:
     zaccharieramzi/fastmri-reproducible-benchmark); J. Adler, O. Öktem, IEEE Trans Med Imaging 37 (2018) 1322-1332.
@@ -108,7 +110,12 @@ class NCPDNet(nnx.Module):
         """The images of the data."""
         if fidelity.data.ndim < 2:
             raise ValueError(f"`data` must have shape (batch, ..., n_samples), but got {fidelity.data.shape}.")
-        compensated = fidelity.encoding.adjoint(fidelity.weighted(fidelity.data))
+        encoding = fidelity.encoding
+        if not isinstance(encoding, LinearOperator):
+            raise TypeError(
+                f"`NCPDNet` needs an encoding that is a LinearOperator, but got a {type(encoding).__name__}."
+            )
+        compensated = encoding.adjoint(fidelity.weighted(fidelity.data))
         buffers = jnp.repeat(compensated[..., None], self.n_primal, axis=-1)
         return self.stages(buffers, fidelity)[..., 0]
 

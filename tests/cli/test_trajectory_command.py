@@ -50,7 +50,9 @@ def test_what_is_written_holds_together(tmp_path, start, network):
     scanner.check(mr.pulseq.to_sequence(mr.pulseq.read(out / "trajectory_1.5.seq")))
     steps = {path.parent.name: len(path.read_text().splitlines()) for path in out.glob("*/log.jsonl")}
     learned = {"learned_0": 3, "learned_1": 3, "learned_network": 4}
-    assert steps == {"first": 4} | learned | {name.replace("learned", "start"): count for name, count in learned.items()}
+    assert steps == {"first": 4} | learned | {
+        name.replace("learned", "start"): count for name, count in learned.items()
+    }
 
 
 def test_noise_is_that_of_a_pixel_that_is_fully_sampled():

@@ -1,6 +1,7 @@
 """A trajectory and a network learned together: exact sums, differences, what is trained and what is not, one compilation."""
 
 import warnings
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,9 @@ def task():
     """Three spokes with two samples to a pixel."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`fov` is in m")
-        spokes = mr.protocols.imaging.radial(2 * FOV, 2 * MATRIX, N_SHOTS, 20 * deg, dwell_time=20 * us, scanner=SCANNER)
+        spokes = mr.protocols.imaging.radial(
+            2 * FOV, 2 * MATRIX, N_SHOTS, 20 * deg, dwell_time=20 * us, scanner=SCANNER
+        )
     return mr.design.TrajectoryTask(spokes, SCANNER, FOV, MATRIX, n_coefficients=6)
 
 
@@ -39,7 +42,7 @@ def batch_of(step):
     return {name: jnp.asarray(rng.normal(size=(*shape, 2)) @ [1, 1j]) for name, shape in shapes.items()}
 
 
-def model_of(task, coils, density=iterative_density, start=0.0, **options):
+def model_of(task, coils, density=iterative_density, start: Any = 0.0, **options):
     network = mr.nn.NCPDNet(1, n_primal=2, channels=4, rngs=nnx.Rngs(0))
     coefficients = task.start()["coefficients"] + start
     return mr.design.LearnedTrajectory(task, coefficients, network, coils, density, **options)

@@ -108,12 +108,16 @@ def test_images_of_a_batch_do_not_know_of_each_other(scan):
     k, maps, images, _ = scan
     for network in (mr.nn.NCPDNet(2, channels=4, rngs=nnx.Rngs(0)), mr.nn.MoDL(2, channels=4, rngs=nnx.Rngs(0))):
         scrambled(network)
-        of = lambda some: network(fidelity_of(k, maps, some, 1 / N_SAMPLES))
-        np.testing.assert_allclose(of(images)[1:2], of(images[1:2]), atol=1e-5)
+        all_of_them = network(fidelity_of(k, maps, images, 1 / N_SAMPLES))
+        alone = network(fidelity_of(k, maps, images[1:2], 1 / N_SAMPLES))
+        np.testing.assert_allclose(all_of_them[1:2], alone, atol=1e-5)
 
 
 def test_what_cannot_be_says_so(scan):
-    k, maps, images, _ = scan
+    k = scan[0]
+    for kind in (mr.nn.NCPDNet, mr.nn.MoDL):
+        with pytest.raises(TypeError, match=f"`{kind.__name__}` needs an encoding that is a LinearOperator"):
+            kind(1, channels=4, rngs=nnx.Rngs(0))(Fidelity(jnp.sin, jnp.ones((1, N, N), complex)))
     with pytest.raises(ValueError, match="`data` must have shape"):
         mr.nn.NCPDNet(1, channels=4, rngs=nnx.Rngs(0))(Fidelity(Nufft(k, (N, N), VOXEL), jnp.ones(N_SAMPLES, complex)))
     with pytest.raises(ValueError, match="`n_primal` must be an integer"):

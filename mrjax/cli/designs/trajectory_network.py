@@ -98,7 +98,12 @@ def coils_of(settings: dict[str, Any]) -> np.ndarray:
 
 
 def model_of(
-    settings: dict[str, Any], task: mr.design.TrajectoryTask, design: Any, network: nnx.Module, coils: Any, learned: bool
+    settings: dict[str, Any],
+    task: mr.design.TrajectoryTask,
+    design: Any,
+    network: nnx.Module,
+    coils: Any,
+    learned: bool,
 ) -> mr.design.LearnedTrajectory:
     """Trajectory and network, to be trained or used."""
     start = design["coefficients"]
@@ -112,7 +117,9 @@ def batch_of(settings: dict[str, Any], images: np.ndarray, n_samples: int, stage
     return with_noise(settings, np.stack(chosen), n_samples, rng)
 
 
-def with_noise(settings: dict[str, Any], images: np.ndarray, n_samples: int, rng: np.random.Generator) -> dict[str, Any]:
+def with_noise(
+    settings: dict[str, Any], images: np.ndarray, n_samples: int, rng: np.random.Generator
+) -> dict[str, Any]:
     """Images with smooth phases, and the noise of their samples, in single precision."""
     count, n = images.shape[0], settings["matrix"]
     x, y = np.meshgrid(*(np.linspace(-1, 1, n),) * 2, indexing="ij")
@@ -172,8 +179,8 @@ def _written(settings: dict[str, Any], runs: dict[str, Trained], test: np.ndarra
     rows = [Row(name, run.task, run.model.design(), np.asarray(seen[name][0])) for name, run in runs.items()]
     curves = {name: run.errors for name, run in runs.items()}
     figure(rows, test[0], curves).savefig(folder / "trajectory.png", dpi=150)
-    arrays = {"k": task.trajectory(model.design()), **seen}
-    np.savez(folder / "trajectory.npz", **{name: np.asarray(one) for name, one in arrays.items()})
+    images: dict[str, Any] = {name: np.asarray(one) for name, one in seen.items()}
+    np.savez(folder / "trajectory.npz", k=np.asarray(task.trajectory(model.design())), **images)
     plain = {name: np.asarray(value).tolist() for name, value in settings.items()}
     card = {"asked": plain, "found": found, "limits": limits, "mrjax_version": mr.__version__}
     cards = folders.write_card(folder, "A trajectory, learned with its reconstruction", card)
