@@ -16,8 +16,8 @@ from mrjax.nn.consistency import Fidelity
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Known:
-    """What is not learned, compared by identity as structures of networks are."""
+class _Measured:
+    """How images are measured, compared by identity as structures of networks are."""
 
     task: TrajectoryTask
     coils: Coils
@@ -93,12 +93,12 @@ class LearnedTrajectory(nnx.Module):
         # what is no Param is not trained, but is kept in checkpoints beside what is
         self.trajectory = nnx.Param(start) if learned else nnx.Variable(start)
         self.network: Any = network
-        self._known = _Known(task, Coils(maps), density)
+        self._measured = _Measured(task, Coils(maps), density)
 
     @property
     def task(self) -> TrajectoryTask:
         """What says what is played."""
-        return self._known.task
+        return self._measured.task
 
     def design(self) -> dict[str, Array]:
         """The coefficients as a design of the task."""
@@ -110,8 +110,8 @@ class LearnedTrajectory(nnx.Module):
         k = task.trajectory(self.design()).astype(images.real.dtype)
         # by one thread, so that a training that goes on takes the same steps, bit for bit
         transform = Nufft(k, (task.matrix, task.matrix), task.fov / task.matrix, threads=1)
-        encoding: LinearOperator = transform @ self._known.coils
-        return Fidelity(encoding, encoding.mv(images) + jnp.asarray(noise), self._known.density(transform))
+        encoding: LinearOperator = transform @ self._measured.coils
+        return Fidelity(encoding, encoding.mv(images) + jnp.asarray(noise), self._measured.density(transform))
 
     def __call__(self, images: Any, noise: ArrayLike) -> Complex[Array, "batch matrix matrix"]:
         """What is seen of images."""

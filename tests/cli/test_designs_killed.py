@@ -44,8 +44,8 @@ start: radial
 n_shots: 3
 dwell_time: 10us
 coefficients: [5, 6]
-steps: 60
-network_steps: 60
+steps: 40
+network_steps: 20
 train: [30]
 test: [33]
 reconstruction: nc_pdnet

@@ -30,8 +30,13 @@ batch: 2
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("start", "network"), [("radial", "nc_pdnet"), ("spiral", "modl")])
+@pytest.mark.parametrize(
+    ("start", "network"),
+    [
+        pytest.param("radial", "nc_pdnet", marks=pytest.mark.slow),
+        pytest.param("spiral", "modl", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_what_is_written_holds_together(tmp_path, start, network):
     config, out = tmp_path / "asked.yaml", tmp_path / "out"
     config.write_text(SETTINGS.replace("START", start).replace("NETWORK", network))
