@@ -15,7 +15,7 @@ from mrjax import _checks, units
 from mrjax.design.objectives import relative_error
 from mrjax.design.splines import BSpline
 from mrjax.encoding import Nufft
-from mrjax.sequence import AbstractContainer, Gradient, Readout, Repeat, Scanner, Together
+from mrjax.sequence import AbstractContainer, Gradient, Readout, Repeat, Scanner, Sequence, Together
 from mrjax.sequence.hardware.played_points import lasts
 
 GAMMA_BAR = units.GAMMA_BAR["1H"]
@@ -36,9 +36,10 @@ class TrajectoryTask:
 
     **Arguments:**
 
-    - `sequence`: Such as `mrjax.protocols.imaging.spiral(...)`: with one `Repeat` of `n_shots` repetitions, in which one
-      `Together` plays a readout and gradients along x and y, with points at equal distances.
-    - `scanner`: Its limits.
+    - `sequence`: Such as `mrjax.protocols.imaging.spiral(...)` or `radial(...)`: with one `Repeat` of `n_shots` repetitions, in
+      which one `Together` plays a readout and gradients along x and y. Points at unequal distances, such as those of a
+      trapezoid, become points at all times of the gradient raster.
+    - `scanner`: Its limits and its raster.
     - `fov`: In m, of square images.
     - `matrix`: Pixels along x and y.
     - `n_coefficients`: Of each spline, at least 5. Begin with few, and go on from `finer` designs: a search then moves whole
@@ -63,7 +64,7 @@ class TrajectoryTask:
         ```
     """
 
-    sequence: AbstractContainer
+    sequence: Sequence
     scanner: Scanner
     fov: float
     matrix: int
@@ -85,7 +86,7 @@ class TrajectoryTask:
         speed = [
             np.interp(times, points, np.hypot(*pair)) for pair in zip(*(self._held(g) for g in gradients), strict=True)
         ]
-        weights = np.asarray(speed) * np.linalg.norm(np.asarray(self._k(self._asked)), axis=-1).reshape(n_shots, -1)
+        weights = np.asarray(speed) * np.linalg.norm(self._k_of_start, axis=-1)
         return {
             "coefficients": jnp.zeros((n_shots, 2, self.n_coefficients)),
             "weights": jnp.asarray(weights / weights.mean()),
@@ -104,13 +105,15 @@ class TrajectoryTask:
 
     def trajectory(self, design: Any) -> Float[Array, "n_samples 2"]:
         """K-space of all samples in cycles/m, shot by shot."""
-        return self._k(self.gradients(design)).reshape(-1, 2)
+        return (self._k(self.gradients(design)) + jnp.asarray(self._before)).reshape(-1, 2)
 
-    def played(self, design: Any) -> AbstractContainer:
+    def played(self, design: Any) -> Sequence:
         """The sequence with the gradients of a design."""
         values = self.gradients(design)
-        where = lambda sequence: [one.waveform for one in _found(sequence)[0]]
-        return eqx.tree_at(where, self.sequence, [values[:, 0], values[:, 1]])
+        of_both = lambda sequence: _found(sequence)[0]
+        where = lambda sequence: [leaf for one in of_both(sequence) for leaf in (one.waveform, one.times)]
+        times = self._points[1]
+        return eqx.tree_at(where, self.sequence, [values[:, 0], times, values[:, 1], times])
 
     def reconstructed(self, design: Any, images: Any) -> Complex[Array, "n_images matrix matrix"]:
         """What is seen of images, `(n_images, matrix, matrix)`."""
@@ -156,18 +159,41 @@ class TrajectoryTask:
     def _asked(self) -> np.ndarray:
         return np.stack([self._held(one) for one in self._readout[0]], axis=1)
 
+    @cached_property
+    def _k_of_start(self) -> np.ndarray:
+        """K-space of the sequence as it is, shot by shot."""
+        with jax.ensure_compile_time_eval():
+            return np.asarray(self.sequence.timeline().trajectory())[:, :2].reshape(self._n_shots, -1, 2)
+
+    @cached_property
+    def _before(self) -> np.ndarray:
+        """Where each shot is in k-space when its readout gradients begin, such as at the end of a spoke."""
+        with jax.ensure_compile_time_eval():
+            return (self._k_of_start - np.asarray(self._k(self._asked))).mean(axis=1, keepdims=True)
+
     def _held(self, gradient: Gradient) -> np.ndarray:
         waveform = np.atleast_2d(np.asarray(gradient.waveform, float))
-        return np.broadcast_to(waveform, (self._n_shots, waveform.shape[1]))
+        _, points = self._points
+        at_points = [np.interp(points, _times_of(gradient), one) for one in waveform]
+        return np.broadcast_to(at_points, (self._n_shots, len(points)))
 
     @cached_property
     def _points(self) -> tuple[float, np.ndarray]:
         """The distance of points, and their times in s."""
-        times = np.asarray(self._readout[0][0].times, float).reshape(-1, self._asked.shape[-1])[0]
-        steps = np.diff(times)
-        if np.ptp(steps) > 1e-3 * steps.mean():
-            raise ValueError("`sequence` must have readout gradients with points at equal distances, such as a spiral.")
-        return float(steps.mean()), times
+        along_x, along_y = map(_times_of, self._readout[0])
+        if along_x.shape != along_y.shape or np.ptp(along_x - along_y) > 1e-9:
+            raise ValueError("`sequence` must have readout gradients along x and y with points at the same times.")
+        steps = np.diff(along_x)
+        if np.ptp(steps) <= 1e-3 * steps.mean():
+            return float(steps.mean()), along_x
+        raster = self.scanner.gradient_raster
+        corners = (along_x - along_x[0]) / raster
+        if np.max(np.abs(corners - np.round(corners))) > 1e-3:
+            raise ValueError(
+                f"`sequence` must have readout gradients with points at equal distances, such as a spiral, or on the raster "
+                f"of {raster * 1e6:g} us of the scanner, but some are between."
+            )
+        return raster, along_x[0] + raster * np.arange(round(corners[-1]) + 1)
 
     @cached_property
     def _basis(self) -> np.ndarray:
@@ -178,7 +204,7 @@ class TrajectoryTask:
         return basis - basis.sum(axis=1, keepdims=True) * bell / bell.sum()
 
     def _k(self, gradients: Any) -> Float[Array, "n_shots n_samples 2"]:
-        """The integral of straight lines between points, until the middle of each sample."""
+        """The integral of straight lines between points, from the first one until the middle of each sample."""
         _, readout, begin = self._readout
         step, points = self._points
         times = begin + (np.arange(readout.n) + 0.5) * float(np.asarray(readout.dwell))
@@ -190,6 +216,14 @@ class TrajectoryTask:
         slope = (values[..., piece + 1] - values[..., piece]) / step
         area = before[..., piece] + (values[..., piece] + slope * into / 2) * into
         return -GAMMA_BAR * jnp.swapaxes(area, 1, 2)
+
+
+def _times_of(gradient: Gradient) -> np.ndarray:
+    """Those of its points in s, which all repetitions share."""
+    times = np.asarray(gradient.times, float).reshape(-1, np.shape(gradient.waveform)[-1])
+    if np.ptp(times, axis=0).max() > 1e-9:
+        raise ValueError("`sequence` must have readout gradients with points at the same times in all repetitions.")
+    return times[0]
 
 
 def _share_within(asked: np.ndarray, change: np.ndarray, limit: float) -> float:

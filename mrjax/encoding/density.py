@@ -98,8 +98,9 @@ def iterative_density(encoding: Nufft, n_iterations: int = 30) -> Array:
     _checks.positive_integer(n_iterations, "n_iterations")
     start = jnp.ones(encoding.trajectory.shape[0], encoding.trajectory.dtype)
 
+    shape = tuple(2 * n for n in encoding.shape)
     twice = Nufft(
-        encoding.trajectory, tuple(2 * n for n in encoding.shape), encoding.voxel_size, tolerance=encoding.tolerance
+        encoding.trajectory, shape, encoding.voxel_size, tolerance=encoding.tolerance, threads=encoding.threads
     )
     triangle = jnp.ones(twice.shape, start.dtype)
     for n, j in zip(encoding.shape, positions(twice.shape), strict=True):

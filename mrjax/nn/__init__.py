@@ -10,6 +10,8 @@ from .encoders import FullyConnected as FullyConnected, RecurrentEncoder as Recu
 from .fields_of_experts import FieldsOfExperts as FieldsOfExperts
 from .history import History as History
 from .hydra import Hydra as Hydra
+from .modl import MoDL as MoDL
+from .nc_pdnet import NCPDNet as NCPDNet
 from .patches import in_patches as in_patches
 from .residual_network import ResidualNetwork as ResidualNetwork
 from .training import TrainingSchedule as TrainingSchedule, train as train

@@ -37,12 +37,30 @@ TRAJECTORY = (
     "matrix: 16\nfov: 200mm\nn_shots: 2\ndwell_time: 10us\ncoefficients: [6, 12]\nsteps: 30\ntrain: [30]\ntest: [33]\n"
 )
 
+NETWORK = """
+matrix: 16
+fov: 200mm
+start: radial
+n_shots: 3
+dwell_time: 10us
+coefficients: [5, 6]
+steps: 40
+network_steps: 20
+train: [30]
+test: [33]
+reconstruction: nc_pdnet
+coils: 2
+iterations: 2
+channels: 4
+"""
+
 KINDS = {
     "crlb": (None, "."),
     "cest": (CEST, "."),
     "pulse": (PULSE, "."),
     "image": (IMAGE, "stage_1"),
     "trajectory": (TRAJECTORY, "stage_1"),
+    "trajectory with a network": (NETWORK, "learned_1"),
 }
 """What is asked, and the stage in which the program is killed, after its first checkpoint."""
 
@@ -55,7 +73,8 @@ def words(kind, folder):
     else:
         config.write_text(KINDS[kind][0])
         asked = ["--config", str(config)]
-    return [sys.executable, "-m", "mrjax.cli", "--cache", str(compiled), "design", kind, *asked, "--out", str(folder)]
+    name = kind.partition(" ")[0]
+    return [sys.executable, "-m", "mrjax.cli", "--cache", str(compiled), "design", name, *asked, "--out", str(folder)]
 
 
 def killed_in(stage, command):
@@ -115,7 +134,7 @@ def test_files_are_within_limits_and_read_back(designs):
     kind, _, folder = designs
     paths = list(folder.glob("*.seq"))
     assert len(paths) == (1 if kind in ("crlb", "cest") else 2)
-    scanner = SCANNERS.get(kind, mr.Scanner())
+    scanner = SCANNERS.get(kind.partition(" ")[0], mr.Scanner())
     for path in paths:
         scanner.check(mr.pulseq.to_sequence(mr.pulseq.read(path)))
         theirs = pulseq.Sequence(system_of(scanner))

@@ -1,5 +1,7 @@
 """Trajectories that are learned: what is played, exact sums, and better images in the same time under the same limits."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,6 +36,27 @@ def test_what_is_designed_is_what_is_played(task, rng):
     asked = task.sequence.timeline()
     end = asked.edges[-1:]
     np.testing.assert_allclose(timeline.area_until(end), asked.area_until(end), rtol=0, atol=1e-13)
+
+
+@pytest.fixture(scope="module")
+def spokes():
+    """Five spokes with four samples to a pixel: trapezoids, which have points at unequal distances."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`fov` is in m")
+        sequence = mr.protocols.imaging.radial(4 * FOV, 4 * MATRIX, 5, 20 * deg, dwell_time=10 * us, scanner=SCANNER)
+    return mr.design.TrajectoryTask(sequence, SCANNER, FOV, MATRIX, n_coefficients=6)
+
+
+def test_spokes_are_designed_as_they_are_played(spokes, rng):
+    start = spokes.trajectory(spokes.start())
+    np.testing.assert_allclose(start, spokes.sequence.timeline().trajectory()[:, :2], rtol=0, atol=1e-6)
+    along = np.asarray(start).reshape(5, -1, 2)[0, :, 0]
+    np.testing.assert_allclose(np.abs(along - (np.arange(64) - 32) / (4 * FOV)), 0.0, atol=1e-3)
+    design = changed(spokes, rng)
+    played = spokes.played(design)
+    np.testing.assert_allclose(spokes.trajectory(design), played.timeline().trajectory()[:, :2], rtol=0, atol=1e-3)
+    assert float(played.duration) == float(spokes.sequence.duration)
+    assert float(jnp.max(jnp.abs(spokes.trajectory(design) - start))) > 1.0
 
 
 @pytest.mark.exhaustive

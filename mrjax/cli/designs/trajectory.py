@@ -1,5 +1,6 @@
-"""`mrjax design trajectory`: a spiral that is learned within the limits of a scanner, in the time of its start."""
+"""`mrjax design trajectory`: a trajectory that is learned within the limits of a scanner, in the time of its start."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,20 @@ import optax
 
 import mrjax as mr
 from mrjax.cli import quantities
-from mrjax.cli.designs import folder as folders
-from mrjax.cli.designs.configuration import Entry
-from mrjax.cli.designs.trajectory_figure import figure
+from mrjax.cli.designs import folder as folders, trajectory_network
+from mrjax.cli.designs.configuration import Entry, one_of
+from mrjax.cli.designs.trajectory_figure import Row, figure
 from mrjax.units import deg
 
 ENTRIES = (
     Entry("matrix", int, 48, "pixels along x and y", is_positive=True),
     Entry("fov", quantities.length, "220mm", "field of view", is_positive=True),
-    Entry("n_shots", int, 4, "arms of the spiral", is_positive=True),
+    Entry("start", one_of("spiral", "radial"), "spiral", "to begin with: spiral or radial"),
+    Entry("n_shots", int, 4, "arms of the spiral, or spokes", is_positive=True),
     Entry(
         "acceleration", float, 2.0, "by which the arms are sparser than the field of view asks for", is_positive=True
     ),
+    Entry("oversampling", int, 4, "of a spoke: samples for each pixel", is_positive=True),
     Entry("dwell_time", quantities.time, "4us", "of a sample", is_positive=True),
     Entry(
         "coefficients",
@@ -38,6 +41,8 @@ ENTRIES = (
     Entry("echo_time", quantities.time, "50ms", "of the contrast of the images", is_positive=True),
     Entry("max_gradient", quantities.gradient, "30mT/m", "of the scanner", is_positive=True),
     Entry("max_slew", quantities.slew_rate, "120T/m/s", "of the scanner", is_positive=True),
+    Entry("reconstruction", one_of("adjoint", *trajectory_network.RECONSTRUCTIONS), "adjoint", "or nc_pdnet, or modl"),
+    *trajectory_network.ENTRIES,
 )
 
 LARGEST_CHANGE, LARGEST_WEIGHT = 2.0, 20.0
@@ -50,6 +55,8 @@ def searched(settings: dict[str, Any], folder: Path) -> tuple[str, list[Path]]:
     scanner = mr.Scanner(max_gradient=settings["max_gradient"], max_slew=settings["max_slew"])
     train, test = (images_of(settings, settings[name]) for name in ("train", "test"))
     task = task_of(settings, scanner)
+    if settings["reconstruction"] != "adjoint":
+        return trajectory_network.searched(settings, task, train, test, folder)
     # the start has the best weights for it, so that what is gained comes from the trajectory
     stage = _stage(settings, task, train, task.start(), lambda design: design["weights"], folder / "weights")
     results, tasks = [stage], [task]
@@ -67,17 +74,15 @@ def searched(settings: dict[str, Any], folder: Path) -> tuple[str, list[Path]]:
 
 
 def task_of(settings: dict[str, Any], scanner: mr.Scanner) -> mr.design.TrajectoryTask:
-    """The spiral to begin with, of a field of view that is smaller by the acceleration and as sharp."""
-    factor = settings["acceleration"]
-    sparse = mr.protocols.imaging.spiral(
-        settings["fov"] / factor,
-        round(settings["matrix"] / factor),
-        settings["n_shots"],
-        20 * deg,
-        dwell_time=settings["dwell_time"],
-        scanner=scanner,
-    )
-    return mr.design.TrajectoryTask(sparse, scanner, settings["fov"], settings["matrix"], settings["coefficients"][0])
+    """Spokes, or the spiral of a field of view that is smaller by the acceleration, as sharp as the image asks for."""
+    is_radial = settings["start"] == "radial"
+    protocol = mr.protocols.imaging.radial if is_radial else mr.protocols.imaging.spiral
+    factor = 1 / settings["oversampling"] if is_radial else settings["acceleration"]
+    size = (settings["fov"] / factor, round(settings["matrix"] / factor), settings["n_shots"])
+    with warnings.catch_warnings():  # of spokes with many samples to a pixel, which see a large field of view
+        warnings.filterwarnings("ignore", message="`fov` is in m")
+        sequence = protocol(*size, 20 * deg, dwell_time=settings["dwell_time"], scanner=scanner)
+    return mr.design.TrajectoryTask(sequence, scanner, settings["fov"], settings["matrix"], settings["coefficients"][0])
 
 
 def images_of(settings: dict[str, Any], slices: list[int]) -> np.ndarray:
@@ -134,7 +139,12 @@ def _written(
         **folders.progress_of(results[-1]),
     }
     np.savez(folder / "trajectory.npz", k=np.asarray(last.trajectory(best)), weights=np.asarray(best["weights"]))
-    figure(tasks, (start, best), results, test).savefig(folder / "trajectory.png", dpi=150)
+    rows = [
+        Row(title, task, design, np.asarray(task.reconstructed(design, test[:1]))[0])
+        for title, task, design in (("start", first, start), ("learned", last, best))
+    ]
+    curves = {"squared error": np.concatenate([one.history.column("error")[1] for one in results])}
+    figure(rows, test[0], curves).savefig(folder / "trajectory.png", dpi=150)
     plain = {name: np.asarray(value).tolist() for name, value in settings.items()}
     card = {"asked": plain, "found": found, "limits": limits, "mrjax_version": mr.__version__}
     cards = folders.write_card(folder, "A trajectory, learned", card)

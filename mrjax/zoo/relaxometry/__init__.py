@@ -19,7 +19,7 @@ from .data import (
 )
 from .evaluation import EVALUATION as EVALUATION, Estimate as Estimate, nrmse as nrmse, test_scan as test_scan
 from .first_guess import FirstMaps as FirstMaps, best_m0 as best_m0
-from .image_quality import IMAGES as IMAGES, psnr as psnr
+from .image_quality import IMAGES as IMAGES, psnr as psnr, ssim as ssim
 from .losses import map_error as map_error, total_variation as total_variation
 from .maps import (
     EchoTrain as EchoTrain,
