@@ -103,10 +103,7 @@ def test_a_design_that_is_killed_ends_as_if_it_had_not_been(designs):
     assert [name for name in whole if killed[name] != whole[name]] == []
 
 
-SCANNERS = {
-    "cest": mr.Scanner(rf_dead_time=0.0, rf_ringdown=0.0, adc_dead_time=0.0),
-    "trajectory": mr.Scanner(max_gradient=30 * mT, max_slew=120.0),
-}
+SCANNERS = {"trajectory": mr.Scanner(max_gradient=30 * mT, max_slew=120.0)}
 """As the settings have them by default."""
 
 
