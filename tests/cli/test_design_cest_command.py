@@ -79,7 +79,11 @@ def test_a_design_is_written_and_its_file_plays_what_was_simulated(tmp_path, cap
         ("most_time: 10s", "most_time: 90ms", "`most_time` must leave room for the shortest saturations"),
         ("images: 3", "images: three", "schedule.images must be a whole number, but is 'three'"),
         ("crusher_duration: 5ms}", "crusher_duration: 0.1ms}", "`crusher_duration` must be longer than the dead times"),
-        ("crusher_duration: 5ms}", "crusher_duration: 5ms, te: 20us}", "`te` must be at least 3e-05 s, in which RF rings"),
+        (
+            "crusher_duration: 5ms}",
+            "crusher_duration: 5ms, te: 20us}",
+            "`te` must be at least 3e-05 s, in which RF rings",
+        ),
         ("flip_duration: 1ms", "flip_duration: 0.1ms", "exceeds max_b1"),
         ("start: random", "start: best", "`start` must be constant, random or a CSV file, but got 'best'"),
         ("start: random", "start: none.csv", "none.csv does not exist"),

@@ -78,5 +78,5 @@ def test_what_does_not_fit_is_refused():
         played_fingerprinting(1e-6, 3.0, 1.0, 2.0, 3.0, flip_duration=0.0)
     with pytest.raises(ValueError, match="`te` must be at least 3e-05 s, in which RF rings down, but got 2e-05 s"):
         played_fingerprinting(1e-6, 3.0, 1.0, 2.0, 3.0, te=2e-5)
-    with pytest.raises(ValueError, match="longer than the dead times of pulses, 0.00013 s, but got 0.0001 s"):
+    with pytest.raises(ValueError, match=r"longer than the dead times of pulses, 0\.00013 s, but got 0\.0001 s"):
         played_fingerprinting(1e-6, 3.0, 1.0, 2.0, 3.0, crusher_duration=1e-4)
