@@ -10,17 +10,17 @@ from jaxtyping import Array
 from mrjax.design._variables import Variables
 from mrjax.nn.checkpoints import CheckpointFolder
 
-Objective = Callable[[Any], Any]
-"""Takes a design and returns a scalar, or a scalar and a dictionary of its terms."""
+Objective = Callable[..., Any]
+"""Takes a design, and perhaps a batch, and returns a scalar, or a scalar and a dictionary of its terms."""
 
-Evaluated = Callable[[list[Array]], tuple[Array, dict[str, Array]]]
+Evaluated = Callable[..., tuple[Array, dict[str, Array]]]
 
 
 def at_points(objective: Objective, variables: Variables) -> Evaluated:
-    """The objective as a function of a point: its value and its terms."""
+    """The objective as a function of a point, and of a batch where it takes one: its value and its terms."""
 
-    def evaluated(point: list[Array]) -> tuple[Array, dict[str, Array]]:
-        returned = objective(variables.design(point))
+    def evaluated(point: list[Array], *batch: Any) -> tuple[Array, dict[str, Array]]:
+        returned = objective(variables.design(point), *batch)
         value, terms = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
         if not isinstance(terms, dict):
             raise ValueError(f"The terms of `objective` must be a dictionary, but got {type(terms).__name__}.")

@@ -13,6 +13,7 @@ from mrjax._names import answers_misspelt_keywords
 from mrjax.design._descent import Descent
 from mrjax.design._evaluation import Objective, at_points
 from mrjax.design._variables import Free, Variables
+from mrjax.design.batches import Batches
 from mrjax.design.constrained import Constrained, ConstrainedSearch, Constraint
 from mrjax.design.gradient_free import GradientFree, GradientFreeSearch, WholeVariables, whole_variables
 from mrjax.design.result import DesignResult
@@ -31,6 +32,7 @@ def optimise(
     free: Free,
     bounds: PyTree = None,
     constraints: Sequence[Constraint] = (),
+    batches: Batches | None = None,
     optimiser: Any = None,
     steps: int = 300,
     folder: Path | str | None = None,
@@ -59,6 +61,8 @@ def optimise(
     - `bounds`: In the form of what `free` returns, with a pair (lower, upper) in the place of each leaf, in its unit; numbers
       or arrays of its shape; None or an infinity for no bound.
     - `constraints`: What else a design must keep, for `Constrained` and `GradientFree`.
+    - `batches`: For an objective over a distribution, that takes a design and a batch, another in each step: `Batches`. The
+      history has the objective of batches, and as `validation` that by which the best is judged. With optax only.
     - `optimiser`: Of optax, `Constrained`, or `GradientFree` for whole numbers and objectives without derivatives. By default
       Adam with a rate that falls from 0.02 to zero over `steps` as a cosine does.
     - `steps`: Of optax, or at most so many iterations of `Constrained` or generations of `GradientFree`.
@@ -95,7 +99,7 @@ def optimise(
     """
     steps = _checks.positive_integer(steps, "steps")
     every = _checks.positive_integer(checkpoint_every, "checkpoint_every")
-    _check_that_they_go_together(optimiser, constraints, folder)
+    _check_that_they_go_together(optimiser, constraints, folder, batches)
     if isinstance(optimiser, GradientFree):
         whole = whole_variables(start, free, bounds)
         return _without_derivatives(objective, start, whole, constraints, optimiser, steps, progress)
@@ -104,7 +108,7 @@ def optimise(
     if isinstance(optimiser, Constrained):
         search = ConstrainedSearch(evaluated, variables, constraints, optimiser)
     else:
-        search = Descent(evaluated, variables, _adam(steps) if optimiser is None else optimiser)
+        search = Descent(evaluated, variables, _adam(steps) if optimiser is None else optimiser, batches)
     if folder is None:
         history = History.in_memory()
         reason = search.through(steps, history, None, every, progress)
@@ -135,7 +139,7 @@ def _without_derivatives(
     return _result(variables, search.best_point, search.least, history, reason, start)
 
 
-def _check_that_they_go_together(optimiser: Any, constraints: Any, folder: Any) -> None:
+def _check_that_they_go_together(optimiser: Any, constraints: Any, folder: Any, batches: Any) -> None:
     if not isinstance(optimiser, Constrained | GradientFree | optax.GradientTransformation | None):
         raise ValueError(
             "`optimiser` must be of optax, `mr.design.Constrained()` or `mr.design.GradientFree()`, but got "
@@ -143,6 +147,11 @@ def _check_that_they_go_together(optimiser: Any, constraints: Any, folder: Any) 
         )
     if folder is not None and isinstance(optimiser, GradientFree):
         raise ValueError("`folder` needs an optimiser with derivatives; a GradientFree search is not kept on disk.")
+    if batches is not None and isinstance(optimiser, Constrained | GradientFree):
+        raise ValueError(
+            f"`batches` need an optimiser of optax: {type(optimiser).__name__} compares values, which must be of the same "
+            "samples. Draw a batch once, and give an objective that holds it."
+        )
     if len(constraints) > 0 and not isinstance(optimiser, Constrained | GradientFree):
         raise ValueError(
             "`constraints` need `optimiser=mr.design.Constrained()`; with optax, add a term to the objective, or let it begin "
