@@ -82,7 +82,7 @@ class Descent:
             return
         stored = DescentState(*checkpoints.restore(newest, self.state))
         if not all(np.array_equal(old, new) for old, new in zip(stored.start, self.state.start, strict=True)):
-            raise another_design(checkpoints)
+            raise another_design(checkpoints.folder.parent)
         self.state = stored._replace(step=np.asarray(stored.step))
 
     def through(

@@ -101,7 +101,7 @@ def test_a_bound_is_of_tissues_that_are_drawn():
 @pytest.mark.parametrize("optimiser", [mr.design.Constrained(), mr.design.GradientFree()])
 def test_searches_that_compare_values_refuse_batches(optimiser):
     with pytest.raises(
-        ValueError, match="`batches` need an optimiser of optax: .* compares values, which must be of the"
+        ValueError, match=r"`batches` need an optimiser of optax: .* compares values, which must be of the"
     ):
         mr.design.optimise(
             distance, jnp.array(2.0), free=lambda x: x, batches=BATCHES, optimiser=optimiser, progress=False
