@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from mrjax._bars import CompilationColumn
 from mrjax.design._evaluation import Evaluated, check_start
-from mrjax.design._evaluations_kept import PointEvaluation, KeptEvaluations
+from mrjax.design._evaluations_kept import KeptEvaluations, PointEvaluation
 from mrjax.design._variables import Variables
 from mrjax.nn._run import COLUMNS
 from mrjax.nn.history import History

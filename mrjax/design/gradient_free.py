@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from mrjax import _checks
 from mrjax.design._evaluation import Objective, at_points, check_finite
-from mrjax.design._evaluations_kept import PointEvaluation, KeptEvaluations
+from mrjax.design._evaluations_kept import KeptEvaluations, PointEvaluation
 from mrjax.design._variables import Free, Variables
 from mrjax.design.constrained import FEASIBLE, Constraint, constraint_scale, unkept
 from mrjax.nn._run import COLUMNS
