@@ -114,7 +114,7 @@ def cest(small: bool) -> Design:
     config = zoo.configured(system, "paper", {"batch_size": "32"} if small else {})
     graph, weights = nnx.split(system.network(config, nnx.Rngs(0)))
     batch, loss = system.data(config).batch(0), system.loss(config)
-    merged = lambda weights: nnx.merge(graph, weights)
+    merged: Callable[[Any], Any] = lambda weights: nnx.merge(graph, weights)
     return Design(weights, lambda weights: merged(weights).images(batch), lambda weights: loss(merged(weights), batch))
 
 
@@ -147,7 +147,7 @@ def _value(returned: Any) -> jax.Array:
 
 def measured(function: Callable[..., Any], *arguments: Any) -> tuple[float, float]:
     """The least CPU seconds, and MiB beside arguments and results."""
-    program = jax.jit(function).lower(*arguments).compile()
+    program: Any = jax.jit(function).lower(*arguments).compile()
     jax.block_until_ready(program(*arguments))
     times = []
     for _ in range(REPEATS):
