@@ -12,7 +12,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -114,7 +114,7 @@ def cest(small: bool) -> Design:
     config = zoo.configured(system, "paper", {"batch_size": "32"} if small else {})
     graph, weights = nnx.split(system.network(config, nnx.Rngs(0)))
     batch, loss = system.data(config).batch(0), system.loss(config)
-    merged: Callable[[Any], Any] = lambda weights: nnx.merge(graph, weights)
+    merged = lambda weights: cast(Any, nnx.merge(graph, weights))
     return Design(weights, lambda weights: merged(weights).images(batch), lambda weights: loss(merged(weights), batch))
 
 
