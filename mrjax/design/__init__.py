@@ -1,5 +1,6 @@
 """Experiments that measure better: objectives, parametrisations, and what minimises over any leaf of a sequence."""
 
+from .batches import Batches as Batches
 from .constrained import Constrained as Constrained, Constraint as Constraint
 from .cramer_rao import CramerRao as CramerRao, crlb as crlb
 from .free_echoes import FreeEchoes as FreeEchoes

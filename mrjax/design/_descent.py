@@ -12,6 +12,7 @@ from rich.progress import Progress
 from mrjax._bars import CompilationColumn
 from mrjax.design._evaluation import Evaluated, another_design, check_start
 from mrjax.design._variables import Variables
+from mrjax.design.batches import Batches
 from mrjax.nn._run import COLUMNS
 from mrjax.nn.checkpoints import CheckpointFolder
 from mrjax.nn.history import History
@@ -23,7 +24,7 @@ class DescentState(NamedTuple):
     point: list[Array]
     optimiser: PyTree
     best: list[Array]
-    """Of the points before this one."""
+    """Of the points before this one that have been judged."""
     least: Array
     """The objective there."""
     size: Array
@@ -36,24 +37,27 @@ class DescentState(NamedTuple):
 class Descent:
     """A descent in progress; `state` is always that of a step that is complete, with its line of the history."""
 
-    def __init__(self, evaluated: Evaluated, variables: Variables, optimiser: optax.GradientTransformation):
-        self.variables = variables
+    def __init__(
+        self,
+        evaluated: Evaluated,
+        variables: Variables,
+        optimiser: optax.GradientTransformation,
+        batches: Batches | None = None,
+    ):
+        self.variables, self.batches, self.evaluated = variables, batches, jax.jit(evaluated)
         start = variables.start
         least, size = jnp.asarray(jnp.inf), jnp.asarray(0.0)
         self.state = DescentState(start, optimiser.init(start), start, least, size, list(start), np.asarray(0))
 
         @jax.jit
-        def step(point: list[Array], memory: PyTree, best: list[Array], least: Array, size: Array) -> tuple[Any, ...]:
-            (value, terms), slope = jax.value_and_grad(evaluated, has_aux=True)(point)
-            better = value < least
-            best = jax.tree.map(lambda new, old: jnp.where(better, new, old), point, best)
+        def step(point: list[Array], memory: PyTree, size: Array, *batch: PyTree) -> tuple[Any, ...]:
+            (value, terms), slope = jax.value_and_grad(evaluated, has_aux=True)(point, *batch)
             size = jnp.where(size > 0, size, jnp.where(value == 0, 1.0, jnp.abs(value)))
             relative = jax.tree.map(lambda one: one / size.astype(one.dtype), slope)
             change, memory = optimiser.update(relative, memory, point)
             following: Any = optax.apply_updates(point, change)
             following = variables.within(following)
-            changed = {"point": following, "optimiser": memory, "best": best, "size": size}
-            return {**changed, "least": jnp.where(better, value, least)}, value, terms, slope
+            return {"point": following, "optimiser": memory, "size": size}, value, terms, slope
 
         self.step = step
 
@@ -78,7 +82,7 @@ class Descent:
             return
         stored = DescentState(*checkpoints.restore(newest, self.state))
         if not all(np.array_equal(old, new) for old, new in zip(stored.start, self.state.start, strict=True)):
-            raise another_design(checkpoints)
+            raise another_design(checkpoints.folder.parent)
         self.state = stored._replace(step=np.asarray(stored.step))
 
     def through(
@@ -104,20 +108,35 @@ class Descent:
 
     def _next(self, history: History) -> float | None:
         """One step; None, and the state as it was, where objective or derivative are not finite."""
-        changed, value, terms, slope = self.step(*self.state[:5])
+        changed, value, terms, slope = self._taken()
         if self.state.step == 0:
             check_start(value, terms, slope, self.variables)
         if not (np.isfinite(value) and all(np.all(np.isfinite(one)) for one in slope)):
             return None
-        history.append(_line(self.state.step, value, terms))
-        self.state = self.state._replace(step=np.asarray(self.state.step + 1), **changed)
+        judged = self._judged(value, terms, history)
+        self.state = self.state._replace(step=np.asarray(self.state.step + 1), **judged, **changed)
         return float(value)
 
     def _look(self, history: History) -> None:
         """The objective where the last step led."""
-        changed, value, terms, _ = self.step(*self.state[:5])
-        history.append(_line(self.state.step, value, terms))
-        self.state = self.state._replace(best=changed["best"], least=changed["least"])
+        _, value, terms, _ = self._taken()
+        self.state = self.state._replace(**self._judged(value, terms, history, is_last=True))
+
+    def _taken(self) -> tuple[Any, ...]:
+        """A step from here: where it leads; value, terms and slope here."""
+        batch = () if self.batches is None else (self.batches.draw(int(self.state.step)),)
+        return self.step(self.state.point, self.state.optimiser, self.state.size, *batch)
+
+    def _judged(self, value: Array, terms: dict[str, Array], history: History, is_last: bool = False) -> dict[str, Any]:
+        """The best with this point in it, and a line of the history."""
+        line, judged = _line(self.state.step, value, terms), value
+        if self.batches is not None:
+            judged = jnp.asarray(jnp.inf)
+            if is_last or self.state.step % self.batches.validate_every == 0:
+                judged, _ = self.evaluated(self.state.point, self.batches.validation)
+                line["validation"] = float(judged)
+        history.append(line)
+        return {"best": self.state.point, "least": judged} if judged < self.state.least else {}
 
 
 def _line(step: Any, value: Array, terms: dict[str, Array]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The objective at a point, and what is checked of it before anything is minimised."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,19 +9,18 @@ import numpy as np
 from jaxtyping import Array
 
 from mrjax.design._variables import Variables
-from mrjax.nn.checkpoints import CheckpointFolder
 
-Objective = Callable[[Any], Any]
-"""Takes a design and returns a scalar, or a scalar and a dictionary of its terms."""
+Objective = Callable[..., Any]
+"""Takes a design, and perhaps a batch, and returns a scalar, or a scalar and a dictionary of its terms."""
 
-Evaluated = Callable[[list[Array]], tuple[Array, dict[str, Array]]]
+Evaluated = Callable[..., tuple[Array, dict[str, Array]]]
 
 
 def at_points(objective: Objective, variables: Variables) -> Evaluated:
-    """The objective as a function of a point: its value and its terms."""
+    """The objective as a function of a point, and of a batch where it takes one: its value and its terms."""
 
-    def evaluated(point: list[Array]) -> tuple[Array, dict[str, Array]]:
-        returned = objective(variables.design(point))
+    def evaluated(point: list[Array], *batch: Any) -> tuple[Array, dict[str, Array]]:
+        returned = objective(variables.design(point), *batch)
         value, terms = returned if isinstance(returned, tuple) and len(returned) == 2 else (returned, {})
         if not isinstance(terms, dict):
             raise ValueError(f"The terms of `objective` must be a dictionary, but got {type(terms).__name__}.")
@@ -42,7 +42,7 @@ def _scalar(value: Any, name: str) -> Array:
     return array
 
 
-def check_finite(value: Array, terms: dict[str, Array]) -> None:
+def check_finite(value: Any, terms: dict[str, Any]) -> None:
     """Refuse a start whose objective is no number."""
     if not np.isfinite(value):
         listed = ", ".join(f"{name} {float(term):.6g}" for name, term in terms.items())
@@ -52,7 +52,7 @@ def check_finite(value: Array, terms: dict[str, Array]) -> None:
         )
 
 
-def check_start(value: Array, terms: dict[str, Array], slope: list[Array], variables: Variables) -> None:
+def check_start(value: Any, terms: dict[str, Any], slope: list[Array], variables: Variables) -> None:
     """Refuse a start from which no step can be taken."""
     check_finite(value, terms)
     for place, derivative in zip(variables.places, slope, strict=True):
@@ -67,8 +67,8 @@ def check_start(value: Array, terms: dict[str, Array], slope: list[Array], varia
             )
 
 
-def another_design(checkpoints: CheckpointFolder) -> ValueError:
+def another_design(folder: Path) -> ValueError:
     """What to raise where a folder is of another start or other bounds."""
     return ValueError(
-        f"The folder {checkpoints.folder.parent} holds a design from another start or within other bounds; take an empty folder."
+        f"The folder {folder.absolute()} holds a design from another start or within other bounds; take an empty folder."
     )

@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,10 @@ from jaxtyping import Array
 from rich.progress import Progress
 
 from mrjax._bars import CompilationColumn
-from mrjax.design._evaluation import Evaluated, another_design, check_start
+from mrjax.design._evaluation import Evaluated, check_start
+from mrjax.design._evaluations_kept import KeptEvaluations, PointEvaluation
 from mrjax.design._variables import Variables
 from mrjax.nn._run import COLUMNS
-from mrjax.nn.checkpoints import CheckpointFolder
 from mrjax.nn.history import History
 
 METHODS = ("SLSQP", "trust-constr")
@@ -61,8 +61,9 @@ class Constraint:
 class Constrained:
     """An optimiser of scipy that keeps constraints; use it in double precision.
 
-    What scipy knows of a search cannot be saved. One that goes on from a folder begins at the best design so far without the
-    curvatures that it had found: it takes other steps than one that was never stopped, and may need more of them.
+    What scipy knows of a search cannot be saved, so a folder keeps every value and slope of the objective. A search that goes on
+    begins anew, is answered by these until it comes to a point that is new, and there goes on to the same bits as if it had
+    never been stopped. Constraints are computed again.
 
     **Arguments:**
 
@@ -109,18 +110,6 @@ def unkept(breach: float) -> str:
     )
 
 
-class SearchState(NamedTuple):
-    """What a checkpoint holds: of all that scipy knows of a search, the best point."""
-
-    best: np.ndarray
-    least: np.ndarray
-    breach: np.ndarray
-    converged: np.ndarray
-    """Whether the method ended by itself."""
-    start: np.ndarray
-    """Where it all began, by which a folder is known."""
-
-
 class ConstrainedSearch:
     """A search in progress, with the best point so far: of those that keep the constraints that of the least objective."""
 
@@ -131,69 +120,42 @@ class ConstrainedSearch:
         start, self.unravel = ravel_pytree(variables.start)
         self.start = self.best = self.noted = np.asarray(start, float)
         self.least, self.breach = np.inf, np.inf
-        self.last_line, self.converged = -1, False
+        self.kept = KeptEvaluations.in_memory()
         self.value_and_slope = jax.jit(
             lambda x: jax.value_and_grad(lambda x: evaluated(self.unravel(x)), has_aux=True)(x)
         )
         self.dtype = start.dtype
         self.constraints = [self._scaled(one) for one in constraints]
-        self._last: tuple[bytes, Any] = (b"", None)
 
-    def resume(self, checkpoints: CheckpointFolder) -> None:
-        """Begin again from the best point of the newest checkpoint, if there is one and it is of this design."""
-        if (newest := checkpoints.newest) is None:
-            return
-        stored = SearchState(*checkpoints.restore(newest, self._state))
-        if not np.array_equal(stored.start, self.start):
-            raise another_design(checkpoints)
-        self.best = np.array(stored.best)
-        self.least, self.breach, self.converged = float(stored.least), float(stored.breach), bool(stored.converged)
-        self.last_line = newest
-
-    def through(
-        self, steps: int, history: History, checkpoints: CheckpointFolder | None, every: int, progress: bool
-    ) -> str:
-        """The iterations that are left; returns why it ended. An interrupt keeps the best so far."""
-        if self.converged:
-            return f"{self.method.method}: had ended by itself after {self.last_line} iterations."
-        begin = self.best
-        (value, terms), slope = self._at(begin)
-        if not history.lines:
-            check_start(value, terms, self.unravel(jnp.asarray(slope, self.dtype)), self.variables)
-            self._note(begin, history)
-        done = len(history.lines) - 1
-        if done >= steps:
-            return f"All {steps} iterations were taken."
+    def through(self, steps: int, history: History, progress: bool) -> str:
+        """All iterations; returns why it ended. An interrupt keeps the best so far."""
+        value, terms, slope = self._at(self.start)
+        check_start(value, terms, self.unravel(jnp.asarray(slope, self.dtype)), self.variables)
+        self._note(self.start, history)
         with Progress(*COLUMNS, CompilationColumn(), disable=not progress) as bar:
-            task = bar.add_task("design", total=steps, completed=done)
+            task = bar.add_task("design", total=steps)
 
             def after(x: np.ndarray, *_: Any) -> None:
-                # of the iteration before, so that the last is saved with how it ended
-                if len(history.lines) - 1 > done and (len(history.lines) - 1) % every == 0:
-                    self._save(checkpoints, history)
                 self._note(x, history)
                 bar.update(task, advance=1, description=f"objective {history.lines[-1]['objective']:.4g}")
 
             try:
-                outcome = self._minimised(begin, steps - done, abs(history.lines[0]["objective"]) or 1.0, after)
+                outcome = self._minimised(steps, abs(value) or 1.0, after)
             except KeyboardInterrupt:
-                self._save(checkpoints, history)
                 return f"Interrupted after {len(history.lines) - 1} iterations."
         if not np.array_equal(outcome.x, self.noted):
             self._note(outcome.x, history)
-        self.converged = bool(outcome.success)
-        self._save(checkpoints, history)
         return f"{self.method.method}: {outcome.message.rstrip('.')}.{self._unkept}"
 
-    def _minimised(self, begin: np.ndarray, iterations: int, size: float, after: Callable) -> Any:
+    def _minimised(self, iterations: int, size: float, after: Callable) -> Any:
         """What scipy returns, of the objective in units of `size`."""
         from scipy import optimize  # which few need
 
         bounds = optimize.Bounds(*self._sides(), keep_feasible=True)  # pyright: ignore[reportArgumentType]
         return _without_hints(optimize.minimize)(
-            lambda x: float(self._at(x)[0][0]) / size,
-            begin,
-            jac=lambda x: np.asarray(self._at(x)[1], float) / size,
+            lambda x: self._at(x).value / size,
+            self.start,
+            jac=lambda x: self._at(x).others / size,
             method=self.method.method,
             bounds=bounds,
             constraints=[optimize.NonlinearConstraint(*one) for one in self.constraints],  # pyright: ignore[reportArgumentType]
@@ -206,16 +168,6 @@ class ConstrainedSearch:
     def _unkept(self) -> str:
         """A sentence where no design was found that keeps the constraints."""
         return "" if self.breach <= FEASIBLE else f" {unkept(self.breach)}"
-
-    @property
-    def _state(self) -> SearchState:
-        numbers = (np.asarray(self.least), np.asarray(self.breach), np.asarray(self.converged))
-        return SearchState(self.best, *numbers, self.start)
-
-    def _save(self, checkpoints: CheckpointFolder | None, history: History) -> None:
-        """Under the number of the newest line of the history."""
-        if checkpoints is not None:
-            checkpoints.save(len(history.lines) - 1, self._state)
 
     @property
     def best_point(self) -> list[Array]:
@@ -231,11 +183,15 @@ class ConstrainedSearch:
         lower, upper = (np.concatenate(side).astype(float) for side in relative)
         return lower, upper
 
-    def _at(self, x: np.ndarray) -> Any:
-        """Value, terms and slope; scipy asks for value and slope of one point one after the other."""
-        if self._last[0] != x.tobytes():
-            self._last = (x.tobytes(), self.value_and_slope(jnp.asarray(x, self.dtype)))
-        return self._last[1]
+    def _at(self, x: np.ndarray) -> PointEvaluation:
+        """Value, terms and slope."""
+        return self.kept.at(x, self._computed)
+
+    def _computed(self, x: np.ndarray) -> PointEvaluation:
+        (value, terms), slope = self.value_and_slope(jnp.asarray(x, self.dtype))
+        return PointEvaluation(
+            float(value), {name: float(term) for name, term in terms.items()}, np.asarray(slope, float)
+        )
 
     def _scaled(self, constraint: Constraint) -> tuple[Callable, Any, Any, Callable]:
         """Function, limits and Jacobian for scipy, relative to the width of the limits or their size."""
@@ -253,15 +209,13 @@ class ConstrainedSearch:
         return known(jax.jit(function)), least, most, known(jax.jit(jax.jacrev(function)))
 
     def _note(self, x: np.ndarray, history: History) -> None:
-        (value, terms), _ = self._at(x)
+        value, terms, _ = self._at(x)
         self.noted = np.array(x)
         breach = max((_breach(one, x) for one in self.constraints), default=0.0)
-        line = {"step": len(history.lines), "objective": float(value)} | {
-            name: float(one) for name, one in terms.items()
-        }
+        line = {"step": len(history.lines), "objective": value, **terms}
         rank = lambda breach, value: (max(breach - FEASIBLE, 0.0), value)
-        if np.isfinite(value) and rank(breach, float(value)) < rank(self.breach, self.least):
-            self.best, self.least, self.breach = np.array(x), float(value), breach
+        if np.isfinite(value) and rank(breach, value) < rank(self.breach, self.least):
+            self.best, self.least, self.breach = np.array(x), value, breach
         history.append(line | ({"breach": breach} if self.constraints else {}))
 
 

@@ -127,7 +127,7 @@ def _checked_weights(weights: dict[str, float], tissues: dict[str, Array]) -> di
             )
         if not (np.isfinite(weight) and weight >= 0):
             raise ValueError(f"`weights[{name!r}]` must be finite and not negative, but got {weight}.")
-        if weight and not np.all(np.abs(np.asarray(tissues[name])) > 0):
+        if weight and _checks.is_concrete(tissues[name]) and not np.all(np.abs(np.asarray(tissues[name])) > 0):
             raise ValueError(
                 f"`tissues[{name!r}]` must not be zero, for its variance counts relative to it; give it no weight."
             )

@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from mrjax import _checks
 from mrjax.design._evaluation import Objective, at_points, check_finite
+from mrjax.design._evaluations_kept import KeptEvaluations, PointEvaluation
 from mrjax.design._variables import Free, Variables
 from mrjax.design.constrained import FEASIBLE, Constraint, constraint_scale, unkept
 from mrjax.nn._run import COLUMNS
@@ -25,7 +26,8 @@ class GradientFree:
 
     Free leaves whose start is an integer, or an array of such, stay integers. Objective and constraints are called with
     numbers, and are not compiled: shapes may follow from the design, such as the number of echoes. Designs that it has met are
-    not computed again. All bounds must be finite; `steps` of `optimise` are generations. The same seed gives the same search.
+    not computed again, nor are those that a folder keeps: a search that was stopped goes on as if it had not been. All bounds
+    must be finite; `steps` of `optimise` are generations. The same seed gives the same search.
 
     **Arguments:**
 
@@ -109,7 +111,7 @@ class GradientFreeSearch:
         self.start, self.dtype = np.asarray(start, float), start.dtype
         self.best, self.least, self.breach = self.start, np.inf, np.inf
         self._terms: dict[str, float] = {}
-        self._known: dict[bytes, tuple[float, dict[str, float], np.ndarray]] = {}
+        self.kept = KeptEvaluations.in_memory()
 
     @property
     def best_point(self) -> list[Any]:
@@ -119,7 +121,7 @@ class GradientFreeSearch:
     def through(self, steps: int, history: History, progress: bool) -> str:
         """All generations; returns why it ended. An interrupt keeps the best so far."""
         value, terms, _ = self._at(self.start)
-        check_finite(jnp.asarray(value), {name: jnp.asarray(term) for name, term in terms.items()})
+        check_finite(value, terms)
         self._note(history)
         with Progress(*COLUMNS, disable=not progress) as bar:
             task = bar.add_task("design", total=steps)
@@ -149,9 +151,9 @@ class GradientFreeSearch:
         is_whole = zip(sizes, self.variables.is_whole, strict=True)
         whole = np.concatenate([np.full(size.shape, one) for size, one in is_whole])
         size = np.where(whole, np.concatenate(sizes), 1.0)  # whole numbers in their own unit, as scipy has them
-        kept = optimize.NonlinearConstraint(lambda x: self._at(x / size)[2], -np.inf, 0.0)
+        kept = optimize.NonlinearConstraint(lambda x: self._at(x / size).others, -np.inf, 0.0)
         return optimize.differential_evolution(
-            lambda x: self._at(x / size)[0],
+            lambda x: self._at(x / size).value,
             optimize.Bounds(_rounded(lower * size, whole), _rounded(upper * size, whole)),  # pyright: ignore[reportArgumentType]
             integrality=whole,
             constraints=(kept,) if self.constraints else (),
@@ -164,19 +166,21 @@ class GradientFreeSearch:
             callback=after,
         )
 
-    def _at(self, x: np.ndarray) -> tuple[float, dict[str, float], np.ndarray]:
-        """Objective, terms and breaches at a point; what is not finite counts as worst."""
-        key = x.tobytes()
-        if key not in self._known:
-            point = self.unravel(jnp.asarray(x, self.dtype))
-            value, terms = self.evaluated(point)
-            design = self.variables.design(point)
-            breaches = [_breach(one, design) for one in self.constraints]
-            found = float(value) if np.isfinite(value) else np.inf
-            numbers = {name: float(term) for name, term in terms.items()}
-            self._known[key] = found, numbers, np.concatenate([np.zeros(0), *breaches])
-            self._compare(x, *self._known[key])
-        return self._known[key]
+    def _at(self, x: np.ndarray) -> PointEvaluation:
+        """Objective, terms and breaches at a point, which is compared with the best."""
+        found = self.kept.at(x, self._computed)
+        self._compare(x, *found)
+        return found
+
+    def _computed(self, x: np.ndarray) -> PointEvaluation:
+        """What is not finite counts as worst."""
+        point = self.unravel(jnp.asarray(x, self.dtype))
+        value, terms = self.evaluated(point)
+        design = self.variables.design(point)
+        breaches = [_breach(one, design) for one in self.constraints]
+        found = float(value) if np.isfinite(value) else np.inf
+        numbers = {name: float(term) for name, term in terms.items()}
+        return PointEvaluation(found, numbers, np.concatenate([np.zeros(0), *breaches]))
 
     def _compare(self, x: np.ndarray, value: float, terms: dict[str, float], breaches: np.ndarray) -> None:
         breach = float(np.max(breaches, initial=0.0))

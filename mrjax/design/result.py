@@ -17,7 +17,7 @@ class DesignResult:
     """The best design that was found, in the form of the start."""
     start: PyTree
     objective: float
-    """Of the best."""
+    """Of the best; with batches that of the samples which designs are judged by."""
     history: History
     """Step by step the objective, each of its terms, and with constraints their largest breach."""
     reason: str
@@ -28,11 +28,15 @@ class DesignResult:
     @property
     def factor(self) -> float:
         """What the objective of the start is divided by."""
-        return float(self.history.lines[0]["objective"]) / self.objective
+        return self._first / self.objective
+
+    @property
+    def _first(self) -> float:
+        line = self.history.lines[0]
+        return float(line.get("validation", line["objective"]))
 
     def __str__(self) -> str:
-        first = self.history.lines[0]["objective"]
-        lines = [f"Design: objective {first:.6g} to {self.objective:.6g}. {self.reason}"]
+        lines = [f"Design: objective {self._first:.6g} to {self.objective:.6g}. {self.reason}"]
         for name, (before, after) in self.free.items():
             lines.append(f"  {name}: {quantity(before, 1.0, '')} to {quantity(after, 1.0, '')}")
         return "\n".join(lines)

@@ -55,6 +55,7 @@ def test_a_design_is_written_and_its_file_plays_what_was_simulated(tmp_path, cap
     scan = mr.pulseq.saturation_sequence(file, reset=False, readout="transverse")
     images = abs(mr.simulate(scan, pools.tissue, mr.BlochMcConnell(b0=9.4)))
     np.testing.assert_allclose(images, simulated, atol=1e-6)
+    mr.Scanner().check(mr.pulseq.to_sequence(file))
     assert (folder / "design.png").stat().st_size > 10_000
     report = (folder / "design.md").read_text()
     assert "at most 10 s in all" in report
@@ -77,6 +78,13 @@ def test_a_design_is_written_and_its_file_plays_what_was_simulated(tmp_path, cap
         ("b1: [0uT, 6uT]", "b1: [0, 6]", "schedule.b1: '0' is not an RF field with a unit"),
         ("most_time: 10s", "most_time: 90ms", "`most_time` must leave room for the shortest saturations"),
         ("images: 3", "images: three", "schedule.images must be a whole number, but is 'three'"),
+        ("crusher_duration: 5ms}", "crusher_duration: 0.1ms}", "`crusher_duration` must be longer than the dead times"),
+        (
+            "crusher_duration: 5ms}",
+            "crusher_duration: 5ms, te: 20us}",
+            "`te` must be at least 3e-05 s, in which RF rings",
+        ),
+        ("flip_duration: 1ms", "flip_duration: 0.1ms", "exceeds max_b1"),
         ("start: random", "start: best", "`start` must be constant, random or a CSV file, but got 'best'"),
         ("start: random", "start: none.csv", "none.csv does not exist"),
         ("estimate: [fraction, exchange_rate]", "estimate: [pool.t2]", "`estimated` must name some of `limits`"),

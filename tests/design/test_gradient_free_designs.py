@@ -107,7 +107,6 @@ def test_an_interrupt_gives_the_best_so_far():
     [
         ({"bounds": None}, "`bounds` must have finite numbers for"),
         ({"bounds": (5, 9)}, "starts outside its bounds"),
-        ({"folder": "kept"}, "`folder` needs an optimiser with derivatives"),
         ({"objective": lambda x: np.nan}, "`objective` must be finite at the start"),
         ({"objective": lambda x: jnp.ones(2)}, "`objective` must be a real scalar"),
     ],

@@ -17,6 +17,7 @@ ARGUMENTS = {
     "flip_angle": np.array([1.5, 1.0, 1.5]),
     "flip_duration": 2e-3,
     "crusher_duration": 4e-3,
+    "te": 40e-6,
 }
 
 
@@ -36,12 +37,23 @@ def test_the_file_plays_what_is_simulated(path):
 
 
 def test_another_tool_finds_nothing_wrong_with_its_times(path):
-    sequence = pypulseq.Sequence()
+    sequence = pypulseq.Sequence(
+        pypulseq.Opts(rf_dead_time=100e-6, rf_ringdown_time=30e-6, adc_dead_time=10e-6, adc_raster_time=1e-7)
+    )
     sequence.read(str(path))
     fits, report = sequence.check_timing()
     assert fits, report
-    readouts = 3 * 10e-6
+    readouts = 3 * 30e-6
     assert sequence.duration()[0] == pytest.approx(ARGUMENTS["tr"].sum() + readouts, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:.*does not say what all RF pulses are for")  # limits do not depend on it
+def test_a_scanner_plays_the_file(path):
+    file = mr.pulseq.to_sequence(mr.pulseq.read(path))
+    assert mr.Scanner().breaches(file) == []
+    slower = mr.Scanner(rf_dead_time=200e-6, rf_ringdown=35e-6, adc_dead_time=40e-6)
+    assert slower.breaches(file) != []
+    assert slower.breaches(played_fingerprinting(**ARGUMENTS, scanner=slower)) == []
 
 
 @pytest.mark.exhaustive
@@ -64,3 +76,7 @@ def test_what_does_not_fit_is_refused():
         played_fingerprinting(1e-6, 3.0, 1.0, 2.0, 3.0, crusher_duration=0.0)
     with pytest.raises(ValueError, match="`flip_duration` must be positive"):
         played_fingerprinting(1e-6, 3.0, 1.0, 2.0, 3.0, flip_duration=0.0)
+    with pytest.raises(ValueError, match="`te` must be at least 3e-05 s, in which RF rings down, but got 2e-05 s"):
+        played_fingerprinting(1e-6, 3.0, 1.0, 2.0, 3.0, te=2e-5)
+    with pytest.raises(ValueError, match=r"longer than the dead times of pulses, 0\.00013 s, but got 0\.0001 s"):
+        played_fingerprinting(1e-6, 3.0, 1.0, 2.0, 3.0, crusher_duration=1e-4)

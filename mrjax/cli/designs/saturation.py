@@ -14,7 +14,7 @@ the file, in YAML; a pair is a range of tissues, or the bounds of what is learne
   pool: {fraction: [2.7e-4, 3.3e-3], exchange_rate: [100, 1400], t1: 2.8s, t2: 40ms, shift_ppm: 3.0}
   estimate: [fraction, exchange_rate]
   noise: 0.005                           # of an image, relative to the equilibrium
-  readout: {flip_duration: 1ms, crusher_duration: 5ms}
+  readout: {flip_duration: 1ms, crusher_duration: 5ms, te: 30us}
   schedule:
     images: 10
     start: random                        # or constant, or a CSV file
@@ -56,6 +56,7 @@ def run(options: argparse.Namespace) -> int:
     system = zoo.system_called("saturation_schedule")
     base = type(system.presets["smoke"])
     config = base(**asked.training, question=as_text(asked.question))
+    saturation_outcome.require_playable(system, config)
     saturation_outcome.require_influence(system, config)
     network: Any = zoo.trained(system, config, folder)
     written = saturation_outcome.write(folder, system, config, network)

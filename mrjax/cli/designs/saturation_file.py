@@ -46,7 +46,14 @@ SCHEDULE: Mapping[str, Read] = {
     "recovery": quantities.time,
     "flip_angle": quantities.angle,
 }
-READOUT: Mapping[str, Read] = {"flip_duration": quantities.time, "crusher_duration": quantities.time}
+READOUT: Mapping[str, Read] = {
+    "flip_duration": quantities.time,
+    "crusher_duration": quantities.time,
+    "te": quantities.time,
+}
+RINGDOWN = 30e-6
+"""In s, from a readout pulse that lasts to its sample, unless it is said: scanners cannot sample before."""
+
 NETWORK: Mapping[str, Any] = {
     **dict.fromkeys(("steps", "batch_size", "hidden", "seed", "checkpoint_every"), int),
     **dict.fromkeys(("learning_rate", "schedule_rate"), float),
@@ -85,12 +92,17 @@ def read(path: Path) -> SaturationFile:
         "estimate": [of_pool_or_water(name) for name in _listed(path, "estimate", content["estimate"])],
         "noise": _number(path, "noise", content["noise"], plain),
         "schedule": _schedule(path, schedule),
-        **_numbers(path, "readout", readout, READOUT),
+        **_readout(path, readout),
         **({"lineshape": str(pool["lineshape"])} if "lineshape" in pool else {}),
     }
     network = _part(path, "network", content, tuple(NETWORK), ())
     training = {name: _number(path, f"network.{name}", value, NETWORK[name]) for name, value in network.items()}
     return SaturationFile(question, training)
+
+
+def _readout(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    found = _numbers(path, "readout", given, READOUT)
+    return found | ({"te": RINGDOWN} if "flip_duration" in found and "te" not in found else {})
 
 
 def of_pool_or_water(name: str) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 import mrjax as mr
 from mrjax import zoo
 from mrjax.cli.designs.folder import write_sequence
+from mrjax.cli.designs.saturation_file import RINGDOWN
 from mrjax.units import GAMMA, deg
 from mrjax.zoo import saturation_transfer
 from mrjax.zoo.saturation_transfer import PoolExperiment, Schedule, ScheduledNetwork
@@ -23,9 +24,6 @@ RASTER = 10e-6
 
 FLIP, CRUSHER = 1e-3, 5e-3
 """In s, of the file where the question has pulses and crushers that take no time."""
-
-SCANNER = mr.Scanner(rf_dead_time=0.0, rf_ringdown=0.0, adc_dead_time=0.0)
-"""Without the dead times of a readout and its pulse, for which the file has a sample that stands for them."""
 
 SHOWN = {
     "b1": ("B1", "uT", 1e-6),
@@ -53,6 +51,18 @@ def require_influence(system: zoo.System, config: Any) -> None:
     mr.design.require_influence(network, network.schedule, saturation_transfer.estimation_error, batch)
 
 
+def require_playable(system: zoo.System, config: Any) -> None:
+    """Refuse a readout that no scanner plays, before the search."""
+    network: Any = system.network(config, nnx.Rngs(config.seed))
+    mr.Scanner().check(played(network.experiment, rounded(network.played())))
+
+
+def played(experiment: PoolExperiment, schedule: Schedule) -> mr.Sequence:
+    """What a scanner plays, in double precision: times of seconds have more digits on a raster than float32."""
+    with jax.enable_x64(True):
+        return mr.protocols.cest.played_fingerprinting(**with_a_readout(experiment).arguments(schedule))
+
+
 def write(folder: Path, system: zoo.System, config: Any, network: ScheduledNetwork) -> Written:
     """Write schedule, sequence, pools, figure and report; returns their paths and a table."""
     scheduling = network.scheduling
@@ -63,9 +73,8 @@ def write(folder: Path, system: zoo.System, config: Any, network: ScheduledNetwo
     paths = [folder / f"schedule.{end}" for end in ("csv", "seq")] + [folder / "pools.yaml", folder / "design.png"]
     arguments = {name: np.asarray(value) for name, value in experiment.arguments(best).items()}
     mr.io.write_schedule(paths[0], {name: arguments[name] for name in mr.io.schedule.COLUMNS.values()})
-    with jax.enable_x64(True):  # times of seconds have more digits on a raster than float32
-        played = mr.protocols.cest.played_fingerprinting(**with_a_readout(experiment).arguments(best))
-        change = write_sequence(paths[1], played, SCANNER, _seen, B0=experiment.b0)
+    with jax.enable_x64(True):
+        change = write_sequence(paths[1], played(experiment, best), mr.Scanner(), _seen, B0=experiment.b0)
     paths[2].write_text(pools(experiment), encoding="utf-8")
     _figure(folder, start, best).savefig(paths[3], dpi=150)
     paths.append(folder / "design.md")
@@ -82,7 +91,7 @@ def rounded(schedule: Schedule) -> Schedule:
 
 def with_a_readout(experiment: PoolExperiment) -> PoolExperiment:
     """The experiment with a readout pulse and crushers that take time, as scanners need."""
-    times = {"flip_duration": FLIP, "crusher_duration": CRUSHER}
+    times = {"flip_duration": FLIP, "crusher_duration": CRUSHER, "te": RINGDOWN}
     missing = {name: time for name, time in times.items() if getattr(experiment, name) == 0}
     return dataclasses.replace(experiment, **missing)
 
@@ -178,8 +187,8 @@ def _report(scheduling: Any, best: Schedule, learned: Schedule, config: Any, tab
             f"- Times are rounded to {RASTER * 1e6:g} us, which changes the images of the tissue in the middle by at most "
             f"{np.max(np.abs(exact - unrounded)):.1e} of M0",
             f"- `schedule.seq` plays a readout of {(experiment.flip_duration or FLIP) * 1e3:g} ms and crushers of "
-            f"{(experiment.crusher_duration or CRUSHER) * 1e3:g} ms; its one sample stands for a readout of yours, "
-            f"and dead times before and after pulses and samples are not in it; "
+            f"{(experiment.crusher_duration or CRUSHER) * 1e3:g} ms, with the dead times of pulses in what these take; its one "
+            f"sample, {(experiment.te or RINGDOWN) * 1e6:g} us after the pulse, stands for a readout of yours; "
             f"the signal of a spin changes by {change:.1e} when it is read back",
             f"- mrjax {mr.__version__}",
             "",

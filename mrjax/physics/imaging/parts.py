@@ -55,12 +55,12 @@ def numbered(parts: Part, number: int) -> Part:
 
 @eqx.filter_jit
 def sum_over(acquisition: AbstractAcquisition, parts: Part) -> Complex[Array, "coil sample"]:
-    """The signal of all parts, one after the other; reverse mode computes one part at a time again."""
+    """The signal of all parts, one after the other; of several, reverse mode computes one at a time again."""
     changing, same = eqx.partition(parts, lambda leaf: eqx.is_array(leaf) and leaf.ndim > 1)
-    of = acquisition.computed_again(lambda part: acquisition.of(eqx.combine(part, same)))
     first = jax.tree.map(lambda leaf: leaf[0], changing)
     if parts.weights.shape[0] == 1:
-        return of(first)
+        return acquisition.of(eqx.combine(first, same))
+    of = acquisition.computed_again(lambda part: acquisition.of(eqx.combine(part, same)))
     out = jax.eval_shape(of, first)
     add = lambda so_far, part: (so_far + of(part), None)
     return jax.lax.scan(add, jnp.zeros(out.shape, out.dtype), changing)[0]

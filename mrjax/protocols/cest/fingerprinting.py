@@ -11,8 +11,23 @@ from mrjax._checks import Neutral
 from mrjax._names import answers_misspelt_keywords
 from mrjax.protocols import _arguments
 from mrjax.protocols.cest import _measurements
-from mrjax.sequence import ContinuousWave, Delay, Gradient, Pulse, Readout, Repeat, Sample, Sequence, Spoil
+from mrjax.sequence import (
+    ContinuousWave,
+    Delay,
+    Gradient,
+    Pulse,
+    Readout,
+    Repeat,
+    Sample,
+    Scanner,
+    Sequence,
+    Spoil,
+    Together,
+)
 from mrjax.units import GAMMA
+
+SCANNER = Scanner()
+"""Whose dead times a played sequence keeps by default."""
 
 
 @answers_misspelt_keywords
@@ -95,27 +110,34 @@ def played_fingerprinting(
     flip_duration: Any = 1e-3,
     crusher_duration: Any = 5e-3,
     crusher_amplitude: Any = 15e-3,
+    te: Any = 30e-6,
     readout: Readout | None = None,
+    scanner: Scanner = SCANNER,
     gyromagnetic_ratio: float = GAMMA["1H"],
 ) -> Sequence:
     r"""`fingerprinting` by events that a scanner plays, for a Pulseq file: blocks of RF, trapezoids along z, readouts.
 
-    Between its samples it is what `fingerprinting` with the same arguments plays. The readout takes no time there; here each
-    image is longer by it. A file for `pulseq.saturation_sequence` has a readout of one sample, as those of Pulseq-CEST; for
-    images another one takes its place.
+    Between its samples it is what `fingerprinting` with the same arguments plays, `te` among them. The dead times of pulses
+    are within `te` and within what crushers take. The block of the readout takes no time there; here each image is longer by
+    it. A file for `pulseq.saturation_sequence` has a readout of one sample, as those of Pulseq-CEST; for images another one
+    takes its place.
 
     **Arguments:**
 
     - `b1`, `offset_ppm`, `saturation_time`, `tr`, `b0`, `flip_angle`, `gyromagnetic_ratio`: As for `fingerprinting`. Times that
       are multiples of the rasters of the scanner can be written.
     - `flip_duration`: Of the readout pulse, a block, in s. Scalar, positive.
-    - `crusher_duration`: In s, of each crusher, a trapezoid with ramps of a fifth of it. Scalar, positive.
+    - `crusher_duration`: In s, from the saturation to the readout pulse, and as long after the readout. Scalar, longer than
+      both dead times of a pulse; a trapezoid with ramps of a fifth of what they leave.
     - `crusher_amplitude`: In T/m. Scalar.
+    - `te`: From the end of the readout pulse to the block of the readout, in s, at least the time in which RF rings down.
+      Scalar.
     - `readout`: A `Readout`; by default one sample of 10 us.
+    - `scanner`: With its dead times and rasters.
 
     **Returns:** A `Sequence`.
 
-    **Raises:** `ValueError` as `fingerprinting`, and where a duration is not positive.
+    **Raises:** `ValueError` as `fingerprinting`, and where a duration is not positive or leaves no room for dead times.
 
     !!! example
 
@@ -125,20 +147,55 @@ def played_fingerprinting(
         >>> scan = mr.protocols.cest.played_fingerprinting([2e-6, 4e-6], 3.0, saturation_time=3.0, tr=4.0, b0=9.4)
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "fingerprinting.seq"
         >>> mr.pulseq.write(scan, path)
-        >>> len(mr.pulseq.read(path).blocks)
-        12
+        >>> len(mr.pulseq.read(path).blocks), mr.Scanner().breaches(scan)
+        (12, [])
 
         ```
     """
     given = {"b1": b1, "offset_ppm": offset_ppm, "saturation_time": saturation_time, "tr": tr, "flip_angle": flip_angle}
     _measurements.positive_scalar(flip_duration, "flip_duration", "s")
     lasting = _measurements.positive_scalar(crusher_duration, "crusher_duration", "s")
-    images = _images(given, b0, flip_duration, 0.0, (Delay(lasting),), gyromagnetic_ratio)
+    images = _images(given, b0, flip_duration, te, (Delay(lasting),), gyromagnetic_ratio)
     amplitude = _measurements.scalar(crusher_amplitude, "crusher_amplitude", "T/m")
-    ramp = np.round(float(lasting) / 5, 5)  # on the usual raster of gradients
-    crusher = Gradient.trapezoid(amplitude, rise=ramp, flat=np.round(float(lasting) - 2 * ramp, 9), axis="z")
-    adc = Readout(1, dwell=1e-5) if readout is None else readout
-    return Sequence(Repeat(images.saturation, crusher, images.readout, adc, crusher, Delay(images.rest)))
+    dead_times = (scanner.rf_dead_time, scanner.rf_ringdown, scanner.adc_dead_time)
+    before, after, beside = (_up(time, scanner.block_raster) for time in dead_times)
+    _require_room(float(lasting), float(images.te), before, after)
+    crusher = _crusher(amplitude, float(lasting) - before - after)
+    sampled = Readout(1, dwell=1e-5) if readout is None else readout
+    return Sequence(
+        Repeat(
+            Together(Sequence(Delay(before), images.saturation, Delay(after))),
+            crusher,
+            Together(Sequence(Delay(before), images.readout, Delay(images.te))),
+            Together(Sequence(Delay(beside), sampled, Delay(beside))),
+            crusher,
+            Delay(images.rest + after),
+        )
+    )
+
+
+def _up(time: float, raster: float) -> float:
+    """The first multiple of a raster that is not earlier; a raster of zero holds every time."""
+    return math.ceil(time / raster - 1e-3) * raster if raster > 0 else time
+
+
+def _crusher(amplitude: Any, lasting: float) -> Gradient:
+    """A trapezoid along z."""
+    ramp = np.round(lasting / 5, 5)  # on the usual raster of gradients
+    return Gradient.trapezoid(amplitude, rise=ramp, flat=np.round(lasting - 2 * ramp, 9), axis="z")
+
+
+def _require_room(crusher_duration: float, te: float, before: float, after: float) -> None:
+    """Refuse times that are shorter than the dead times within them."""
+    if te < after * (1 - 1e-6):
+        raise ValueError(
+            f"`te` must be at least {after:g} s, in which RF rings down, but got {te:g} s; simulate with that, too."
+        )
+    if crusher_duration <= before + after:
+        raise ValueError(
+            f"`crusher_duration` must be longer than the dead times of pulses, {before + after:g} s, but got "
+            f"{crusher_duration:g} s."
+        )
 
 
 class _Images(NamedTuple):

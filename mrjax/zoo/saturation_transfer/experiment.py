@@ -53,6 +53,7 @@ class PoolExperiment:
     - `noise_std`: Standard deviation of the noise of an image, relative to the equilibrium. Positive.
     - `lineshape`: Of a semisolid pool; None for a solute.
     - `flip_duration`, `crusher_duration`: In s, of the readout pulse and of each of the two crushers of an image; zero or more.
+    - `te`: From the end of the readout pulse to the sample, in s; zero or more. Scanners need some.
     - `shown`: How parameters are shown, by name; in SI units where there is no entry.
 
     **Raises:** `ValueError` where a parameter is missing, not known or given twice, or what is estimated is not drawn.
@@ -77,6 +78,7 @@ class PoolExperiment:
     lineshape: AbstractLineshape | None = None
     flip_duration: float = 0.0
     crusher_duration: float = 0.0
+    te: float = 0.0
     shown: Mapping[str, Shown] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
@@ -96,7 +98,7 @@ class PoolExperiment:
         for name in ("b0", "noise_std"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"`{name}` must be positive and finite, but got {getattr(self, name)!r}.")
-        for name in ("flip_duration", "crusher_duration"):
+        for name in ("flip_duration", "crusher_duration", "te"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ValueError(f"`{name}` must be finite and not negative, but got {getattr(self, name)!r}.")
 
@@ -111,11 +113,11 @@ class PoolExperiment:
     @property
     def readout_time(self) -> float:
         """Of an image, for what is neither saturation nor recovery, in s."""
-        return self.flip_duration + 2 * self.crusher_duration
+        return self.flip_duration + self.te + 2 * self.crusher_duration
 
     def arguments(self, schedule: Schedule) -> dict[str, Any]:
         """Of `mrjax.protocols.cest.fingerprinting`, for a schedule."""
-        times = {"flip_duration": self.flip_duration, "crusher_duration": self.crusher_duration}
+        times = {"flip_duration": self.flip_duration, "crusher_duration": self.crusher_duration, "te": self.te}
         return {
             "b1": schedule["b1"],
             "offset_ppm": schedule["offset_ppm"],

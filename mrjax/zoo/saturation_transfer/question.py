@@ -31,9 +31,9 @@ PARTS = {
     "noise": "of an image, relative to the equilibrium",
     "schedule": "images, start, most_time, and each entry with a value, or a pair between which it is learned",
 }
-"""Of a question, and `lineshape`, `flip_duration` and `crusher_duration` where there are any."""
+"""Of a question, and what is in `OPTIONAL` where there is any."""
 
-OPTIONAL = ("lineshape", "flip_duration", "crusher_duration")
+OPTIONAL = ("lineshape", "flip_duration", "crusher_duration", "te")
 
 
 def scheduling_of(question: Mapping[str, Any]) -> Scheduling:
@@ -44,8 +44,8 @@ def scheduling_of(question: Mapping[str, Any]) -> Scheduling:
     - `question`: In SI units: `b0`; `tissue`, a number for each parameter of `PoolExperiment` that tissues share, and a
       pair for each that they differ in; `estimate`, a list of those; `noise`; `schedule` with `images`, `start` ("constant",
       "random", or a CSV file), perhaps `most_time`, and `b1`, `offset_ppm`, `saturation_time`, `recovery`, `flip_angle`, each a
-      number that stays, or a pair of bounds. Perhaps `lineshape`, `flip_duration`, `crusher_duration`, and `seed` of a random
-      start.
+      number that stays, or a pair of bounds. Perhaps `lineshape`, `flip_duration`, `crusher_duration`, `te`, and `seed` of a
+      random start.
 
     **Returns:** the `Scheduling`; a constant start is in the middle of the bounds.
 
@@ -82,6 +82,7 @@ def scheduling_of(question: Mapping[str, Any]) -> Scheduling:
         lineshape=None if line is None else LINESHAPES[line](),
         flip_duration=float(question.get("flip_duration", 0.0)),
         crusher_duration=float(question.get("crusher_duration", 0.0)),
+        te=float(question.get("te", 0.0)),
     )
     wanted = question["schedule"]
     _require_parts(wanted, ("images", "start", *NAMES), ("most_time",), "`schedule`")
