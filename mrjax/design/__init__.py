@@ -12,8 +12,8 @@ from .learned import (
     require_influence as require_influence,
 )
 from .learned_echoes import EchoError as EchoError, SmallObjects as SmallObjects, small_objects as small_objects
-from .limited_gradient import limited_gradient as limited_gradient
 from .learned_trajectory import LearnedTrajectory as LearnedTrajectory, trajectory_loss as trajectory_loss
+from .limited_gradient import limited_gradient as limited_gradient
 from .limits import (
     acoustic_energy as acoustic_energy,
     limit_constraints as limit_constraints,

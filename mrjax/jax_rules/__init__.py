@@ -8,6 +8,7 @@ so that the switch is read in one place.
 
 import os
 
+from mrjax.jax_rules.batching import common_count as common_count
 from mrjax.jax_rules.derivatives import by_jacobian as by_jacobian
 from mrjax.jax_rules.devices import available_cores as available_cores, on_one_cpu_device as on_one_cpu_device
 

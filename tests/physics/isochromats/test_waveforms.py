@@ -316,3 +316,23 @@ def test_what_an_engine_cannot_play_is_said():
         mr.motion.RigidMotion([0.0, 0.0])
     with pytest.raises(ValueError, match="`translation` must have three components"):
         mr.motion.RigidMotion([0.0, 1.0], translation=[0.0, 1.0])
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_pulses_are_mapped_over_their_waveforms(compiled):
+    """The longer pulse fills the shorter one up to as many steps; a map over both must stop where each ends."""
+    samples = 5e-6 * np.hanning(20)
+
+    def signal(scale):
+        pulses = mr.ShapedPulse(scale * samples, 1e-4), mr.ShapedPulse(scale * samples[:7], 1e-4)
+        sequence = mr.Sequence(pulses[0], mr.Delay(1e-3), pulses[1], mr.Sample())
+        tissue = mr.Tissue(jnp.inf, jnp.inf, off_resonance=jnp.array([20.0, -50.0]))
+        return mr.simulate(sequence, tissue, mr.Isochromats(1))
+
+    scales = jnp.array([0.5, 1.0, 2.0])
+    mapped = jax.vmap(signal)
+    each = jnp.stack([signal(scale) for scale in scales])
+    np.testing.assert_allclose((jax.jit(mapped) if compiled else mapped)(scales), each, atol=1e-12)
+    power = lambda scale: jnp.sum(jnp.abs(signal(scale)) ** 2)
+    by_differences = (jax.vmap(power)(scales + 1e-5) - jax.vmap(power)(scales - 1e-5)) / 2e-5
+    np.testing.assert_allclose(jax.vmap(jax.grad(power))(scales), by_differences, rtol=1e-6)

@@ -9,7 +9,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mrjax.jax_rules import as_one_kernel, computed_once, counted_scan, on_one_cpu_device, unless_linearized
+from mrjax.jax_rules import (
+    as_one_kernel,
+    common_count,
+    computed_once,
+    counted_scan,
+    on_one_cpu_device,
+    unless_linearized,
+)
 from mrjax.physics.execution import chunks
 from mrjax.physics.isochromats.kernel import Components, Spins, added_by, turn_about, turned_by
 from mrjax.physics.isochromats.operators import turned
@@ -147,9 +154,9 @@ def played_in_steps(numbers: Float[Array, " number"], spins: RestingSpins, colum
     angles = (ratio * dt * real, ratio * dt * imaginary, along, relaxes)
 
     begin = _relaxed(columns, half), jax.tree.map(jnp.zeros_like, columns)
-    columns, _ = unless_linearized(as_one_kernel(_some_steps), _all_steps)(
-        begin, n.astype(jnp.int32), angles, arguments
-    )
+    # those beyond the last do nothing
+    count = common_count(n.astype(jnp.int32))
+    columns, _ = unless_linearized(as_one_kernel(_some_steps), _all_steps)(begin, count, angles, arguments)
     ahead = angle(offset, n * dt)[None, None]
     return tuple((*turned(x, y, ahead), z) for x, y, z in columns)
 
