@@ -11,7 +11,8 @@ from jaxtyping import Array, Complex
 from mrjax import _checks
 from mrjax.design.free_echoes import FreeEchoes
 from mrjax.design.objectives import relative_error
-from mrjax.physics import acquire
+from mrjax.physics import PDG, acquire
+from mrjax.physics.engine import AbstractEngine
 from mrjax.tissue import Tissue
 
 GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
@@ -103,6 +104,7 @@ class EchoError:
     power_weight: float
     outside_weight: float
     delay_weight: float
+    engine: AbstractEngine | None
 
     @classmethod
     def of(
@@ -114,6 +116,7 @@ class EchoError:
         power_weight: float = 0.0,
         outside_weight: float = 1.0,
         delay_weight: float = 0.0,
+        engine: AbstractEngine | None = None,
     ) -> "EchoError":
         r"""How far a design is from a target, with what it costs.
 
@@ -128,18 +131,22 @@ class EchoError:
         - `echoes`, `objects`: What is played on what.
         - `target`: A design, such as `echoes.cartesian()`.
         - `power_weight`, `outside_weight`, `delay_weight`: $w_p$, $w_o$ and $w_d$, zero or more.
+        - `engine`: How spins answer, `Isochromats()` by default. Where `before`, `after` and `delay` stay those of the target,
+          `PDG(voxel_size=...)` makes one spin of a whole pixel (`small_objects(..., spins=1)`); its graph is that of the target.
 
         **Returns:** a function of a design, which returns its value and the terms.
         """
-        wanted = _signals(echoes, objects, target)
+        if isinstance(engine, PDG) and engine.graph is None:
+            engine = engine.with_graph(echoes.sequence(target), objects.spins)
+        wanted = _signals(echoes, objects, target, engine)
         power = jnp.sum(jnp.asarray(target["flip_angle"]) ** 2)
-        return cls(echoes, objects, wanted, power, power_weight, outside_weight, delay_weight)
+        return cls(echoes, objects, wanted, power, power_weight, outside_weight, delay_weight, engine)
 
     def __call__(self, design: Any) -> tuple[Array, dict[str, Array]]:
         half = self.echoes.matrix / 2
         beyond = jnp.maximum(jnp.abs(self.echoes.k_space(design) + 0.5) - half, 0.0)
         terms = {
-            "error": relative_error(_signals(self.echoes, self.objects, design), self.wanted),
+            "error": relative_error(_signals(self.echoes, self.objects, design, self.engine), self.wanted),
             "power": jnp.sum(design["flip_angle"] ** 2) / self.target_power,
             "outside": jnp.mean(beyond**2) / self.echoes.matrix,
             "delay": jnp.mean(design["delay"]) / self.echoes.repetition_time,
@@ -148,5 +155,7 @@ class EchoError:
         return sum((weight * terms[name] for name, weight in weights.items()), terms["error"]), terms
 
 
-def _signals(echoes: FreeEchoes, objects: SmallObjects, design: Any) -> Complex[Array, "n_objects n_samples"]:
-    return acquire(echoes.sequence(design), objects.spins, coils=objects.belongs, tolerance=0)
+def _signals(
+    echoes: FreeEchoes, objects: SmallObjects, design: Any, engine: AbstractEngine | None
+) -> Complex[Array, "n_objects n_samples"]:
+    return acquire(echoes.sequence(design), objects.spins, coils=objects.belongs, tolerance=0, engine=engine)

@@ -111,3 +111,22 @@ def test_what_cannot_be_says_so():
         mr.design.FreeEchoes(lobe_duration=0.1e-3)
     with pytest.raises(ValueError, match="`reach` must be zero or more, `size` and `longest_t2` positive"):
         mr.design.small_objects(ECHOES, 0, 2, reach=-1.0)
+
+
+@pytest.mark.slow
+def test_graphs_make_one_spin_of_a_pixel_where_angles_and_phases_are_free():
+    echoes = mr.design.FreeEchoes(fov=0.2, matrix=4)
+    target = echoes.cartesian(flip_angle=0.4)
+    free = {"flip_angle": target["flip_angle"] * jnp.linspace(0.6, 1.3, 4), "phase": target["phase"] + jnp.arange(4.0)}
+
+    def derivative(spins, engine):
+        objects = mr.design.small_objects(echoes, seed=0, n_objects=2, reach=1.0, spins=spins)
+        error = mr.design.EchoError.of(echoes, objects, target, power_weight=0.1, engine=engine)
+        value, slope = jax.jit(jax.value_and_grad(lambda free: error({**target, **free})[0]))(free)
+        return np.concatenate([value[None], slope["flip_angle"], slope["phase"]])
+
+    by_graph = derivative(1, mr.PDG(0.0, voxel_size=0.2 / 4))
+    # as many spins as there are on a lattice leave about one over their number
+    few, many = (np.abs(derivative(spins, None) - by_graph).max() for spins in (233, 2584))
+    assert many < 1e-3
+    assert many < few / 10
