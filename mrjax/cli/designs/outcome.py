@@ -81,8 +81,9 @@ def _sequence(asked: Question, values: dict[str, Any], options: argparse.Namespa
 
 
 def _seen(sequence: mr.Sequence) -> Any:
-    """The signal of two spins beside the middle."""
-    return mr.acquire(sequence, mr.Tissue(1.0, 0.08, x=[10e-3, -15e-3], y=[7e-3, 20e-3]), tolerance=0)
+    """The signal of each of two spins beside the middle."""
+    places = ((10e-3, 7e-3), (-15e-3, 20e-3))
+    return np.stack([mr.acquire(sequence, mr.Tissue(1.0, 0.08, x=[x], y=[y]), tolerance=0) for x, y in places])
 
 
 def _figure(asked: Question, result: DesignResult) -> Any:
