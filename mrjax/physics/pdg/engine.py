@@ -145,7 +145,10 @@ class PDG(AbstractEngine):
 
     def spread(self, tissue: Tissue) -> Tissue:
         """A tissue at all positions of the slice profile, along one axis more."""
-        return tissue if self.slice_profile is None else sliced(tissue, self.slice_profile)
+        if self.slice_profile is None:
+            return tissue
+        with jax.ensure_compile_time_eval():  # what is known stays known inside of `jit`, and so does that it is a grid
+            return sliced(tissue, self.slice_profile)
 
     def rows_of(self, sequence: AbstractContainer, tissue: Tissue) -> GraphRows:
         """A sequence, with RF that lasts in steps that are short enough for a tissue."""
