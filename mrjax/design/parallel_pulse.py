@@ -152,9 +152,8 @@ def _rotation(
     maps, rf = maps.astype(dtype), (turn * pulse.waveforms.T).astype(dtype)
     edges = turn * pulse.gradient
     mean, growth = (edges[1:] + edges[:-1]) / 2, (edges[1:] - edges[:-1]) / 12
-    per_hertz = jnp.full(
-        mean.shape[0], 2 * math.pi * pulse.dt, mean.dtype
-    )  # one for each, as steps may be filled up by zeros
+    # one for each, as steps may be filled up by zeros
+    per_hertz = jnp.full(mean.shape[0], 2 * math.pi * pulse.dt, mean.dtype)
     along = lambda gradient: jnp.matmul(position, gradient, precision="highest")
 
     def step(rotation: cayley_klein.Rotation, now: tuple) -> tuple[cayley_klein.Rotation, None]:

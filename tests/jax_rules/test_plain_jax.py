@@ -17,7 +17,9 @@ def test_plain_jax_gives_the_same_numbers(tmp_path):
     command = [sys.executable, str(PROGRAM), str(tmp_path / "plain.npz")]
     subprocess.run(command, env=os.environ | {"MRJAX_PLAIN_JAX": "1"}, check=True)
     plain = dict(np.load(tmp_path / "plain.npz"))
-    assert set(plain.pop("imported")) == {f"mrjax.jax_rules.{name}" for name in ("batching", "derivatives", "devices", "plain")}
+    assert set(plain.pop("imported")) == {
+        f"mrjax.jax_rules.{name}" for name in ("batching", "derivatives", "devices", "plain")
+    }
     assert np.all(np.isnan(plain.pop("negative")))
     expected = numbers()
     assert set(plain) == set(expected)
